@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The control protocol: what bin/NAME and a running node say to each other over the node's Unix socket.
+ * Shared by the launcher (static, libc only) and the node; no state, no I/O policy.
+ *
+ * Frames both ways: u32 length (big-endian, of what follows), u8 type, payload. At most CONTROL_FRAME_MAX bytes.
+ *
+ *	node → client on accept:  HELLO  u8 protocol version, u32 pid, then "NAME VERSION NODE" as text
+ *	client → node:            one request, then the frames that the request allows
+ *	node → client:            any number of OUT and ERR, then one DONE (u8 exit code, then one line of text or none)
+ *
+ * PING     → DONE 0                          the main loop answered
+ * STATUS   → OUT (JSON), DONE
+ * STOP     → DONE 0 when the stop has begun; the connection stays open until the process ends
+ * RESTART  → DONE 0 when the new node is ready, DONE 1 with the reason when nothing was changed
+ * RPC      payload: NUL-separated: flags ("", "json"), chunk name, Lua text, then arguments for `arg`.
+ *          → OUT/ERR while it runs, DONE. INTERRUPT or a closed connection ends the running expression.
+ * CONSOLE  → PROMPT; then client sends LINE (one line of text without newline) for each PROMPT (payload: the prompt) …
+ *          until it closes. INTERRUPT ends the running expression.
+ */
+#ifndef BASE_CONTROL_H
+#define BASE_CONTROL_H
+
+#include "base/error.h"
+#include "base/slice.h"
+
+enum { CONTROL_VERSION = 1, CONTROL_FRAME_MAX = 1 << 20, CONTROL_HEADER_BYTES = 5 };
+
+enum control_type {
+	CONTROL_HELLO = 'H',
+	CONTROL_PING = 'p',
+	CONTROL_STATUS = 's',
+	CONTROL_STOP = 'x',
+	CONTROL_RESTART = 'r',
+	CONTROL_RPC = 'e',
+	CONTROL_CONSOLE = 'c',
+	CONTROL_LINE = 'l',
+	CONTROL_INTERRUPT = 'i',
+	CONTROL_OUT = 'O',
+	CONTROL_ERR = 'E',
+	CONTROL_PROMPT = 'P',
+	CONTROL_DONE = 'D',
+};
+
+/* Writes the 5-byte header for a payload of `size` bytes. */
+void control_header(char out[CONTROL_HEADER_BYTES], enum control_type type, size_t size);
+/* One frame, blocking. INVALID when it is too long. Retries EINTR; EPIPE is an error, never a signal. */
+int control_send(int fd, enum control_type type, struct slice payload, struct error *err);
+/*
+ * One frame, blocking, into `buffer`. Returns 1 and fills type and payload (a view into buffer), 0 at end of stream
+ * between frames, negative otherwise.
+ */
+int control_receive(int fd, char *buffer, size_t buffer_size, char *type, struct slice *payload, struct error *err);
+
+/*
+ * The folder of sockets of this user: $XDG_RUNTIME_DIR/kvrel, else /tmp/kvrel-UID, else (no /tmp) fallback/kvrel. Made
+ * with mode 0700 when `make`; refused when another user owns it or others can enter it. NOT_FOUND when absent and
+ * !make. A node has NODE.sock and NODE.lock (locked by flock while it runs, holds its pid) there.
+ */
+int control_dir(char *out, size_t out_size, const char *fallback, bool make, struct error *err);
+/* Connects to DIR/NODE.sock whatever the length of the path; checks the peer's user. NOT_FOUND: nobody answers there.
+ */
+int control_connect(const char *dir, const char *node, int *out_fd, struct error *err);
+/* Binds and listens; the caller holds the lock, so a socket file in the way is stale and is removed. */
+int control_listen(const char *dir, const char *node, int *out_fd, struct error *err);
+
+#endif

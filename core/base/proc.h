@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Other programs: start one with an argument vector (never through a shell unless the caller names one), give it
+ * exactly the environment asked for, and collect what it says. Used by kvrel's steps and the node's configuration
+ * providers.
+ */
+#ifndef BASE_PROC_H
+#define BASE_PROC_H
+
+#include "base/buf.h"
+#include "base/error.h"
+
+struct proc_options {
+	const char *const *argv; /* argv[0] is searched in PATH when it has no slash */
+	const char *const *env;  /* NULL: inherit */
+	const char *cwd;         /* NULL: inherit */
+	struct buf *out;         /* NULL: inherit stdout; else collected up to its cap, more is an error (LIMIT) */
+	int64_t timeout_ms;      /* 0: none; after it the process group is killed (error TRY_AGAIN) */
+	bool stdout_to_stderr;   /* with out == NULL */
+};
+
+/* Waits for the end. *status gets the exit code, 128 + signal when a signal ended it. */
+int proc_run(const struct proc_options *options, int *status, struct error *err);
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Small languages that several programs read: lines of shell-like words (vm.args), sizes, durations, release and
+ * component names, versions, node names. Pure functions.
+ */
+#ifndef BASE_TEXT_H
+#define BASE_TEXT_H
+
+#include "base/arena.h"
+#include "base/error.h"
+
+/* [a-z][a-z0-9_]*, at most 64 bytes: releases, components, commands. */
+bool text_is_name(struct slice s);
+/* [0-9A-Za-z.+~-], begins with a letter or digit, at most 128 bytes, not "." or "..": a version is part of paths. */
+bool text_is_version(struct slice s);
+/* "name" or "name@host[:port]"; letters, digits, '_', '-' before the '@'. Splits; host is empty without '@', port 0. */
+bool text_split_node(struct slice s, struct slice *name, struct slice *host, uint16_t *port);
+/* "64", "64KiB", "10MB", "1G" → bytes. */
+bool text_to_size(struct slice s, uint64_t *bytes);
+/* "250ms", "30s", "5m", "1h", "30" (seconds) → milliseconds. */
+bool text_to_duration_ms(struct slice s, uint64_t *ms);
+
+/*
+ * One line of shell-like words: blanks separate, '…' and "…" quote (a backslash escapes inside "…" and outside),
+ * an unquoted # begins a comment. Words land in the arena. INVALID with the column for an open quote.
+ */
+int text_words(struct arena *arena, struct slice line, const char ***words, size_t *count, unsigned *column,
+	       struct error *err);
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Lua 5.4, embedded once. Templates, runtime configuration, user commands and the console all make their states here,
+ * so that every one of them has the same library, the same limits and never loads host modules: package.path and
+ * package.cpath are set by the caller, LUA_* variables are ignored.
+ *
+ * A state belongs to one thread at a time. script_interrupt() alone may be called from any thread or a signal handler.
+ */
+#ifndef SCRIPT_SCRIPT_H
+#define SCRIPT_SCRIPT_H
+
+#include "base/error.h"
+#include "base/value.h"
+
+#include <lua.h>
+
+struct script_options {
+	const char *package_path;  /* NULL: no file modules */
+	size_t memory_limit_bytes; /* 0: none */
+};
+
+/* print() and io.write() of the state go here instead of stdout. Called on the state's thread. */
+typedef void script_print_fn(void *context, struct slice text);
+
+struct script; /* owns the lua_State */
+struct script *script_new(const struct script_options *options, struct error *err);
+void script_free(struct script *script);
+lua_State *script_lua(struct script *script);
+void script_on_print(struct script *script, script_print_fn *print, void *context);
+
+/*
+ * Compiles `text` as an expression, or else as statements, and runs it. On success the results are on the stack,
+ * their number in *results. `chunk` names it in messages ("rel/runtime.lua", "(eval)").
+ * On failure `err` holds one line ("rel/runtime.lua:3: …") and `traceback` (may be NULL) message and traceback.
+ */
+int script_run(struct script *script, struct slice text, const char *chunk, int *results, struct buf *traceback,
+	       struct error *err);
+/* True when `text` fails to compile only because it ends too early: a console then asks for another line. */
+bool script_is_incomplete(struct script *script, struct slice text);
+/* Ends the running chunk with the error "interrupted". Any thread, signal-safe. */
+void script_interrupt(struct script *script);
+
+/* Readable text of the value at `index`: strings plain at top level and quoted inside tables, tables with keys sorted,
+ * depth and length limited, cycles shown. */
+void script_show(struct script *script, int index, struct buf *out);
+/* Lua value ↔ tree. A table with keys 1..n is a list (an empty one a map), functions and the like an error. */
+int script_to_value(lua_State *lua, int index, struct arena *arena, struct value **out, struct error *err);
+void script_push_value(lua_State *lua, const struct value *value);
+
+#endif

@@ -1,0 +1,49 @@
+# Options of the build and where its products land. The build tree has the layout of an installation
+# (bin/, lib/kvrel/, share/kvrel/), so that kvrel finds its runtime and templates relative to itself in both.
+
+option(KVREL_WERROR "treat warnings as errors" OFF)
+option(KVREL_COVERAGE "instrument for gcov" OFF)
+option(KVREL_FUZZ "build the libFuzzer targets (needs clang)" OFF)
+set(KVREL_SANITIZE "" CACHE STRING "sanitizers for -fsanitize=, e.g. address,undefined")
+
+set(KVREL_BIN_DIR "${CMAKE_BINARY_DIR}/bin")
+set(KVREL_RUNTIME_DIR "${CMAKE_BINARY_DIR}/lib/kvrel/runtime")      # kvnode, libkvnode.so, launcher
+set(KVREL_COMPONENT_DIR "${CMAKE_BINARY_DIR}/components")           # NAME/NAME.so
+set(KVREL_SHARE_DIR "${CMAKE_BINARY_DIR}/share/kvrel")              # templates/
+
+add_library(kvrel_options INTERFACE)
+target_compile_features(kvrel_options INTERFACE c_std_11)
+set(CMAKE_C_EXTENSIONS ON)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_C_VISIBILITY_PRESET hidden)
+target_compile_definitions(kvrel_options INTERFACE _GNU_SOURCE KVREL_VERSION="${PROJECT_VERSION}")
+target_compile_options(kvrel_options INTERFACE
+  -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings
+  -Wvla -Wundef -Wformat=2 -Wimplicit-fallthrough -Wno-missing-field-initializers
+  -fno-common
+  # no path of the build machine in a binary
+  -ffile-prefix-map=${CMAKE_SOURCE_DIR}=. -ffile-prefix-map=${CMAKE_BINARY_DIR}=_build
+  $<$<BOOL:${KVREL_WERROR}>:-Werror>)
+target_link_options(kvrel_options INTERFACE -Wl,--build-id=sha1 -Wl,-z,relro -Wl,-z,now)
+if(CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
+  target_compile_options(kvrel_options INTERFACE -fstack-protector-strong $<$<NOT:$<BOOL:${KVREL_SANITIZE}>>:-D_FORTIFY_SOURCE=2>)
+endif()
+if(KVREL_SANITIZE)
+  target_compile_options(kvrel_options INTERFACE -fsanitize=${KVREL_SANITIZE} -fno-omit-frame-pointer)
+  target_link_options(kvrel_options INTERFACE -fsanitize=${KVREL_SANITIZE})
+  if(KVREL_SANITIZE MATCHES "undefined")
+    target_compile_options(kvrel_options INTERFACE -fno-sanitize-recover=undefined)
+  endif()
+endif()
+if(KVREL_COVERAGE)
+  target_compile_options(kvrel_options INTERFACE --coverage)
+  target_link_options(kvrel_options INTERFACE --coverage)
+endif()
+if(KVREL_FUZZ)
+  target_compile_options(kvrel_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
+find_program(KVREL_CCACHE ccache)
+if(KVREL_CCACHE)
+  set(CMAKE_C_COMPILER_LAUNCHER "${KVREL_CCACHE}")
+endif()

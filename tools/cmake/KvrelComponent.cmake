@@ -1,0 +1,16 @@
+# kvrel_add_component(NAME SOURCES…): a component's shared object, at components/NAME/NAME.so of the build tree,
+# where `kvrel build` looks for it. The folder that calls it holds component.yaml.
+function(kvrel_add_component name)
+  add_library(${name} MODULE ${ARGN})
+  if(TARGET kvrel_options)
+    target_link_libraries(${name} PRIVATE kvrel_options)
+  endif()
+  if(TARGET kvrel_component_api)
+    target_link_libraries(${name} PRIVATE kvrel_component_api)
+  else()
+    target_link_libraries(${name} PRIVATE kvrel::component)
+  endif()
+  set_target_properties(${name} PROPERTIES
+    PREFIX "" OUTPUT_NAME ${name} C_VISIBILITY_PRESET hidden
+    LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/components/${name}")
+endfunction()
