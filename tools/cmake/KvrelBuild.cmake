@@ -1,9 +1,18 @@
 # Options of the build and where its products land. The build tree has the layout of an installation
 # (bin/, lib/kvrel/, share/kvrel/), so that kvrel finds its runtime and templates relative to itself in both.
 
+if(CMAKE_SOURCE_DIR STREQUAL CMAKE_BINARY_DIR)
+  message(FATAL_ERROR "builds live in _build/: remove CMakeCache.txt and CMakeFiles/ here, then run cmake --preset dev")
+endif()
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE RelWithDebInfo CACHE STRING "Debug, Release, RelWithDebInfo or MinSizeRel" FORCE)
+endif()
+
 option(KVREL_WERROR "treat warnings as errors" OFF)
 option(KVREL_COVERAGE "instrument for gcov" OFF)
 option(KVREL_FUZZ "build the libFuzzer targets (needs clang)" OFF)
+option(KVREL_UNIT_TESTS "build the unit tests (needs Criterion)" ON)
+set(KVREL_TEST_PREFIX "" CACHE STRING "put before the names of this tree's tests, so that several trees can be tested in one run")
 set(KVREL_SANITIZE "" CACHE STRING "sanitizers for -fsanitize=, e.g. address,undefined")
 
 set(KVREL_BIN_DIR "${CMAKE_BINARY_DIR}/bin")
@@ -24,7 +33,7 @@ target_compile_options(kvrel_options INTERFACE
   # no path of the build machine in a binary
   -ffile-prefix-map=${CMAKE_SOURCE_DIR}=. -ffile-prefix-map=${CMAKE_BINARY_DIR}=_build
   $<$<BOOL:${KVREL_WERROR}>:-Werror>)
-target_link_options(kvrel_options INTERFACE -Wl,--build-id=sha1 -Wl,-z,relro -Wl,-z,now)
+target_link_options(kvrel_options INTERFACE -Wl,--build-id=sha1 -Wl,-z,relro -Wl,-z,now -Wl,--as-needed)
 if(CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
   target_compile_options(kvrel_options INTERFACE -fstack-protector-strong $<$<NOT:$<BOOL:${KVREL_SANITIZE}>>:-D_FORTIFY_SOURCE=2>)
 endif()

@@ -10,6 +10,9 @@ function(kvrel_add_component name)
   else()
     target_link_libraries(${name} PRIVATE kvrel::component)
   endif()
+  if(NOT KVREL_SANITIZE) # all that a component needs of the node comes in a table: a name that nobody defines is a mistake
+    target_link_options(${name} PRIVATE -Wl,--no-undefined)
+  endif()
   set_target_properties(${name} PROPERTIES
     PREFIX "" OUTPUT_NAME ${name} C_VISIBILITY_PRESET hidden
     LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/components/${name}")
