@@ -35,7 +35,8 @@ struct spec_component {
 struct spec_member { /* a component in a release */
 	const struct spec_component *component;
 	enum component_mode mode;
-	bool listed; /* named in releases.yaml; otherwise came as a dependency */
+	bool listed;          /* named in releases.yaml; otherwise came as a dependency */
+	struct origin origin; /* its entry in releases.yaml, or the release when it came as a dependency */
 };
 
 enum spec_step_kind { STEP_ASSEMBLE, STEP_TAR, STEP_OCI, STEP_SBOM, STEP_RUN };
@@ -92,7 +93,11 @@ struct spec {
 	size_t release_count;
 };
 
-/* All mistakes of a run, in the order of file and line. */
+#define SPEC_FILE "releases.yaml"
+enum { DIAGNOSTICS_MAX = 500 };
+
+/* All mistakes of a run. Files are named relative to the project folder, whatever the current one is, because the
+ * origins of settings go into the bundle. A mistake of the command line has the file "--set kv.port" and line 0. */
 struct diagnostic {
 	struct origin origin;
 	bool warning;
@@ -103,10 +108,12 @@ struct diagnostics {
 	struct arena *arena;
 	struct diagnostic *items;
 	size_t count;
-	size_t errors;
+	size_t errors; /* all of them: those past DIAGNOSTICS_MAX are counted but not kept */
 };
 void diagnostics_add(struct diagnostics *diagnostics, const struct origin *origin, bool warning, const char *format,
 		     ...) __attribute__((format(printf, 4, 5)));
+/* By file (releases.yaml first, the command line last), line and column. spec_load() has done it. */
+void diagnostics_sort(struct diagnostics *diagnostics);
 
 struct spec_options {
 	const char *project_dir; /* absolute */
@@ -115,12 +122,16 @@ struct spec_options {
 	const char *path;        /* --path, NULL: none */
 	const char *const *sets; /* component.key=value */
 	size_t set_count;
-	bool needs_libraries; /* build: a component that is not built is a mistake */
+	struct slice text; /* releases.yaml, instead of the file, when data is not NULL */
 };
 
 /* 0 and *out, or -INVALID with at least one error in `diagnostics`; other codes (no file, no memory) only in err. */
 int spec_load(struct arena *arena, const struct spec_options *options, struct diagnostics *diagnostics,
 	      struct spec **out, struct error *err);
 const struct spec_release *spec_release(const struct spec *spec, const char *name);
+/* A mistake for each component of the release that is not built. spec_load() does not look: `check` needs no libraries.
+ */
+void spec_require_libraries(const struct spec *spec, const struct spec_release *release,
+			    struct diagnostics *diagnostics);
 
 #endif

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+#include "schema.h"
+
+#include "base/scope.h"
+#include "base/text.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+static const struct {
+	const char *name;
+	const char *expects;
+} types[] = {
+	[SETTING_STRING] = { "string", "a string" },
+	[SETTING_INTEGER] = { "integer", "an integer" },
+	[SETTING_BOOLEAN] = { "boolean", "true or false" },
+	[SETTING_PORT] = { "port", "a port (0 to 65535)" },
+	[SETTING_DURATION] = { "duration", "a duration such as 250ms, 30s or 5m" },
+	[SETTING_SIZE] = { "size", "a size such as 512, 64KiB or 10MB" },
+	[SETTING_PATH] = { "path", "a path" },
+	[SETTING_LIST] = { "list", "a list" },
+	[SETTING_MAP] = { "map", "a map" },
+	[SETTING_ENUM] = { "enum", "one of the declared values" },
+};
+static_assert(ARRAY_LEN(types) == SETTING_TYPE_COUNT, "a name for each type");
+
+static bool is_numeric(enum setting_type type)
+{
+	return type == SETTING_INTEGER || type == SETTING_PORT || type == SETTING_DURATION || type == SETTING_SIZE;
+}
+
+/* An unquoted number counts as it is written: `timeout: 30` are seconds like `timeout: "30"`. */
+static bool to_number(enum setting_type type, const struct value *value, int64_t *out)
+{
+	if (type == SETTING_INTEGER || type == SETTING_PORT) {
+		if (value->type == VALUE_INT)
+			*out = value->integer;
+		return value->type == VALUE_INT;
+	}
+	struct slice text = value->type == VALUE_STRING ? value->string : value->text;
+	uint64_t number;
+	if (value->type != VALUE_STRING && value->type != VALUE_INT)
+		return false;
+	if (!(type == SETTING_SIZE ? text_to_size(text, &number) : text_to_duration_ms(text, &number)))
+		return false;
+	if (number > INT64_MAX)
+		return false;
+	*out = (int64_t)number;
+	return true;
+}
+
+static bool number_fits(const struct setting *setting, const struct value *value)
+{
+	int64_t number;
+	if (!to_number(setting->type, value, &number))
+		return false;
+	if (setting->type == SETTING_PORT && (number < 0 || number > 65535))
+		return false;
+	return (!setting->has_min || number >= setting->min) && (!setting->has_max || number <= setting->max);
+}
+
+static bool enum_fits(const struct setting *setting, const struct value *value)
+{
+	for (size_t i = 0; i < setting->value_count; i++)
+		if (value->type == VALUE_STRING && slice_is(value->string, setting->values[i]))
+			return true;
+	return false;
+}
+
+static bool fits(const struct setting *setting, const struct value *value)
+{
+	switch (setting->type) {
+	case SETTING_STRING:
+		return value->type == VALUE_STRING;
+	case SETTING_PATH:
+		return value->type == VALUE_STRING && value->string.size > 0 &&
+		       !memchr(value->string.data, 0, value->string.size);
+	case SETTING_BOOLEAN:
+		return value->type == VALUE_BOOL;
+	case SETTING_LIST:
+		return value->type == VALUE_LIST;
+	case SETTING_MAP:
+		return value->type == VALUE_MAP;
+	case SETTING_ENUM:
+		return enum_fits(setting, value);
+	default:
+		return number_fits(setting, value);
+	}
+}
+
+static const char *join(const struct reader *reader, const char *const *words, size_t count)
+{
+	struct buf text = { 0 };
+	for (size_t i = 0; i < count; i++)
+		buf_printf(&text, "%s%s", i ? ", " : "", words[i]);
+	char *joined = arena_string(reader->arena, buf_string(&text));
+	buf_done(&text);
+	return joined;
+}
+
+/* "an integer from 1 to 64", "one of always, everysec, none" */
+static const char *expectation(const struct reader *reader, const struct setting *setting)
+{
+	const char *unit = setting->type == SETTING_SIZE ? " bytes" : setting->type == SETTING_DURATION ? " ms" : "";
+	const char *expects = types[setting->type].expects;
+	if (setting->type == SETTING_ENUM)
+		return arena_printf(reader->arena, "one of %s", join(reader, setting->values, setting->value_count));
+	if (setting->has_min && setting->has_max)
+		return arena_printf(reader->arena, "%s from %" PRId64 " to %" PRId64 "%s", expects, setting->min,
+				    setting->max, unit);
+	if (setting->has_min)
+		return arena_printf(reader->arena, "%s of at least %" PRId64 "%s", expects, setting->min, unit);
+	if (setting->has_max)
+		return arena_printf(reader->arena, "%s of at most %" PRId64 "%s", expects, setting->max, unit);
+	return expects;
+}
+
+void schema_check(const struct reader *reader, const char *component, const struct setting *setting,
+		  const struct value *value)
+{
+	if (!setting->sound || value->type == VALUE_NULL || fits(setting, value))
+		return;
+	const char *suggestion = "";
+	if (setting->type == SETTING_ENUM && value->type == VALUE_STRING)
+		suggestion = reader_suggest(reader, value->string.data, setting->values, setting->value_count);
+	reader_mistake(reader, &value->origin, "'%s' of component '%s' must be %s, not %s%s", setting->key, component,
+		       expectation(reader, setting), reader_describe(reader, value), suggestion);
+}
+
+/* One declaration as written. */
+struct declaration {
+	const struct value *type, *fallback, *min, *max, *values;
+	const char *doc;
+	bool live, secret, required;
+};
+
+static const struct field declaration_fields[] = {
+	FIELD(struct declaration, type, read_value, .type = "a type", .required = true,
+	      .doc = "string, integer, boolean, port, duration, size, path, list, map or enum"),
+	{ .key = "default",
+	  .read = read_value,
+	  .offset = offsetof(struct declaration, fallback),
+	  .type = "a value",
+	  .doc = "what holds when nothing is set" },
+	FIELD(struct declaration, min, read_value, .type = "a number", .doc = "least number, size or duration"),
+	FIELD(struct declaration, max, read_value, .type = "a number", .doc = "greatest number, size or duration"),
+	FIELD(struct declaration, values, read_list, .type = "a list of strings", .doc = "what an enum may be"),
+	FIELD(struct declaration, doc, read_text, .type = "a text", .doc = "one sentence for people"),
+	FIELD(struct declaration, live, read_flag, .type = "true or false",
+	      .doc = "a running node takes a new value without a restart"),
+	FIELD(struct declaration, secret, read_flag, .type = "true or false", .doc = "masked wherever it is shown"),
+	FIELD(struct declaration, required, read_flag, .type = "true or false",
+	      .doc = "the boot fails where nothing sets it"),
+};
+
+static bool read_type(const struct reader *reader, const struct value *value, enum setting_type *out)
+{
+	const char *names[SETTING_TYPE_COUNT];
+	for (size_t i = 0; i < SETTING_TYPE_COUNT; i++) {
+		names[i] = types[i].name;
+		if (slice_is(slice_of(value_text(value, "")), names[i])) {
+			*out = i;
+			return true;
+		}
+	}
+	reader_mistake(reader, &value->origin, "unknown type %s %s%s; types are %s", reader_describe(reader, value),
+		       reader->where, reader_suggest(reader, value_text(value, ""), names, SETTING_TYPE_COUNT),
+		       join(reader, names, SETTING_TYPE_COUNT));
+	return false;
+}
+
+static bool read_bound(const struct reader *reader, enum setting_type type, const char *name, const struct value *value,
+		       bool *has, int64_t *bound)
+{
+	if (!value)
+		return true;
+	*has = is_numeric(type) && to_number(type, value, bound);
+	if (!is_numeric(type))
+		reader_mistake(reader, &value->origin, "'%s' %s is for numbers, sizes and durations, not for a %s",
+			       name, reader->where, types[type].name);
+	else if (!*has)
+		reader_mistake(reader, &value->origin, "'%s' %s must be %s, not %s", name, reader->where,
+			       types[type].expects, reader_describe(reader, value));
+	return *has;
+}
+
+static bool read_enum_values(const struct reader *reader, const struct value *values, const struct value *map,
+			     struct setting *setting)
+{
+	if (setting->type != SETTING_ENUM) {
+		if (values)
+			reader_mistake(reader, &values->origin, "'values' %s is for the type enum, not for %s",
+				       reader->where, types[setting->type].name);
+		return !values;
+	}
+	if (!values || values->list.count == 0) {
+		reader_mistake(reader, values ? &values->origin : &map->origin, "an enum needs 'values' %s",
+			       reader->where);
+		return false;
+	}
+	setting->values = arena_array(reader->arena, values->list.count, sizeof(char *));
+	for (size_t i = 0; i < values->list.count; i++) {
+		const struct value *item = values->list.items[i];
+		if (item->type != VALUE_STRING) {
+			reader_mistake(reader, &item->origin, "'values' %s must be strings, not %s", reader->where,
+				       reader_describe(reader, item));
+			return false;
+		}
+		setting->values[setting->value_count++] = arena_copy(reader->arena, item->string);
+	}
+	return true;
+}
+
+static void read_setting(const struct reader *outer, const char *component, const struct member *member,
+			 struct setting *setting)
+{
+	struct reader reader = *outer;
+	reader.where = arena_printf(outer->arena, "in setting '%s' of component '%s'", setting->key, component);
+	if (!text_is_name(member->key))
+		reader_mistake(&reader, &member->origin,
+			       "a setting's name is made of a-z, 0-9 and '_', beginning with a letter, not '%s'",
+			       setting->key);
+	struct declaration declared = { 0 };
+	const char *noun = arena_printf(outer->arena, "setting '%s' of component '%s'", setting->key, component);
+	fields_read(&reader, member->value, noun, declaration_fields, ARRAY_LEN(declaration_fields), &declared);
+	if (!declared.type || !read_type(&reader, declared.type, &setting->type))
+		return;
+	bool sound = read_bound(&reader, setting->type, "min", declared.min, &setting->has_min, &setting->min);
+	sound &= read_bound(&reader, setting->type, "max", declared.max, &setting->has_max, &setting->max);
+	sound &= read_enum_values(&reader, declared.values, member->value, setting);
+	if (sound && setting->has_min && setting->has_max && setting->min > setting->max) {
+		reader_mistake(&reader, &declared.min->origin, "'min' is greater than 'max' %s", reader.where);
+		sound = false;
+	}
+	setting->sound = sound;
+	if (declared.fallback && declared.required)
+		reader_mistake(&reader, &declared.fallback->origin, "a required setting cannot have a default, %s",
+			       reader.where);
+	if (declared.fallback)
+		schema_check(&reader, component, setting, declared.fallback);
+}
+
+void schema_read(const struct reader *reader, const char *component, const struct value *schema,
+		 struct setting **settings, size_t *count)
+{
+	*settings = arena_array(reader->arena, schema->map.count, sizeof(**settings));
+	for (size_t i = 0; i < schema->map.count; i++) {
+		const struct member *member = &schema->map.members[i];
+		(*settings)[i].key = arena_copy(reader->arena, member->key);
+		read_setting(reader, component, member, &(*settings)[i]);
+	}
+	*count = schema->map.count;
+}
