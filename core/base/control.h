@@ -52,15 +52,24 @@ int control_send(int fd, enum control_type type, struct slice payload, struct er
  */
 int control_receive(int fd, char *buffer, size_t buffer_size, char *type, struct slice *payload, struct error *err);
 
+/* The first frame of bytes received so far: 1 and how many bytes it took, 0 when more are needed, negative when it is
+ * too long or empty: the connection is then to be closed. For loops that read without blocking. */
+int control_parse(struct slice input, char *type, struct slice *payload, size_t *consumed, struct error *err);
+
 /*
  * The folder of sockets of this user: $XDG_RUNTIME_DIR/kvrel, else /tmp/kvrel-UID, else (no /tmp) fallback/kvrel. Made
  * with mode 0700 when `make`; refused when another user owns it or others can enter it. NOT_FOUND when absent and
  * !make. A node has NODE.sock and NODE.lock (locked by flock while it runs, holds its pid) there.
  */
 int control_dir(char *out, size_t out_size, const char *fallback, bool make, struct error *err);
+/* NODE.sock, NODE.lock …: the file of a node; a long name is shortened, the same way each time. */
+enum { CONTROL_FILE_BYTES = 80 };
+void control_file(char out[CONTROL_FILE_BYTES], const char *node, const char *suffix);
 /* Connects to DIR/NODE.sock whatever the length of the path; checks the peer's user. NOT_FOUND: nobody answers there.
- */
+ * TRY_AGAIN: the node has not accepted for five seconds. */
 int control_connect(const char *dir, const char *node, int *out_fd, struct error *err);
+/* FAILED unless the other end belongs to this user: for both ends. */
+int control_check_peer(int fd, struct error *err);
 /* Binds and listens; the caller holds the lock, so a socket file in the way is stale and is removed. */
 int control_listen(const char *dir, const char *node, int *out_fd, struct error *err);
 

@@ -21,7 +21,8 @@ int fs_make_dirs(const char *path, mode_t mode, struct error *err);
 /* rm -rf that never follows a link; a missing path is fine. Makes unwritable folders writable first. */
 int fs_remove_tree(const char *path, struct error *err);
 /* Copies the bytes of a regular file by reflink, copy_file_range or read/write, whichever works first; the new file
- * gets exactly `mode`. Memory use does not depend on the size. */
+ * gets exactly `mode`; a file or link that is in the way is replaced, never written through. Memory use does not depend
+ * on the size. */
 int fs_copy_file(const char *from, const char *to, mode_t mode, struct error *err);
 int fs_sync_dir(const char *path, struct error *err);
 bool fs_exists(const char *path); /* follows links */

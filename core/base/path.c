@@ -100,10 +100,8 @@ bool path_is_inside(const char *relative)
 char *path_relative(struct arena *arena, const char *from, const char *path)
 {
 	const char *a = path_clean(arena, from), *b = path_clean(arena, path);
-	struct buf_path {
-		char *text;
-		size_t size;
-	} out = { arena_alloc(arena, 3 * strlen(a) + strlen(b) + 4), 0 };
+	char *out = arena_alloc(arena, 2 * strlen(a) + strlen(b) + 4);
+	size_t size = 0;
 	const char *next_a = a, *next_b = b;
 	struct slice part;
 
@@ -116,16 +114,16 @@ char *path_relative(struct arena *arena, const char *from, const char *path)
 		b = next_b;
 	}
 	while ((part = next_component(&a)).size) {
-		memcpy(out.text + out.size, out.size ? "/.." : "..", out.size ? 3 : 2);
-		out.size += out.size ? 3 : 2;
+		memcpy(out + size, "/.." + !size, size ? 3 : 2);
+		size += size ? 3 : 2;
 	}
 	while ((part = next_component(&b)).size) {
-		if (out.size)
-			out.text[out.size++] = '/';
-		memcpy(out.text + out.size, part.data, part.size);
-		out.size += part.size;
+		if (size)
+			out[size++] = '/';
+		memcpy(out + size, part.data, part.size);
+		size += part.size;
 	}
-	if (out.size == 0)
-		out.text[out.size++] = '.';
-	return out.text;
+	if (size == 0)
+		out[size++] = '.';
+	return out;
 }

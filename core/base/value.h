@@ -33,6 +33,7 @@ struct origin {
 };
 
 struct member;
+struct map_index;
 struct value {
 	enum value_type type;
 	bool quoted; /* STRING: written in quotes or as a block, so never meant as a number */
@@ -47,10 +48,13 @@ struct value {
 		struct {
 			struct value **items;
 			size_t count;
+			size_t capacity; /* value_list_add()'s */
 		} list;
 		struct {
-			struct member *members;
+			struct member *members; /* never reordered in place: `index` knows the positions */
 			size_t count;
+			size_t capacity;         /* value_map_add()'s, as is `index` */
+			struct map_index *index; /* hash table of a large map, else NULL */
 		} map;
 	};
 };
@@ -69,7 +73,7 @@ struct value *value_string(struct arena *arena, struct slice string); /* copies 
 struct value *value_list(struct arena *arena);
 struct value *value_map(struct arena *arena);
 void value_list_add(struct arena *arena, struct value *list, struct value *item);
-/* Replaces the value of an existing key. Copies the key. Amortised constant time is not promised: O(members). */
+/* Replaces the value of an existing key. Copies the key. Amortised constant time, as are the look-ups. */
 void value_map_set(struct arena *arena, struct value *map, struct slice key, struct value *item);
 /* Appends without looking for an equal key: for builders that know there is none. */
 void value_map_add(struct arena *arena, struct value *map, struct slice key, struct value *item);
@@ -82,8 +86,9 @@ struct value *value_path(const struct value *map, const char *dotted);
 /* String content (NUL-terminated), or `fallback` when it is absent or no string. */
 const char *value_text(const struct value *value, const char *fallback);
 
+/* Maps in any order of their keys; origins and texts do not count. */
 bool value_equal(const struct value *a, const struct value *b);
-/* Deep merge: maps by key, anything else is replaced by `over`. NULL counts as absent. */
+/* Deep merge: maps by key (those of `base` first), anything else is replaced by `over`. NULL counts as absent. */
 struct value *value_merge(struct arena *arena, struct value *base, struct value *over);
 /* "string", "integer", "list" … for messages. */
 const char *value_type_name(enum value_type type);

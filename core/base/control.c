@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The longest path of a Unix socket is 107 bytes, less than folders have. A longer one is reached by a short detour:
+ * /proc/self/fd/N/NAME, or, where there is no /proc, from a helper thread that has a working directory of its own
+ * (unshare(CLONE_FS)): the caller's working directory never moves. A node name that is too long even for that gets a
+ * socket named by its beginning and a digest.
+ */
+#include "base/control.h"
+
+#include "base/fs.h"
+#include "base/scope.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+
+enum { NAME_BYTES_AS_IS = 64, NAME_BYTES_KEPT = 40, CONNECT_SECONDS = 5, BACKLOG = 128 };
+
+void control_header(char out[CONTROL_HEADER_BYTES], enum control_type type, size_t size)
+{
+	uint32_t length = (uint32_t)size + 1;
+
+	out[0] = (char)(length >> 24);
+	out[1] = (char)(length >> 16);
+	out[2] = (char)(length >> 8);
+	out[3] = (char)length;
+	out[4] = (char)type;
+}
+
+/* The payload's size from a header. */
+static int header_size(const char *header, size_t *size, struct error *err)
+{
+	const unsigned char *bytes = (const unsigned char *)header;
+	uint32_t length = (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
+
+	if (length < 1 || length > CONTROL_FRAME_MAX)
+		return error_set(err, ERROR_INVALID, "a control frame of %u bytes; 1 to %d are allowed", length,
+				 CONTROL_FRAME_MAX);
+	*size = length - 1;
+	return 0;
+}
+
+int control_parse(struct slice input, char *type, struct slice *payload, size_t *consumed, struct error *err)
+{
+	size_t size;
+	int rc;
+
+	if (input.size < CONTROL_HEADER_BYTES)
+		return 0;
+	rc = header_size(input.data, &size, err);
+	if (rc < 0)
+		return rc;
+	if (input.size - CONTROL_HEADER_BYTES < size)
+		return 0;
+	*type = input.data[CONTROL_HEADER_BYTES - 1];
+	*payload = (struct slice){ input.data + CONTROL_HEADER_BYTES, size };
+	*consumed = CONTROL_HEADER_BYTES + size;
+	return 1;
+}
+
+/* After EAGAIN: on a non-blocking descriptor waits; on a blocking one a time limit has passed. */
+static int wait_for(int fd, short events, struct error *err)
+{
+	struct pollfd poll_fd = { .fd = fd, .events = events };
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags >= 0 && !(flags & O_NONBLOCK))
+		return error_set(err, ERROR_TRY_AGAIN, "no answer in time");
+	if (poll(&poll_fd, 1, -1) < 0 && errno != EINTR)
+		return error_system(err, errno, "poll");
+	return 0;
+}
+
+int control_send(int fd, enum control_type type, struct slice payload, struct error *err)
+{
+	char header[CONTROL_HEADER_BYTES];
+	struct iovec parts[2] = { { header, sizeof(header) }, { (void *)payload.data, payload.size } };
+	struct msghdr message = { .msg_iov = parts, .msg_iovlen = 2 };
+
+	if (payload.size >= CONTROL_FRAME_MAX)
+		return error_set(err, ERROR_INVALID, "a control frame of %zu bytes; at most %d are allowed",
+				 payload.size + 1, CONTROL_FRAME_MAX);
+	control_header(header, type, payload.size);
+	while (parts[0].iov_len + parts[1].iov_len > 0) {
+		ssize_t sent = sendmsg(fd, &message, MSG_NOSIGNAL);
+
+		if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+			int rc = wait_for(fd, POLLOUT, err);
+
+			if (rc < 0)
+				return rc;
+			continue;
+		}
+		if (sent < 0 && errno == EINTR)
+			continue;
+		if (sent < 0)
+			return error_system(err, errno, "cannot send over the control socket");
+		for (size_t i = 0; i < 2; i++) {
+			size_t taken = (size_t)sent < parts[i].iov_len ? (size_t)sent : parts[i].iov_len;
+
+			parts[i].iov_base = (char *)parts[i].iov_base + taken;
+			parts[i].iov_len -= taken;
+			sent -= (ssize_t)taken;
+		}
+	}
+	return 0;
+}
+
+/* Exactly `size` bytes: 1; 0 at end of stream before the first one. */
+static int receive_all(int fd, char *out, size_t size, struct error *err)
+{
+	size_t have = 0;
+
+	while (have < size) {
+		ssize_t got = recv(fd, out + have, size - have, 0);
+
+		if (got == 0 && have == 0)
+			return 0;
+		if (got == 0)
+			return error_set(err, ERROR_FAILED,
+					 "the control connection was closed in the middle of a frame");
+		if (got > 0) {
+			have += (size_t)got;
+		} else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+			int rc = wait_for(fd, POLLIN, err);
+
+			if (rc < 0)
+				return rc;
+		} else if (errno != EINTR) {
+			return error_system(err, errno, "cannot receive from the control socket");
+		}
+	}
+	return 1;
+}
+
+int control_receive(int fd, char *buffer, size_t buffer_size, char *type, struct slice *payload, struct error *err)
+{
+	char header[CONTROL_HEADER_BYTES];
+	int rc = receive_all(fd, header, sizeof(header), err);
+	size_t size;
+
+	if (rc <= 0)
+		return rc;
+	rc = header_size(header, &size, err);
+	if (rc < 0)
+		return rc;
+	if (size > buffer_size)
+		return error_set(err, ERROR_LIMIT, "a control frame of %zu bytes; there is room for %zu", size,
+				 buffer_size);
+	rc = size ? receive_all(fd, buffer, size, err) : 1;
+	if (rc < 0)
+		return rc;
+	if (rc == 0)
+		return error_set(err, ERROR_FAILED, "the control connection was closed in the middle of a frame");
+	*type = header[CONTROL_HEADER_BYTES - 1];
+	*payload = (struct slice){ buffer, size };
+	return 1;
+}
+
+/* ---- the folder ------------------------------------------------------------------------------------------------ */
+
+/* A folder of ours that nobody else can enter. It is looked at through a descriptor, so that it is one folder that all
+ * the answers are about. NOT_FOUND when absent. */
+static int check_dir(const char *path, struct error *err)
+{
+	SCOPE_FD int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return error_system(err, errno, "cannot use the folder '%s'", path);
+	if (!S_ISDIR(st.st_mode))
+		return error_set(err, ERROR_FAILED, "cannot use '%s' for control sockets: it is no folder; remove it",
+				 path);
+	if (st.st_uid != geteuid())
+		return error_set(
+			err, ERROR_FAILED,
+			"cannot use the folder '%s' for control sockets: it belongs to user %lu, not to us (%lu); "
+			"set XDG_RUNTIME_DIR to a folder of your own",
+			path, (unsigned long)st.st_uid, (unsigned long)geteuid());
+	if (st.st_mode & 077)
+		return error_set(err, ERROR_FAILED,
+				 "cannot use the folder '%s' for control sockets: others may enter it (mode %03o); "
+				 "run chmod 700 on it",
+				 path, (unsigned)st.st_mode & 0777);
+	return 0;
+}
+
+/* 1: usable, 0: not here (try the next place), negative: refused. */
+static int try_dir(const char *path, bool make, struct error *err)
+{
+	struct error ignored;
+	int rc;
+
+	if (make && mkdir(path, 0700) < 0 && errno != EEXIST) {
+		bool elsewhere =
+			errno == ENOENT || errno == ENOTDIR || errno == EROFS || errno == EACCES || errno == EPERM;
+
+		return elsewhere ? 0 : error_system(err, errno, "cannot make the folder '%s'", path);
+	}
+	rc = check_dir(path, err ? err : &ignored);
+	return rc == -(int)ERROR_NOT_FOUND ? 0 : rc < 0 ? rc : 1;
+}
+
+/* Whether XDG_RUNTIME_DIR may be believed: a folder of this very user (not what sudo let through). */
+static bool own_dir(const char *path)
+{
+	struct stat st;
+
+	return path && path[0] == '/' && stat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid();
+}
+
+int control_dir(char *out, size_t out_size, const char *fallback, bool make, struct error *err)
+{
+	const char *runtime_dir = getenv("XDG_RUNTIME_DIR");
+	SCOPE(buf_done) struct buf place = { 0 };
+	struct error reason = { 0 };
+	int rc = 0;
+
+	for (int choice = 0; choice < 3 && rc == 0; choice++) {
+		buf_clear(&place);
+		if (choice == 0 && own_dir(runtime_dir))
+			buf_printf(&place, "%s/kvrel", runtime_dir);
+		else if (choice == 1 && fs_is_dir("/tmp"))
+			buf_printf(&place, "/tmp/kvrel-%lu", (unsigned long)geteuid());
+		else if (choice == 2 && fallback && fallback[0])
+			buf_printf(&place, "%s/kvrel", fallback);
+		if (place.failed)
+			return error_set(err, ERROR_NO_MEMORY, "no memory for a path");
+		if (place.size == 0)
+			continue;
+		if (choice == 2 && make && fs_make_dirs(fallback, 0755, err) < 0)
+			return error_wrap(err, "no place for control sockets");
+		rc = try_dir(buf_string(&place), make, &reason);
+	}
+	if (rc < 0) {
+		if (err)
+			*err = reason;
+		return rc;
+	}
+	if (rc == 0)
+		return error_set(err, ERROR_NOT_FOUND,
+				 make ? "no place for control sockets: set XDG_RUNTIME_DIR or RELEASE_TMP "
+					"to a folder that can be written"
+				      : "no folder of control sockets: no node of this user is running");
+	if (place.size >= out_size)
+		return error_set(err, ERROR_LIMIT, "the path of the folder of control sockets is longer than %zu bytes",
+				 out_size - 1);
+	memcpy(out, buf_string(&place), place.size + 1);
+	return 0;
+}
+
+/* ---- the socket ------------------------------------------------------------------------------------------------ */
+
+void control_file(char out[CONTROL_FILE_BYTES], const char *node, const char *suffix)
+{
+	uint64_t digest = 0xcbf29ce484222325u;
+
+	if (strlen(node) <= NAME_BYTES_AS_IS) {
+		snprintf(out, CONTROL_FILE_BYTES, "%s%s", node, suffix);
+		return;
+	}
+	for (const char *c = node; *c; c++)
+		digest = (digest ^ (unsigned char)*c) * 0x100000001b3u;
+	snprintf(out, CONTROL_FILE_BYTES, "%.*s~%016llx%s", NAME_BYTES_KEPT, node, (unsigned long long)digest, suffix);
+}
+
+/* connect() or bind(); the same arguments in both. */
+typedef int socket_call(int fd, const struct sockaddr *address, socklen_t size);
+
+struct detour {
+	socket_call *call;
+	int fd;
+	int dir_fd;
+	struct sockaddr_un address;
+	int errnum;
+};
+
+static void *detour_run(void *context)
+{
+	struct detour *detour = context;
+
+	if (unshare(CLONE_FS) < 0 || fchdir(detour->dir_fd) < 0 ||
+	    detour->call(detour->fd, (struct sockaddr *)&detour->address, sizeof(detour->address)) < 0)
+		detour->errnum = errno;
+	return NULL;
+}
+
+/* Does `call` with the socket DIR/file. 0 or an errno. */
+static int call_at(socket_call *call, int fd, const char *dir, const char *file)
+{
+	SCOPE_FD int dir_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct detour detour = { .call = call, .fd = fd, .dir_fd = dir_fd, .address = { .sun_family = AF_UNIX } };
+	char *path = detour.address.sun_path;
+	size_t room = sizeof(detour.address.sun_path);
+	pthread_t thread;
+	int rc;
+
+	if (dir_fd < 0)
+		return errno;
+	if (strlen(dir) + 1 + strlen(file) < room) {
+		snprintf(path, room, "%s/%s", dir, file);
+	} else if (access("/proc/self/fd", X_OK) == 0) {
+		snprintf(path, room, "/proc/self/fd/%d/%s", dir_fd, file);
+	} else {
+		snprintf(path, room, "%s", file);
+		rc = pthread_create(&thread, NULL, detour_run, &detour);
+		if (rc)
+			return rc;
+		pthread_join(thread, NULL);
+		return detour.errnum;
+	}
+	return call(fd, (struct sockaddr *)&detour.address, sizeof(detour.address)) < 0 ? errno : 0;
+}
+
+int control_check_peer(int fd, struct error *err)
+{
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+		return error_system(err, errno, "cannot tell whose the other end of the control socket is");
+	if (peer.uid != geteuid())
+		return error_set(err, ERROR_FAILED,
+				 "the other end of the control socket belongs to user %lu, not to us (%lu)",
+				 (unsigned long)peer.uid, (unsigned long)geteuid());
+	return 0;
+}
+
+static int open_socket(struct error *err)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return fd < 0 ? error_system(err, errno, "cannot make a control socket") : fd;
+}
+
+/* A node that hangs lets its queue of connections fill up: then connect() would wait for ever. */
+static void limit_connect(int fd, int seconds)
+{
+	struct timeval limit = { .tv_sec = seconds };
+
+	(void)!setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+}
+
+int control_connect(const char *dir, const char *node, int *out_fd, struct error *err)
+{
+	SCOPE_FD int fd = open_socket(err);
+	char file[CONTROL_FILE_BYTES];
+	int rc;
+
+	if (fd < 0)
+		return fd;
+	control_file(file, node, ".sock");
+	limit_connect(fd, CONNECT_SECONDS);
+	rc = call_at(connect, fd, dir, file);
+	if (rc == ENOENT || rc == ENOTDIR || rc == ECONNREFUSED)
+		return error_set(err, ERROR_NOT_FOUND, "'%s' is not running: nobody answers at '%s/%s'", node, dir,
+				 file);
+	if (rc == EAGAIN)
+		return error_set(err, ERROR_TRY_AGAIN,
+				 "'%s' does not accept connections at '%s/%s': it is stopped or hangs", node, dir,
+				 file);
+	if (rc)
+		return error_system(err, rc, "cannot connect to '%s/%s'", dir, file);
+	limit_connect(fd, 0);
+	rc = control_check_peer(fd, err);
+	if (rc < 0)
+		return rc;
+	*out_fd = TAKE_FD(fd);
+	return 0;
+}
+
+int control_listen(const char *dir, const char *node, int *out_fd, struct error *err)
+{
+	SCOPE_FD int dir_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	SCOPE_FD int fd = -1;
+	char file[CONTROL_FILE_BYTES];
+	int rc;
+
+	if (dir_fd < 0)
+		return error_system(err, errno, "cannot open folder '%s'", dir);
+	fd = open_socket(err);
+	if (fd < 0)
+		return fd;
+	control_file(file, node, ".sock");
+	if (unlinkat(dir_fd, file, 0) < 0 && errno != ENOENT)
+		return error_system(err, errno, "cannot remove the stale socket '%s/%s'", dir, file);
+	rc = call_at(bind, fd, dir, file);
+	if (rc)
+		return error_system(err, rc, "cannot bind '%s/%s'", dir, file);
+	/* the folder keeps others out; an odd umask must not keep us out */
+	if (fchmodat(dir_fd, file, 0600, 0) < 0 || listen(fd, BACKLOG) < 0) {
+		rc = error_system(err, errno, "cannot listen on '%s/%s'", dir, file);
+		unlinkat(dir_fd, file, 0);
+		return rc;
+	}
+	*out_fd = TAKE_FD(fd);
+	return 0;
+}
