@@ -1,0 +1,109 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Boots that must fail, and say why; boots that must not be bothered by what is left of an earlier one.
+. "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
+
+# refused LAUNCHER PATTERN: neither start nor daemon boots; both say PATTERN, exit 1, and nothing runs afterwards.
+refused() {
+	local command
+	for command in start daemon; do
+		run "$1" "$command"
+		is "$command $status" "$command 1"
+		like "$err$out" "$2"
+	done
+	is "$(leftovers "$D")" "${3:-}"
+}
+
+it_names_the_port_that_is_in_use() {
+	bundle foo
+	start_daemon
+	RELEASE_NODE=second RELEASE_DATA=$D/second refused "$launcher" "*kv_server*$PORT*in use*" "$pid"
+	stop_node
+	start_daemon
+	stop_node
+}
+
+it_refuses_a_second_node_of_the_same_name() {
+	bundle foo
+	start_daemon
+	PORT=$other_port RELEASE_DATA=$D/second refused "$launcher" '*foo@*already*running*' "$pid"
+	stop_node
+}
+
+it_boots_over_what_a_killed_node_left() {
+	bundle foo
+	start_daemon
+	[ -n "$(find "$XDG_RUNTIME_DIR" -name '*.sock')" ] || fail 'no socket in XDG_RUNTIME_DIR'
+	kill -KILL "$pid"
+	wait_until gone "$pid"
+	run "$launcher" ping
+	is "$status" 1
+	like "$err" 'ERROR: foo@* is not running'
+	start_daemon
+	one_request 'CREATE shopping' OK
+	stop_node
+	is "$(find "$XDG_RUNTIME_DIR" -name '*.sock')" ''
+}
+
+it_fails_where_the_data_folder_cannot_be_written() {
+	bundle foo
+	touch file
+	RELEASE_DATA=$D/file/data refused "$launcher" "*$D/file*"
+}
+
+it_names_file_line_and_key_of_a_wrong_setting() {
+	bundle foo
+	cp foo/releases/0.0.1/runtime.lua good.lua
+	printf 'config("kv_server", {\n  prot = 4041,\n})\n' >foo/releases/0.0.1/runtime.lua
+	refused "$launcher" '*runtime.lua:*prot*port*'
+	printf '\nconfig("kv_server", {port = "many"})\n' >foo/releases/0.0.1/runtime.lua
+	refused "$launcher" '*runtime.lua:2*port*'
+	printf '\n\nlocal x = env("NOT_THERE")\n' >foo/releases/0.0.1/runtime.lua
+	refused "$launcher" '*runtime.lua:3: environment variable NOT_THERE is not set*'
+	printf 'config(\n' >foo/releases/0.0.1/runtime.lua
+	refused "$launcher" '*runtime.lua:*'
+	cp good.lua foo/releases/0.0.1/runtime.lua
+	PORT=99999 refused "$launcher" '*port*'
+	PORT=many refused "$launcher" '*port*'
+	start_daemon
+	stop_node
+}
+
+it_names_the_component_that_does_not_open() {
+	bundle foo
+	echo rubbish >foo/lib/kv-0.1.0/kv.so
+	refused "$launcher" '*kv*'
+	rm foo/lib/kv-0.1.0/kv.so
+	refused "$launcher" '*kv*kv.so*'
+}
+
+it_names_the_file_that_is_missing() {
+	bundle foo
+	rm foo/releases/0.0.1/sys.yaml
+	refused "$launcher" '*sys.yaml*'
+	RELEASE_VM_ARGS=$D/nowhere refused "$launcher" "*$D/nowhere*"
+	RELEASE_VSN=9.9.9 run "$launcher" start
+	[ "$status" != 0 ] || fail 'an absent version boots'
+	like "$err" '*9.9.9*'
+}
+
+it_refuses_a_cookie_that_others_can_read() {
+	bundle foo
+	echo 0123456789abcdef0123456789abcdef >cookie
+	chmod 644 cookie
+	RELEASE_COOKIE_FILE=$D/cookie refused "$launcher" "*$D/cookie*"
+	chmod 600 cookie
+	export RELEASE_COOKIE_FILE=$D/cookie
+	start_daemon
+	stop_node
+}
+
+it_refuses_a_runtime_folder_of_somebody_else() {
+	needs_root
+	bundle foo
+	mkdir "$XDG_RUNTIME_DIR/kvrel"
+	chown 65534 "$XDG_RUNTIME_DIR/kvrel"
+	refused "$launcher" "*$XDG_RUNTIME_DIR/kvrel*"
+}
+
+run_tests "$@"

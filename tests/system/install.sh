@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# An installed kvrel: it finds its own files, and packages a component of a project that is not this one.
+. "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
+
+it_builds_and_runs_a_component_of_another_project() {
+	must cmake --install "$BUILD" --prefix "$D/usr"
+	mkdir -p app/greeter && cd app || exit 1
+	cat >CMakeLists.txt <<-'END'
+		cmake_minimum_required(VERSION 3.25)
+		project(app LANGUAGES C)
+		find_package(kvrel REQUIRED)
+		kvrel_add_component(greeter greeter/greeter.c)
+	END
+	cat >greeter/component.yaml <<-'END'
+		name: greeter
+		version: "1.2.3"
+		description: says hello
+		config:
+		  greeting: {type: string, default: hello, doc: "how it greets"}
+	END
+	cat >greeter/greeter.c <<-'END'
+		#include <kvrel/component.h>
+
+		static int start(struct kvrel_node *node, const struct kvrel_api *api, void **state)
+		{
+			(void)node;
+			(void)api;
+			*state = 0;
+			return 0;
+		}
+
+		static void stop(void *state)
+		{
+			(void)state;
+		}
+
+		static const struct kvrel_component component = {
+			.abi = KVREL_ABI, .size = sizeof(component), .name = "greeter", .start = start, .stop = stop,
+		};
+
+		KVREL_EXPORT const struct kvrel_component *kvrel_component(void)
+		{
+			return &component;
+		}
+	END
+	cat >releases.yaml <<-'END'
+		components: [greeter]
+		releases:
+		  app:
+		    version: "3.0.0"
+		    components: {greeter: permanent}
+		    config: {greeter: {greeting: hi}}
+	END
+	must cmake -S . -B _build/release -G Ninja -D CMAKE_PREFIX_PATH="$D/usr"
+	must cmake --build _build/release
+	PATH=$D/usr/bin:$PATH must kvrel init
+	like "$out" '*\* creating rel/vm.args*'
+	PATH=$D/usr/bin:$PATH must kvrel build
+	must _build/rel/app/bin/app version
+	is "$out" 'app 3.0.0'
+	start_daemon "$PWD/_build/rel/app/bin/app"
+	must _build/rel/app/bin/app rpc 'return app.env("greeter", "greeting")'
+	is "$out" hi
+	stop_node
+}
+
+it_leaves_nothing_behind_but_what_it_lists() {
+	must cmake --install "$BUILD" --prefix "$D/usr"
+	sort "$BUILD/install_manifest.txt" >listed
+	find usr ! -type d | sed "s|^|$D/|" | sort >installed
+	must diff listed installed
+}
+
+run_tests "$@"
