@@ -20,8 +20,7 @@ void reader_mistake(const struct reader *reader, const struct origin *origin, co
 	diagnostics_add(reader->diagnostics, origin, false, "%s", message);
 }
 
-/* Text of a file in a message: cut, and without the bytes that could drive a terminal. */
-static const char *printable(const struct reader *reader, struct slice text)
+const char *reader_printable(const struct reader *reader, struct slice text)
 {
 	char *out = arena_alloc(reader->arena, DESCRIBED_BYTES + 4);
 	size_t size = text.size < DESCRIBED_BYTES ? text.size : DESCRIBED_BYTES;
@@ -38,14 +37,14 @@ const char *reader_describe(const struct reader *reader, const struct value *val
 	case VALUE_NULL:
 		return "empty";
 	case VALUE_STRING:
-		return value->secret
-			       ? "a string"
-			       : arena_printf(reader->arena, "the string \"%s\"", printable(reader, value->string));
+		return value->secret ? "a string"
+				     : arena_printf(reader->arena, "the string \"%s\"",
+						    reader_printable(reader, value->string));
 	case VALUE_BOOL:
 		return value->boolean ? "true" : "false";
 	case VALUE_INT:
 	case VALUE_FLOAT:
-		return arena_printf(reader->arena, "the number %s", printable(reader, value->text));
+		return arena_printf(reader->arena, "the number %s", reader_printable(reader, value->text));
 	case VALUE_LIST:
 		return "a list";
 	case VALUE_MAP:
@@ -74,7 +73,7 @@ static void unknown_key(const struct reader *reader, const struct member *member
 	const char *names[FIELDS_MAX];
 	for (size_t i = 0; i < count; i++)
 		names[i] = fields[i].key;
-	const char *key = printable(reader, member->key);
+	const char *key = reader_printable(reader, member->key);
 	reader_mistake(reader, &member->origin, "unknown key '%s' %s%s", key, reader->where,
 		       reader_suggest(reader, key, names, count));
 }
@@ -221,7 +220,7 @@ void read_text_list(const struct reader *reader, const struct field *field, cons
 const char *reader_version(const struct reader *reader, const struct value *value, const char *label)
 {
 	if (value->type == VALUE_INT || value->type == VALUE_FLOAT) {
-		const char *text = printable(reader, value->text);
+		const char *text = reader_printable(reader, value->text);
 		reader_mistake(reader, &value->origin,
 			       "version %s of %s must be quoted, YAML reads it as a number: version: \"%s\"", text,
 			       label, text);
@@ -236,7 +235,7 @@ const char *reader_version(const struct reader *reader, const struct value *valu
 		reader_mistake(reader, &value->origin,
 			       "invalid version \"%s\" of %s: letters, digits and '.', '+', '~', '-' are allowed, "
 			       "beginning with a letter or digit",
-			       printable(reader, value->string), label);
+			       reader_printable(reader, value->string), label);
 		return NULL;
 	}
 	return arena_copy(reader->arena, value->string);

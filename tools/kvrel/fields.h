@@ -45,6 +45,8 @@ void reader_mistake(const struct reader *reader, const struct origin *origin, co
 	__attribute__((format(printf, 3, 4)));
 /* "'KEY' in release 'foo' must be a list, not the string "x"" */
 void reader_wrong_type(const struct reader *reader, const struct field *field, const struct value *value);
+/* Text of a file for a message: cut, and without bytes that could drive a terminal. Lives in the arena. */
+const char *reader_printable(const struct reader *reader, struct slice text);
 /* How a value reads in a message: `the number 0.10`, `a list`. Lives in the arena. */
 const char *reader_describe(const struct reader *reader, const struct value *value);
 /* " (did you mean 'version'?)" or "". */

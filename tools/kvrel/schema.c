@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "schema.h"
 
+#include "reference.h"
+
 #include "base/scope.h"
 #include "base/text.h"
 
@@ -135,7 +137,7 @@ struct declaration {
 	bool live, secret, required;
 };
 
-static const struct field declaration_fields[] = {
+static const struct field keys[] = {
 	FIELD(struct declaration, type, read_value, .type = "a type", .required = true,
 	      .doc = "string, integer, boolean, port, duration, size, path, list, map or enum"),
 	{ .key = "default",
@@ -153,6 +155,12 @@ static const struct field declaration_fields[] = {
 	FIELD(struct declaration, required, read_flag, .type = "true or false",
 	      .doc = "the boot fails where nothing sets it"),
 };
+
+const struct field *declaration_fields(size_t *count)
+{
+	*count = ARRAY_LEN(keys);
+	return keys;
+}
 
 static bool read_type(const struct reader *reader, const struct value *value, enum setting_type *out)
 {
@@ -223,7 +231,7 @@ static void read_setting(const struct reader *outer, const char *component, cons
 			       setting->key);
 	struct declaration declared = { 0 };
 	const char *noun = arena_printf(outer->arena, "setting '%s' of component '%s'", setting->key, component);
-	fields_read(&reader, member->value, noun, declaration_fields, ARRAY_LEN(declaration_fields), &declared);
+	fields_read(&reader, member->value, noun, keys, ARRAY_LEN(keys), &declared);
 	if (!declared.type || !read_type(&reader, declared.type, &setting->type))
 		return;
 	bool sound = read_bound(&reader, setting->type, "min", declared.min, &setting->has_min, &setting->min);

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/* kvrel: finds the command, runs it, and makes sure that what it printed has arrived. */
+#include "cli.h"
+
+#include "base/term.h"
+
+#include <errno.h>
+#include <locale.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static int prepare(struct cli *cli)
+{
+	char path[4096];
+	if (!getcwd(path, sizeof(path))) {
+		struct error err;
+		error_system(&err, errno, "cannot tell the current folder");
+		return cli_fail(cli, &err);
+	}
+	cli->cwd = arena_string(&cli->arena, path);
+	enum term_color color;
+	if (cli->options.color && term_color_parse(cli->options.color, &color))
+		term_set_color(color);
+	return 0;
+}
+
+static int run(struct cli *cli)
+{
+	int code = prepare(cli);
+	if (code != 0)
+		return code;
+	if (!cli->options.help)
+		return cli->command->run(cli);
+	help_short(stdout, cli->command);
+	return 0;
+}
+
+/* A result that did not arrive is no result: a full disk behind '>' is a failure. */
+static int flush_result(struct cli *cli, int code)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return code;
+	struct error err;
+	cli->options.json = false;
+	error_system(&err, errno, "cannot write to standard output");
+	cli_fail(cli, &err);
+	return code ? code : 1;
+}
+
+int main(int argc, char **argv)
+{
+	struct cli cli = { 0 };
+	commands_check();
+	if (argc > 1 && strcmp(argv[1], "--version") == 0) {
+		printf("kvrel %s\n", KVREL_VERSION);
+		return flush_result(&cli, 0);
+	}
+	int code = cli_parse(&cli, argc, argv);
+	code = flush_result(&cli, code ? code : run(&cli));
+	arena_done(&cli.arena);
+	return code;
+}
