@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Commands for the running node, over its control socket: no second image is loaded. The node tells the outcome; `stop`
+ * trusts the kernel alone and waits until the process is gone. The process id is what the kernel says of the socket's
+ * other end, which is right in this process's own pid namespace.
+ */
+#include "launcher.h"
+
+#include "base/buf.h"
+#include "base/control.h"
+#include "base/fs.h"
+#include "base/scope.h"
+#include "base/text.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+enum {
+	ANSWER_MS = 10 * 1000,   /* to questions that a node answers at once */
+	SHUTDOWN_MS = 30 * 1000, /* kvnode's default of --shutdown-timeout, used when it does not tell its own */
+	GRACE_MS = 5 * 1000,     /* on top of it, for the process to end */
+	POLL_GONE_MS = 10,       /* without pidfd_open (Linux < 5.3) */
+	FOR_EVER = -1,
+};
+
+struct session {
+	int fd;
+	pid_t pid;
+};
+
+static char frame[CONTROL_FRAME_MAX];
+static volatile sig_atomic_t interrupted;
+
+/* ---- reaching the node ---- */
+
+static bool is_local_host(struct arena *arena, const char *host)
+{
+	const char *own = environ_host(arena);
+	size_t size = strcspn(host, ":");
+
+	return strcmp(host, own) == 0 || strncmp(host, "127.", 4) == 0 || strcmp(host, "localhost") == 0 ||
+	       strcmp(host, "::1") == 0 || (size == strcspn(own, ".") && strncmp(host, own, size) == 0);
+}
+
+static int not_running(struct launch *launch, const char *node)
+{
+	const char *host = strchr(node, '@');
+
+	if (host && strcmp(environ_get("RELEASE_DISTRIBUTION"), "name") == 0 &&
+	    !is_local_host(&launch->arena, host + 1))
+		return report("%s is not on this host: commands for a node on another host are not supported yet",
+			      node);
+	return report("%s is not running", node);
+}
+
+/*
+ * The node may have been started without XDG_RUNTIME_DIR (by a service manager, by cron), this command with it. So
+ * both folders are asked.
+ */
+static int connect_node(const char *node, int *fd, struct error *err)
+{
+	char folder[PATH_MAX];
+	int r = control_dir(folder, sizeof(folder), environ_get("RELEASE_TMP"), false, err);
+
+	if (r == 0)
+		r = control_connect(folder, node, fd, err);
+	if (r != -(int)ERROR_NOT_FOUND || !getenv("XDG_RUNTIME_DIR"))
+		return r;
+	unsetenv("XDG_RUNTIME_DIR");
+	r = control_dir(folder, sizeof(folder), environ_get("RELEASE_TMP"), false, err);
+	return r < 0 ? r : control_connect(folder, node, fd, err);
+}
+
+/* 0, or an exit code after a report. */
+static int session_open(struct launch *launch, struct session *session)
+{
+	const char *node = environ_get("RELEASE_NODE");
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+	struct error err;
+	int r;
+
+	unsetenv("RELEASE_COOKIE");
+	r = connect_node(node, &session->fd, &err);
+	if (r == -(int)ERROR_NOT_FOUND)
+		return not_running(launch, node);
+	if (r < 0)
+		return report_error(&err);
+	if (getsockopt(session->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
+		return report("cannot tell the process id of %s: %s", node, strerror(errno));
+	session->pid = peer.pid;
+	return 0;
+}
+
+static void on_interrupt(int signal_number)
+{
+	(void)signal_number;
+	interrupted = 1;
+}
+
+/* Ctrl-C ends the expression in the node, not this command; a second one ends the command. */
+static void catch_interrupt(void)
+{
+	struct sigaction action = { .sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND };
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	sigaction(SIGINT, &action, NULL);
+}
+
+/* 1: something to read, 0: time is over, negative. Sends INTERRUPT when the user asks. */
+static int wait_readable(int fd, int timeout_ms, struct error *err)
+{
+	struct timespec limit = { timeout_ms / 1000, timeout_ms % 1000 * 1000000L };
+	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+	sigset_t none;
+
+	sigemptyset(&none);
+	for (;;) {
+		int r = ppoll(&poll_fd, 1, timeout_ms == FOR_EVER ? NULL : &limit, &none);
+
+		if (r >= 0)
+			return r;
+		if (errno != EINTR)
+			return error_system(err, errno, "poll");
+		if (interrupted && control_send(fd, CONTROL_INTERRUPT, (struct slice){ 0 }, err) < 0)
+			return -(int)err->code;
+		interrupted = 0;
+	}
+}
+
+/* The next frame; everything else than a frame is an error. */
+static int next_frame(const struct session *session, int timeout_ms, char *type, struct slice *payload,
+		      struct error *err)
+{
+	int r = wait_readable(session->fd, timeout_ms, err);
+
+	if (r < 0)
+		return r;
+	if (r == 0)
+		return error_set(err, ERROR_TRY_AGAIN, "it does not answer (process %d)", (int)session->pid);
+	r = control_receive(session->fd, frame, sizeof(frame), type, payload, err);
+	if (r == 0)
+		return error_set(err, ERROR_FAILED, "it closed the connection");
+	return r < 0 ? r : 0;
+}
+
+static int greet(const struct session *session, struct error *err)
+{
+	struct slice payload;
+	char type;
+	int r = next_frame(session, ANSWER_MS, &type, &payload, err);
+
+	if (r < 0)
+		return r;
+	if (type != CONTROL_HELLO || payload.size < 5 || payload.data[0] != CONTROL_VERSION)
+		return error_set(err, ERROR_UNSUPPORTED, "it speaks another version of the control protocol");
+	return 0;
+}
+
+/* Prints OUT and ERR until DONE; *code and *text (valid until the next frame) are what DONE says. */
+static int converse(const struct session *session, int timeout_ms, int *code, struct slice *text, struct error *err)
+{
+	for (;;) {
+		struct slice payload;
+		char type;
+		int r = next_frame(session, timeout_ms, &type, &payload, err);
+
+		if (r < 0)
+			return r;
+		if (type == CONTROL_DONE && payload.size >= 1) {
+			*code = (unsigned char)payload.data[0];
+			*text = slice_trim((struct slice){ payload.data + 1, payload.size - 1 });
+			return 0;
+		}
+		if (type == CONTROL_OUT || type == CONTROL_ERR)
+			r = fs_write_all(type == CONTROL_OUT ? STDOUT_FILENO : STDERR_FILENO, payload.data,
+					 payload.size, err);
+		if (r < 0)
+			return error_wrap(err, "cannot write the output");
+	}
+}
+
+static int failed(struct error *err)
+{
+	error_wrap(err, "%s", environ_get("RELEASE_NODE"));
+	return report_error(err);
+}
+
+/* One request and its outcome. 0, or the exit code after a report. */
+static int ask(const struct session *session, enum control_type type, struct slice payload, int timeout_ms,
+	       struct slice *text)
+{
+	struct error err;
+	int code = EXIT_FAILED;
+
+	if (greet(session, &err) < 0 || control_send(session->fd, type, payload, &err) < 0 ||
+	    converse(session, timeout_ms, &code, text, &err) < 0)
+		return failed(&err);
+	if (code && text->size)
+		report("%.*s", SLICE_FMT(*text));
+	return code;
+}
+
+static int ask_node(struct launch *launch, enum control_type type, struct slice payload, int timeout_ms)
+{
+	struct session session;
+	struct slice text;
+	int code = session_open(launch, &session);
+
+	return code ? code : ask(&session, type, payload, timeout_ms, &text);
+}
+
+/* ---- the commands ---- */
+
+int command_ping(struct launch *launch)
+{
+	int code = ask_node(launch, CONTROL_PING, (struct slice){ 0 }, ANSWER_MS);
+
+	if (code)
+		return code;
+	puts("pong");
+	return flush_stdout();
+}
+
+/* Needs no answer: it works for a node that hangs, too. */
+int command_pid(struct launch *launch)
+{
+	struct session session;
+	int code = session_open(launch, &session);
+
+	if (code)
+		return code;
+	printf("%d\n", (int)session.pid);
+	return flush_stdout();
+}
+
+int command_status(struct launch *launch)
+{
+	bool json = launch->arg_count == 1 && strcmp(launch->args[0], "--json") == 0;
+
+	if (launch->arg_count && !json)
+		return report("'status' knows no argument but --json, got: %s", launch->args[launch->arg_count > 1]);
+	return ask_node(launch, CONTROL_STATUS, json ? SLICE("json") : SLICE("text"), ANSWER_MS);
+}
+
+int command_restart(struct launch *launch)
+{
+	return ask_node(launch, CONTROL_RESTART, (struct slice){ 0 }, FOR_EVER);
+}
+
+int command_rpc(struct launch *launch)
+{
+	SCOPE(buf_done) struct buf payload = { 0 };
+	struct script script;
+	struct error err;
+
+	if (script_parse(&launch->arena, launch->args, launch->arg_count, "RPC", &script, &err) < 0)
+		return report_error(&err);
+	buf_init(&payload, CONTROL_FRAME_MAX - 1);
+	buf_append_string(&payload, script.json ? "json" : "");
+	buf_append_char(&payload, '\0');
+	buf_append_string(&payload, script.chunk);
+	buf_append_char(&payload, '\0');
+	buf_append_string(&payload, script.text);
+	for (size_t i = 0; i < script.arg_count; i++) {
+		buf_append_char(&payload, '\0');
+		buf_append_string(&payload, script.args[i]);
+	}
+	if (payload.failed)
+		return report("RPC takes at most %d bytes of text and arguments: load the rest with dofile()",
+			      CONTROL_FRAME_MAX - 1);
+	catch_interrupt();
+	return ask_node(launch, CONTROL_RPC, buf_slice(&payload), FOR_EVER);
+}
+
+/* ---- stop ---- */
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
+}
+
+/* What the node still has to say while it stops; false when it closed the connection. */
+static bool print_words(int fd)
+{
+	struct slice payload;
+	char type;
+
+	if (control_receive(fd, frame, sizeof(frame), &type, &payload, NULL) <= 0)
+		return false;
+	if (type == CONTROL_ERR || type == CONTROL_OUT)
+		fs_write_all(type == CONTROL_OUT ? STDOUT_FILENO : STDERR_FILENO, payload.data, payload.size, NULL);
+	return true;
+}
+
+static bool is_gone(const struct session *session, const struct pollfd *process, bool connected)
+{
+	if (process->fd >= 0)
+		return process->revents != 0;
+	/* a process of another pid namespace cannot be watched: the end of its connection has to do */
+	return session->pid > 0 ? kill(session->pid, 0) != 0 && errno == ESRCH : !connected;
+}
+
+static bool wait_gone(struct session *session, int pidfd, int64_t timeout_ms)
+{
+	int64_t deadline = now_ms() + timeout_ms;
+	struct pollfd watched[2] = { { .fd = pidfd, .events = POLLIN }, { .fd = session->fd, .events = POLLIN } };
+
+	for (;;) {
+		int64_t left = deadline - now_ms();
+
+		if (is_gone(session, &watched[0], watched[1].fd >= 0))
+			return true;
+		if (left <= 0)
+			return false;
+		poll(watched, 2, pidfd >= 0 || left < POLL_GONE_MS ? (int)left : POLL_GONE_MS);
+		if (watched[1].fd >= 0 && watched[1].revents && !print_words(watched[1].fd))
+			watched[1].fd = -1;
+	}
+}
+
+/* DONE may tell the node's own limit, in milliseconds. */
+static int64_t shutdown_limit(struct slice text)
+{
+	int64_t limit;
+
+	return slice_to_int64(text, &limit) && limit >= 0 && limit < INT_MAX - GRACE_MS ? limit : SHUTDOWN_MS;
+}
+
+int command_stop(struct launch *launch)
+{
+	struct session session;
+	struct slice text = { 0 };
+	int code = session_open(launch, &session);
+	int64_t limit;
+	int pidfd;
+
+	if (code)
+		return code;
+	pidfd = session.pid > 0 ? (int)syscall(SYS_pidfd_open, session.pid, 0) : -1;
+	code = ask(&session, CONTROL_STOP, (struct slice){ 0 }, ANSWER_MS, &text);
+	if (code)
+		return code;
+	limit = shutdown_limit(text);
+	if (wait_gone(&session, pidfd, limit + GRACE_MS))
+		return EXIT_DONE;
+	return report("%s (process %d) did not end within %d s", environ_get("RELEASE_NODE"), (int)session.pid,
+		      (int)((limit + GRACE_MS) / 1000));
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The daemon's log: all of it, its last lines (-n N), or what is still to come (-f, beginning with the last ten). A log
+ * that is rotated or cut is followed by its name.
+ */
+#include "launcher.h"
+
+#include "base/fs.h"
+#include "base/scope.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { BLOCK = 64 * 1024, TICK_MS = 200, FOLLOW_LINES = 10 };
+
+struct logs_options {
+	bool follow;
+	int64_t lines; /* -1: all */
+};
+
+static int parse(const struct launch *launch, struct logs_options *out)
+{
+	*out = (struct logs_options){ .lines = -1 };
+	for (size_t i = 0; i < launch->arg_count; i++) {
+		const char *arg = launch->args[i];
+
+		if (strcmp(arg, "-f") == 0 || strcmp(arg, "--follow") == 0) {
+			out->follow = true;
+		} else if (strcmp(arg, "-n") == 0) {
+			if (++i == launch->arg_count || !slice_to_int64(slice_of(launch->args[i]), &out->lines) ||
+			    out->lines < 0)
+				return report("'logs -n' expects a number of lines");
+		} else {
+			return report("'logs' knows no argument but -f and -n N, got: %s", arg);
+		}
+	}
+	if (out->follow && out->lines < 0)
+		out->lines = FOLLOW_LINES;
+	return 0;
+}
+
+/* Where the last `lines` lines begin. */
+static off_t tail_offset(int fd, off_t size, int64_t lines)
+{
+	static char block[BLOCK];
+	off_t at = size;
+
+	while (at > 0) {
+		off_t from = at > BLOCK ? at - BLOCK : 0;
+		ssize_t got = pread(fd, block, (size_t)(at - from), from);
+
+		if (got <= 0)
+			return 0;
+		for (off_t i = got; i-- > 0;)
+			if (block[i] == '\n' && from + i + 1 != size && --lines <= 0)
+				return from + i + 1;
+		at = from;
+	}
+	return 0;
+}
+
+static int copy_rest(int fd, struct error *err)
+{
+	static char block[BLOCK];
+	ssize_t got;
+
+	while ((got = read(fd, block, sizeof(block))) > 0)
+		if (fs_write_all(STDOUT_FILENO, block, (size_t)got, err) < 0)
+			return error_wrap(err, "cannot write the output");
+	return got < 0 ? error_system(err, errno, "cannot read the log") : 0;
+}
+
+/* Takes up the file that bears the name now, when it is another one, or begins anew when it was cut. */
+static void refresh(const char *path, int *fd)
+{
+	struct stat now, own;
+	int other;
+
+	if (fstat(*fd, &own) != 0 || stat(path, &now) != 0)
+		return;
+	if (now.st_ino == own.st_ino && now.st_dev == own.st_dev) {
+		if (own.st_size < lseek(*fd, 0, SEEK_CUR))
+			lseek(*fd, 0, SEEK_SET);
+		return;
+	}
+	other = open(path, O_RDONLY | O_CLOEXEC);
+	if (other < 0)
+		return;
+	close(*fd);
+	*fd = other;
+}
+
+static int follow(const char *path, int *fd, struct error *err)
+{
+	for (;;) {
+		int r = copy_rest(*fd, err);
+
+		if (r < 0)
+			return r;
+		nanosleep(&(struct timespec){ .tv_nsec = TICK_MS * 1000000L }, NULL);
+		/* what was written before a rotation comes before the new file */
+		r = copy_rest(*fd, err);
+		if (r < 0)
+			return r;
+		refresh(path, fd);
+	}
+}
+
+int command_logs(struct launch *launch)
+{
+	const char *path = daemon_log_path(launch);
+	struct logs_options options;
+	struct error err;
+	struct stat st;
+
+	if (parse(launch, &options) != 0)
+		return EXIT_FAILED;
+	SCOPE_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 && errno == ENOENT)
+		return report("there is no log '%s' yet: 'daemon' writes it", path);
+	if (fd < 0 || fstat(fd, &st) != 0)
+		return report("cannot read the log '%s': %s", path, strerror(errno));
+	if (options.lines == 0)
+		lseek(fd, 0, SEEK_END);
+	else if (options.lines > 0)
+		lseek(fd, tail_offset(fd, st.st_size, options.lines), SEEK_SET);
+	if (options.follow ? follow(path, &fd, &err) < 0 : copy_rest(fd, &err) < 0)
+		return report_error(&err);
+	return EXIT_DONE;
+}

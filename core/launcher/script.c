@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What eval and rpc are asked to run: EXPR, --file F or - for stdin; --json before it; arguments for the script after
+ * it, verbatim, a leading -- dropped. A user-defined command is an eval of its file.
+ */
+#include "launcher.h"
+
+#include "base/buf.h"
+#include "base/fs.h"
+#include "base/scope.h"
+
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+/* One argument of a command line holds 128 KiB with its end (the kernel's MAX_ARG_STRLEN). */
+enum { SCRIPT_MAX = 1 << 20, ARGUMENT_MAX = 128 * 1024 - 2 };
+
+static int read_script(struct arena *arena, const char *path, const char *name, struct script *out, struct error *err)
+{
+	SCOPE(buf_done) struct buf text = { 0 };
+	int r = fs_read(path, SCRIPT_MAX, &text, err);
+
+	if (r < 0)
+		return r;
+	if (memchr(text.data ? text.data : "", '\0', text.size))
+		return error_set(err, ERROR_INVALID, "%s: a NUL byte is no Lua text", name);
+	out->text = arena_copy(arena, buf_slice(&text));
+	out->chunk = name;
+	/* a file may begin with a #! line; the line stays, so that line numbers do */
+	if (out->text[0] == '#')
+		out->text = arena_printf(arena, "--%s", out->text);
+	return 0;
+}
+
+static int missing(const char *what, struct error *err)
+{
+	return error_set(err, ERROR_INVALID, "%s expects an expression as argument", what);
+}
+
+/* Options in front; *index is the first word that is none. */
+static int parse_options(struct script *out, const char **file, char **args, size_t count, size_t *index,
+			 const char *what, struct error *err)
+{
+	size_t i = 0;
+
+	for (; i < count; i++) {
+		if (strcmp(args[i], "--json") == 0) {
+			out->json = true;
+		} else if (strcmp(args[i], "--file") == 0) {
+			if (++i == count)
+				return error_set(err, ERROR_INVALID, "%s --file expects the path of a file", what);
+			*file = args[i];
+		} else if (strcmp(args[i], "--") == 0) {
+			i++;
+			break;
+		} else if (strncmp(args[i], "--", 2) == 0 && args[i][2] != ' ' && !strpbrk(args[i], "\n[")) {
+			return error_set(err, ERROR_INVALID, "%s does not know the option '%s'", what, args[i]);
+		} else {
+			break;
+		}
+	}
+	*index = i;
+	return 0;
+}
+
+int script_parse(struct arena *arena, char **args, size_t arg_count, const char *what, struct script *out,
+		 struct error *err)
+{
+	struct script script = { 0 };
+	const char *file = NULL;
+	size_t i = 0;
+	int r = parse_options(&script, &file, args, arg_count, &i, what, err);
+
+	if (r < 0)
+		return r;
+	if (!file) {
+		if (i == arg_count || !*args[i])
+			return missing(what, err);
+		script.text = args[i++];
+		script.chunk = strcmp(what, "RPC") == 0 ? "rpc" : "eval";
+		if (strcmp(script.text, "-") == 0)
+			r = read_script(arena, "/dev/stdin", "stdin", &script, err);
+		if (i < arg_count && strcmp(args[i], "--") == 0)
+			i++;
+	} else {
+		r = read_script(arena, file, file, &script, err);
+	}
+	if (r < 0)
+		return r;
+	script.args = args + i;
+	script.arg_count = arg_count - i;
+	*out = script;
+	return 0;
+}
+
+static int run_script(struct launch *launch, const struct script *script)
+{
+	size_t room = script->arg_count + 5, count = 0;
+	const char **args = arena_array(&launch->arena, room, sizeof(*args));
+	struct runtime_line line;
+
+	if (strlen(script->text) > ARGUMENT_MAX)
+		return report("%s is longer than the %d bytes that a command line can hold: load the rest of it with "
+			      "dofile()",
+			      script->chunk, ARGUMENT_MAX);
+	args[count++] = "eval";
+	if (script->json)
+		args[count++] = "--json";
+	args[count++] = "--chunk";
+	args[count++] = script->chunk;
+	/* a text that begins with '-' must not look like an option */
+	args[count++] = script->text[0] == '-' ? arena_printf(&launch->arena, " %s", script->text) : script->text;
+	args = memcpy(arena_array(&launch->arena, room + script->arg_count, sizeof(*args)), args,
+		      count * sizeof(*args));
+	memcpy(args + count, script->args, script->arg_count * sizeof(*args));
+	runtime_line(launch, "kvnode", "kvnode", args, count + script->arg_count, &line);
+	return runtime_exec(&line);
+}
+
+int command_eval(struct launch *launch)
+{
+	struct script script;
+	struct error err;
+
+	unsetenv("RELEASE_COOKIE");
+	if (script_parse(&launch->arena, launch->args, launch->arg_count, "EVAL", &script, &err) < 0)
+		return report_error(&err);
+	return run_script(launch, &script);
+}
+
+int command_user(struct launch *launch)
+{
+	struct script script = { .args = launch->args, .arg_count = launch->arg_count };
+	const char *path = release_file(launch, arena_printf(&launch->arena, "commands/%s.lua", launch->command->name));
+	struct error err;
+
+	unsetenv("RELEASE_COOKIE");
+	if (read_script(&launch->arena, path, path, &script, &err) < 0)
+		return report_error(&err);
+	return run_script(launch, &script);
+}
