@@ -42,9 +42,7 @@
 
 static const struct option check_options[] = { PROJECT, SET, VERSION, BUILD_DIR, COMMON };
 static const struct option list_options[] = { PROJECT, COMMON };
-static const struct option plain_options[] = { COMMON };
 static const struct option help_options[] = { HELP, COLOR };
-static const struct option completion_options[] = { HELP };
 
 #define OPTIONS(table) .options = (table), .option_count = ARRAY_LEN(table)
 
