@@ -271,7 +271,7 @@ int command_daemon(struct launch *launch)
 	struct runtime_line line;
 	struct error err;
 	sigset_t mask;
-	int ready[2], log;
+	int ready[2], log = -1;
 	pid_t first;
 
 	if (open_log(launch, &boot, &log, &err) < 0)
