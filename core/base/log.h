@@ -6,8 +6,9 @@
  *	{"time":"2026-…","level":"info","component":"kv_server","message":"Accepting …","address":"0.0.0.0"}
  *
  * Thread-safe: a record is one write(2). Control bytes in messages and values are escaped, so that no record can forge
- * another. Names the peer and the key, never a value or a secret. The descriptor, level and format are process-wide
- * and may be changed at any time.
+ * another. A record that cannot be written is dropped; errno is kept. The process must ignore SIGPIPE. Names the peer
+ *and the key, never a value or a secret. The descriptor, level and format are process-wide and may be changed at any
+ *time.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
@@ -46,10 +47,11 @@ void log_vwrite(enum log_level level, const char *component, const struct log_fi
 #define LOG_FIELDS(...) \
 	(const struct log_field[]){ __VA_ARGS__ }, \
 		sizeof((const struct log_field[]){ __VA_ARGS__ }) / sizeof(struct log_field)
-#define LOG_NONE       NULL, 0
-#define log_debug(...) log_write(LOG_LEVEL_DEBUG, __VA_ARGS__)
-#define log_info(...)  log_write(LOG_LEVEL_INFO, __VA_ARGS__)
-#define log_warn(...)  log_write(LOG_LEVEL_WARN, __VA_ARGS__)
-#define log_error(...) log_write(LOG_LEVEL_ERROR, __VA_ARGS__)
+#define LOG_NONE        NULL, 0
+#define log_debug(...)  log_write(LOG_LEVEL_DEBUG, __VA_ARGS__)
+#define log_info(...)   log_write(LOG_LEVEL_INFO, __VA_ARGS__)
+#define log_notice(...) log_write(LOG_LEVEL_NOTICE, __VA_ARGS__)
+#define log_warn(...)   log_write(LOG_LEVEL_WARN, __VA_ARGS__)
+#define log_error(...)  log_write(LOG_LEVEL_ERROR, __VA_ARGS__)
 
 #endif

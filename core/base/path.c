@@ -114,7 +114,7 @@ char *path_relative(struct arena *arena, const char *from, const char *path)
 		b = next_b;
 	}
 	while ((part = next_component(&a)).size) {
-		memcpy(out + size, "/.." + !size, size ? 3 : 2);
+		memcpy(out + size, size ? "/.." : "..", size ? 3 : 2);
 		size += size ? 3 : 2;
 	}
 	while ((part = next_component(&b)).size) {

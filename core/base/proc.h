@@ -13,9 +13,10 @@
 struct proc_options {
 	const char *const *argv; /* argv[0] is searched in PATH when it has no slash */
 	const char *const *env;  /* NULL: inherit */
-	const char *cwd;         /* NULL: inherit */
+	const char *cwd;         /* NULL: inherit; argv[0] with a slash is relative to it */
 	struct buf *out;         /* NULL: inherit stdout; else collected up to its cap, more is an error (LIMIT) */
-	int64_t timeout_ms;      /* 0: none; after it the process group is killed (error TRY_AGAIN) */
+	int64_t timeout_ms;      /* 0: none; after it the process group is killed (error TRY_AGAIN); stdin is
+				  * then /dev/null */
 	bool stdout_to_stderr;   /* with out == NULL */
 };
 

@@ -18,6 +18,11 @@ const char *term_green(FILE *stream);
 const char *term_yellow(FILE *stream);
 const char *term_reset(FILE *stream);
 
+/* Whether there is someone to ask: a terminal on stdin and on stderr. */
+bool term_can_ask(void);
+/* "QUESTION [Yn] " on stderr; an empty answer means yes, the end of the input no. */
+bool term_ask(const char *question);
+
 /* The nearest of `names` to `word` within a third of its length (at least 1 edit, Damerau–Levenshtein, case ignored),
  * or NULL. */
 const char *term_suggest(const char *word, const char *const *names, size_t count);
