@@ -165,8 +165,8 @@ static int start(const struct proc_options *options, struct child *child, struct
 	return 0;
 }
 
-/* Takes what is there, at most what a pipe can hold: a program that never stops talking must not keep us from looking at
- * the clock. */
+/* Takes what is there, at most what a pipe can hold: a program that never stops talking must not keep us from looking
+ * at the clock. */
 static int drain(struct child *child, struct buf *out, struct error *err)
 {
 	size_t taken = 0;

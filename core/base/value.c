@@ -166,6 +166,12 @@ void value_map_add(struct arena *arena, struct value *map, struct slice key, str
 	add_member(arena, map, (struct member){ .key = copy, .origin = item->origin, .value = item });
 }
 
+void value_map_add_at(struct arena *arena, struct value *map, struct slice key, struct origin origin,
+		      struct value *item)
+{
+	add_member(arena, map, (struct member){ .key = key, .origin = origin, .value = item });
+}
+
 void value_map_set(struct arena *arena, struct value *map, struct slice key, struct value *item)
 {
 	struct member *member = find(map, key);

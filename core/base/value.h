@@ -39,7 +39,7 @@ struct value {
 	bool quoted; /* STRING: written in quotes or as a block, so never meant as a number */
 	bool secret; /* masked wherever it is shown */
 	struct origin origin;
-	struct slice text; /* scalars: as written in the file (`0.10`, `yes`), for messages */
+	struct slice text; /* scalars: as written in the file (`0.10`, `yes`), without quotes, for messages */
 	union {
 		bool boolean;
 		int64_t integer;
@@ -77,6 +77,9 @@ void value_list_add(struct arena *arena, struct value *list, struct value *item)
 void value_map_set(struct arena *arena, struct value *map, struct slice key, struct value *item);
 /* Appends without looking for an equal key: for builders that know there is none. */
 void value_map_add(struct arena *arena, struct value *map, struct slice key, struct value *item);
+/* The same for readers of files: takes the key, which lives in the arena already, and where it stands. */
+void value_map_add_at(struct arena *arena, struct value *map, struct slice key, struct origin origin,
+		      struct value *item);
 
 /* NULL when `map` is NULL, not a map, or lacks the key. */
 struct value *value_get(const struct value *map, const char *key);

@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libyaml's events into values. Events rather than its documents, because a refusal must name the exact place, and
+ * because a tree is built with a stack of our own: a hostile file meets the depth limit long before any recursion.
+ *
+ * The text is looked over once before libyaml sees it (UTF-8, control bytes, length): its reader would name an offset,
+ * people need a line and a column. libyaml counts columns in characters; they are turned into bytes with a cursor that
+ * moves forward with the events.
+ */
+#include "base/yaml.h"
+
+#include "base/fs.h"
+#include "base/scope.h"
+#include "base/yaml_scalar.h"
+
+#include <stdlib.h>
+#include <yaml.h>
+
+/* A value takes more memory than its text: a file of nothing but commas must not fill the machine. */
+enum { VALUES_MAX = 2 * 1000 * 1000 };
+
+struct level {
+	struct value *container;
+	struct slice key; /* the one whose value comes next; data NULL: a key comes next */
+	struct origin key_origin;
+};
+
+/* A place in the text, counted both ways. */
+struct cursor {
+	size_t line;    /* from 0 */
+	size_t line_at; /* offset of its first byte */
+	size_t column;  /* from 0, in characters */
+	size_t at;      /* offset */
+};
+
+struct reader {
+	struct arena *arena;
+	struct slice text;
+	const char *name;
+	const char *file; /* the name, in the arena */
+	struct yaml_limits limits;
+	yaml_parser_t parser;
+	struct level *levels;
+	unsigned depth;
+	struct value *root;
+	size_t values;
+	bool has_document;
+	bool ascii;
+	struct cursor cursor;
+	struct error *err;
+};
+
+static int refuse_at(const struct reader *reader, struct origin at, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static int refuse_at(const struct reader *reader, struct origin at, const char *format, ...)
+{
+	char message[512];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(message, sizeof(message), format, args);
+	va_end(args);
+	return error_set(reader->err, ERROR_INVALID, "%s:%u:%u: error: %s", reader->name, at.line, at.column, message);
+}
+
+/* ---- places ---------------------------------------------------------------------------------------------------- */
+
+/* Length of the line break at `at`, as libyaml sees them; 0: none. */
+static size_t line_break(struct slice text, size_t at)
+{
+	const unsigned char *s = (const unsigned char *)text.data + at;
+	size_t left = text.size - at;
+
+	if (s[0] == '\n')
+		return 1;
+	if (s[0] == '\r')
+		return left > 1 && s[1] == '\n' ? 2 : 1;
+	if (left > 1 && s[0] == 0xc2 && s[1] == 0x85)
+		return 2;
+	if (left > 2 && s[0] == 0xe2 && s[1] == 0x80 && (s[2] == 0xa8 || s[2] == 0xa9))
+		return 3;
+	return 0;
+}
+
+static size_t character_size(struct slice text, size_t at)
+{
+	size_t size = 1;
+
+	while (at + size < text.size && (text.data[at + size] & 0xc0) == 0x80)
+		size++;
+	return size;
+}
+
+/* Moves the cursor to a mark. Marks come in order nearly always, so the whole file is passed once. */
+static void move_to(struct reader *reader, const yaml_mark_t *mark)
+{
+	struct cursor *cursor = &reader->cursor;
+
+	if (mark->line < cursor->line)
+		*cursor = (struct cursor){ 0 };
+	while (cursor->line < mark->line && cursor->at < reader->text.size) {
+		size_t size = line_break(reader->text, cursor->at);
+
+		cursor->at += size ? size : 1;
+		cursor->line += size != 0;
+		if (size) {
+			cursor->line_at = cursor->at;
+			cursor->column = 0;
+		}
+	}
+	if (mark->column < cursor->column) {
+		cursor->at = cursor->line_at;
+		cursor->column = 0;
+	}
+	while (cursor->column < mark->column && cursor->at < reader->text.size) {
+		cursor->at += character_size(reader->text, cursor->at);
+		cursor->column++;
+	}
+}
+
+static struct origin place_of(struct reader *reader, const yaml_mark_t *mark)
+{
+	size_t column = mark->column;
+
+	if (!reader->ascii) {
+		move_to(reader, mark);
+		column = reader->cursor.at - reader->cursor.line_at;
+	}
+	return (struct origin){ reader->file, (uint32_t)mark->line + 1, (uint32_t)column + 1 };
+}
+
+static struct origin place_of_offset(const struct reader *reader, size_t offset)
+{
+	struct origin place = { reader->file, 1, 1 };
+
+	for (size_t at = 0; at < offset;) {
+		size_t size = line_break(reader->text, at);
+
+		place.line += size != 0;
+		place.column = size ? 1 : place.column + 1;
+		at += size ? size : 1;
+	}
+	return place;
+}
+
+/* ---- the look before ------------------------------------------------------------------------------------------- */
+
+static bool is_odd_control(unsigned char c)
+{
+	return (c < 0x20 && c != '\n' && c != '\r' && c != '\t') || c == 0x7f;
+}
+
+static int check_bytes(struct reader *reader)
+{
+	size_t valid = slice_utf8_prefix(reader->text);
+
+	reader->ascii = true;
+	for (size_t i = 0; i < valid; i++) {
+		unsigned char c = (unsigned char)reader->text.data[i];
+
+		if (c == '\0')
+			return refuse_at(reader, place_of_offset(reader, i),
+					 "a NUL byte; remove it: this must be a text file");
+		if (is_odd_control(c))
+			return refuse_at(reader, place_of_offset(reader, i),
+					 "the control byte 0x%02x; remove it or write it as \"\\x%02x\"", c, c);
+		reader->ascii = reader->ascii && c < 0x80;
+	}
+	if (valid < reader->text.size)
+		return refuse_at(reader, place_of_offset(reader, valid),
+				 "the byte 0x%02x is no UTF-8; save the file as UTF-8",
+				 (unsigned char)reader->text.data[valid]);
+	return 0;
+}
+
+static int refuse_size(const char *name, size_t limit, struct error *err)
+{
+	return error_set(err, ERROR_INVALID,
+			 "%s:1:1: error: the file is larger than %zu bytes; split it or check its name", name, limit);
+}
+
+/* ---- building the tree ----------------------------------------------------------------------------------------- */
+
+static int add_key(struct reader *reader, struct level *level, const yaml_event_t *event)
+{
+	struct slice key = { (const char *)event->data.scalar.value, event->data.scalar.length };
+	bool plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+	struct origin place = place_of(reader, &event->start_mark);
+	const struct member *first;
+
+	if (plain && key.size == 0)
+		return refuse_at(reader, place, "a key is missing before ':'");
+	if (plain && slice_is(key, "<<"))
+		return refuse_at(reader, place, "merge keys ('<<') are not supported; write the settings out");
+	first = value_member(level->container, key);
+	if (first)
+		return refuse_at(reader, place, "duplicate key '%.*s', first in line %u; remove one of the two",
+				 (int)(key.size < 100 ? key.size : 100), key.data, first->origin.line);
+	level->key = (struct slice){ arena_copy(reader->arena, key), key.size };
+	level->key_origin = place;
+	return 0;
+}
+
+/* Puts a new value where it belongs: into the container on top of the stack, or as the root. */
+static int add_value(struct reader *reader, struct value *value)
+{
+	struct level *level = reader->depth ? &reader->levels[reader->depth - 1] : NULL;
+
+	if (++reader->values > VALUES_MAX)
+		return refuse_at(reader, value->origin, "more than %d values; split the file", VALUES_MAX);
+	if (!level) {
+		reader->root = value;
+	} else if (level->container->type == VALUE_LIST) {
+		value_list_add(reader->arena, level->container, value);
+	} else {
+		value_map_add_at(reader->arena, level->container, level->key, level->key_origin, value);
+		level->key.data = NULL;
+	}
+	return 0;
+}
+
+static bool expects_key(const struct reader *reader)
+{
+	const struct level *level = reader->depth ? &reader->levels[reader->depth - 1] : NULL;
+
+	return level && level->container->type == VALUE_MAP && !level->key.data;
+}
+
+static int refuse_tag_or_anchor(struct reader *reader, const yaml_event_t *event, const yaml_char_t *anchor,
+				const yaml_char_t *tag)
+{
+	struct origin place = place_of(reader, &event->start_mark);
+
+	if (anchor)
+		return refuse_at(reader, place,
+				 "anchors ('&%.60s') are not supported; write the value out where it is needed",
+				 (const char *)anchor);
+	if (tag)
+		return refuse_at(reader, place,
+				 "tags ('%.60s') are not supported; remove it and quote the value if it is text",
+				 (const char *)tag);
+	return 0;
+}
+
+static int on_scalar(struct reader *reader, const yaml_event_t *event)
+{
+	struct slice text = { (const char *)event->data.scalar.value, event->data.scalar.length };
+	bool plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+	const char *problem = NULL;
+	struct value *value;
+	int rc = refuse_tag_or_anchor(reader, event, event->data.scalar.anchor, event->data.scalar.tag);
+
+	if (rc < 0)
+		return rc;
+	if (expects_key(reader))
+		return add_key(reader, &reader->levels[reader->depth - 1], event);
+	value = ARENA_NEW(reader->arena, struct value);
+	value->type = VALUE_STRING;
+	value->quoted = !plain;
+	value->origin = place_of(reader, &event->start_mark);
+	value->text = (struct slice){ arena_copy(reader->arena, text), text.size };
+	if (plain)
+		problem = yaml_scalar_resolve(value->text, value);
+	if (problem)
+		return refuse_at(reader, value->origin, "the number %.*s %s", (int)(text.size < 60 ? text.size : 60),
+				 text.data, problem);
+	if (value->type == VALUE_STRING)
+		value->string = value->text;
+	return add_value(reader, value);
+}
+
+static int on_start(struct reader *reader, const yaml_event_t *event, enum value_type type, const yaml_char_t *anchor,
+		    const yaml_char_t *tag)
+{
+	int rc = refuse_tag_or_anchor(reader, event, anchor, tag);
+	struct value *value;
+
+	if (rc < 0)
+		return rc;
+	if (expects_key(reader))
+		return refuse_at(reader, place_of(reader, &event->start_mark),
+				 "a key must be a plain name, not a %s; quote it if it is text", value_type_name(type));
+	if (reader->depth == reader->limits.depth)
+		return refuse_at(reader, place_of(reader, &event->start_mark),
+				 "nested deeper than %u levels; flatten the structure", reader->limits.depth);
+	value = type == VALUE_LIST ? value_list(reader->arena) : value_map(reader->arena);
+	value->origin = place_of(reader, &event->start_mark);
+	rc = add_value(reader, value);
+	if (rc == 0)
+		reader->levels[reader->depth++] = (struct level){ .container = value };
+	return rc;
+}
+
+static int on_document(struct reader *reader, const yaml_event_t *event)
+{
+	struct origin place = place_of(reader, &event->start_mark);
+
+	if (reader->has_document)
+		return refuse_at(reader, place, "a second document begins here; one file holds one document");
+	if (event->data.document_start.tag_directives.start != event->data.document_start.tag_directives.end)
+		return refuse_at(reader, place, "tags (%%TAG) are not supported; remove the directive");
+	reader->has_document = true;
+	return 0;
+}
+
+static int on_event(struct reader *reader, const yaml_event_t *event)
+{
+	switch (event->type) {
+	case YAML_DOCUMENT_START_EVENT:
+		return on_document(reader, event);
+	case YAML_ALIAS_EVENT:
+		return refuse_at(reader, place_of(reader, &event->start_mark),
+				 "aliases ('*%.60s') are not supported; write the value out",
+				 (const char *)event->data.alias.anchor);
+	case YAML_SCALAR_EVENT:
+		return on_scalar(reader, event);
+	case YAML_SEQUENCE_START_EVENT:
+		return on_start(reader, event, VALUE_LIST, event->data.sequence_start.anchor,
+				event->data.sequence_start.tag);
+	case YAML_MAPPING_START_EVENT:
+		return on_start(reader, event, VALUE_MAP, event->data.mapping_start.anchor,
+				event->data.mapping_start.tag);
+	case YAML_SEQUENCE_END_EVENT:
+	case YAML_MAPPING_END_EVENT:
+		reader->depth--;
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+/* ---- what libyaml refuses ---------------------------------------------------------------------------------------- */
+
+/* What to do about the character at which libyaml gave up. */
+static const char *advice(const char *problem, char c)
+{
+	if (c == '\t')
+		return "; indent with blanks, not with tabs";
+	if (c == '@' || c == '`' || c == '%')
+		return "; quote the text that begins with it";
+	if (strstr(problem, "mapping values are not allowed"))
+		return "; quote the text if the ':' belongs to it, else look at the indentation";
+	if (strstr(problem, "could not find expected ':'"))
+		return "; write 'key: value'";
+	if (strstr(problem, "expected") && strstr(problem, "key"))
+		return "; look at the indentation";
+	return "";
+}
+
+static int refuse_syntax(struct reader *reader)
+{
+	const yaml_parser_t *parser = &reader->parser;
+	const char *problem = parser->problem ? parser->problem : "it is no YAML";
+	const char *context = parser->context ? parser->context : "";
+	struct origin place = place_of(reader, &parser->problem_mark);
+	size_t at;
+
+	if (parser->error == YAML_MEMORY_ERROR)
+		return error_set(reader->err, ERROR_NO_MEMORY, "%s: no memory to read it", reader->name);
+	if (parser->error == YAML_READER_ERROR)
+		return refuse_at(reader, place_of_offset(reader, parser->problem_offset), "%s", problem);
+	move_to(reader, &parser->problem_mark);
+	at = reader->cursor.at;
+	return refuse_at(reader, place, "%s%s%s%s", problem, *context ? " " : "", context,
+			 advice(problem, at < reader->text.size ? reader->text.data[at] : '\0'));
+}
+
+static int read_events(struct reader *reader)
+{
+	for (;;) {
+		yaml_event_t event;
+		int rc;
+		bool last;
+
+		if (!yaml_parser_parse(&reader->parser, &event))
+			return refuse_syntax(reader);
+		rc = on_event(reader, &event);
+		last = event.type == YAML_STREAM_END_EVENT;
+		yaml_event_delete(&event);
+		if (rc < 0 || last)
+			return rc;
+	}
+}
+
+int yaml_parse(struct arena *arena, struct slice text, const char *name, const struct yaml_limits *limits,
+	       struct value **out, struct error *err)
+{
+	SCOPE_FREE struct level *levels = NULL;
+	struct reader reader = { .arena = arena, .text = text, .name = name, .limits = *limits, .err = err };
+	int rc;
+
+	if (text.size > limits->size_bytes)
+		return refuse_size(name, limits->size_bytes, err);
+	if (slice_starts(text, SLICE("\xef\xbb\xbf")))
+		reader.text = (struct slice){ text.data + 3, text.size - 3 };
+	rc = check_bytes(&reader);
+	if (rc < 0)
+		return rc;
+	levels = calloc(limits->depth ? limits->depth : 1, sizeof(*levels));
+	if (!levels || !yaml_parser_initialize(&reader.parser))
+		return error_set(err, ERROR_NO_MEMORY, "%s: no memory to read it", name);
+	reader.levels = levels;
+	reader.file = arena_string(arena, name);
+	yaml_parser_set_encoding(&reader.parser, YAML_UTF8_ENCODING);
+	yaml_parser_set_input_string(&reader.parser, (const unsigned char *)reader.text.data, reader.text.size);
+	rc = read_events(&reader);
+	yaml_parser_delete(&reader.parser);
+	if (rc < 0)
+		return rc;
+	if (!reader.root) {
+		reader.root = value_null(arena);
+		reader.root->origin = (struct origin){ reader.file, 1, 1 };
+	}
+	*out = reader.root;
+	return 0;
+}
+
+int yaml_read(struct arena *arena, const char *path, const char *name, const struct yaml_limits *limits,
+	      struct value **out, struct error *err)
+{
+	SCOPE(buf_done) struct buf text = { 0 };
+	int rc = fs_read(path, limits->size_bytes, &text, err);
+
+	if (rc == -(int)ERROR_LIMIT)
+		return refuse_size(name ? name : path, limits->size_bytes, err);
+	if (rc < 0)
+		return rc;
+	return yaml_parse(arena, buf_slice(&text), name ? name : path, limits, out, err);
+}
