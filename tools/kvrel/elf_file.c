@@ -3,7 +3,7 @@
  * libelf does the byte order and the bounds of the tables; what it hands out are raw chunks of the file. Addresses in
  * the dynamic section are turned into file offsets through PT_LOAD, as the loader would have mapped them.
  */
-#include "elf.h"
+#include "elf_file.h"
 
 #include "base/json.h"
 #include "base/scope.h"

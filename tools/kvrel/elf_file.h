@@ -5,8 +5,8 @@
  * Only program headers are read, as the loader does; sections may be missing or lie. The file is never run, and every
  * offset in it is checked, so that a damaged or hostile file is an error and nothing else. Strings live in the arena.
  */
-#ifndef KVREL_ELF_H
-#define KVREL_ELF_H
+#ifndef KVREL_ELF_FILE_H
+#define KVREL_ELF_FILE_H
 
 #include "base/arena.h"
 #include "base/error.h"

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/* The steps of a release, in their order. */
+#include "build.h"
+
+#include "build_steps.h"
+#include "transform.h"
+
+#include "base/proc.h"
+#include "base/scope.h"
+
+extern char **environ;
+
+static bool is_variable(const char *entry, const char *name)
+{
+	size_t length = strlen(name);
+	return strncmp(entry, name, length) == 0 && entry[length] == '=';
+}
+
+/* The caller's environment with RELEASE_* of this release on top. */
+static const char **step_environment(const struct build *build)
+{
+	const char *const names[] = { "RELEASE_NAME", "RELEASE_VSN", "RELEASE_ROOT" };
+	const char *const values[] = { build->release->name, build->release->version, build->release->path };
+	size_t count = 0, kept = 0;
+	while (environ[count])
+		count++;
+	const char **out = arena_array(build->arena, count + ARRAY_LEN(names) + 1, sizeof(*out));
+	for (size_t i = 0; i < count; i++) {
+		bool ours = false;
+		for (size_t j = 0; j < ARRAY_LEN(names); j++)
+			ours = ours || is_variable(environ[i], names[j]);
+		if (!ours)
+			out[kept++] = environ[i];
+	}
+	for (size_t j = 0; j < ARRAY_LEN(names); j++)
+		out[kept++] = arena_printf(build->arena, "%s=%s", names[j], values[j]);
+	return out;
+}
+
+int build_run(struct build *build, const struct spec_step *step, int *step_status, struct error *err)
+{
+	const char *argv[] = { "/bin/sh", "-c", step->command, NULL };
+	const struct proc_options options = {
+		.argv = argv, .env = step_environment(build), .cwd = build->spec->project_dir, .stdout_to_stderr = true
+	};
+	char where[512];
+	int code, status = proc_run(&options, &code, err);
+	if (status < 0)
+		return error_wrap(err, "step '%s'", step->command);
+	if (code == 0)
+		return 0;
+	*step_status = code;
+	return error_set(err, ERROR_FAILED, "%s: step '%s' ended with exit code %d",
+			 origin_text(&step->origin, where, sizeof(where)), step->command, code);
+}
+
+static int run_step(struct build *build, const struct spec_step *step, int *step_status, struct error *err)
+{
+	switch (step->kind) {
+	case STEP_ASSEMBLE:
+		return build_assemble(build, err);
+	case STEP_RUN:
+		build_say(build, "* running %s", step->command);
+		return build_run(build, step, step_status, err);
+	default:
+		return error_set(err, ERROR_UNSUPPORTED, "this step is not supported yet");
+	}
+}
+
+int build_release(struct arena *arena, const struct spec *spec, const struct spec_release *release,
+		  const struct build_options *options, struct build_result *out, int *step_status, struct error *err)
+{
+	struct build_result result = { .root = release->path };
+	struct build build = {
+		.arena = arena, .spec = spec, .release = release, .options = options, .result = &result
+	};
+	int status = find_source_date(spec->project_dir, &build.source_date, err);
+	if (status == 0 && !options->dry_run)
+		status = cache_folder(arena, spec->project_dir, &build.cache_dir, err);
+	for (size_t i = 0; i < release->step_count && status == 0; i++)
+		if (!options->dry_run || release->steps[i].kind == STEP_ASSEMBLE)
+			status = run_step(&build, &release->steps[i], step_status, err);
+	if (status == 0)
+		*out = result;
+	return status;
+}

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The step `assemble`: gather what the plan needs to know, plan, prepare, compare with what is there, stage, commit.
+ * Nothing is written (but the cache) before the whole plan is known to be possible.
+ */
+#include "build_steps.h"
+#include "commit.h"
+#include "overlay.h"
+#include "packages.h"
+#include "render.h"
+#include "transform.h"
+
+#include "base/fs.h"
+#include "base/path.h"
+#include "base/scope.h"
+
+static int find_closure(struct build *build, const char *shell, struct closure *out, struct error *err)
+{
+	const struct spec_release *release = build->release;
+	struct arena *arena = build->arena;
+	const char *runtime = build->options->tool->runtime;
+	struct closure_root *roots = arena_array(arena, release->member_count + 3, sizeof(*roots));
+	size_t count = 0;
+	roots[count++] =
+		(struct closure_root){ .path = path_join(arena, runtime, "bin/kvnode"), .shown = "the runtime" };
+	roots[count++] = (struct closure_root){ .path = path_join(arena, runtime, "lib/libkvnode.so"),
+						.shown = "the runtime's library" };
+	if (shell)
+		roots[count++] = (struct closure_root){ .path = shell, .shown = "the bundled shell" };
+	for (size_t i = 0; i < release->member_count; i++) {
+		const struct spec_component *component = release->members[i].component;
+		roots[count++] = (struct closure_root){ .path = component->library,
+							.shown = arena_printf(arena, "component '%s'", component->name),
+							.libraries = component->libraries,
+							.library_count = component->library_count };
+	}
+	return closure_find(arena, roots, count, NULL, out, err);
+}
+
+/* dash: small, needs libc alone. Other shells would drag their libraries in. */
+static const char *find_shell(struct arena *arena)
+{
+	static const char *const places[] = { "/bin/dash", "/usr/bin/dash" };
+	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+		SCOPE_FREE char *path = realpath(places[i], NULL);
+		if (path && elf_is(path))
+			return arena_string(arena, path);
+	}
+	return NULL;
+}
+
+static int check_inputs(const struct build *build, struct error *err)
+{
+	const struct spec_release *release = build->release;
+	for (size_t i = 0; i < release->member_count; i++)
+		if (!release->members[i].component->library)
+			return error_set(err, ERROR_INVALID, "component '%s' is not built (looked for in %s)",
+					 release->members[i].component->name,
+					 release->members[i].component->library_sought);
+	if (release->hook_count)
+		return error_set(err, ERROR_UNSUPPORTED, "`hooks` are not supported yet");
+	static const char *const parts[] = { "bin/kvnode", "lib/libkvnode.so", "launcher" };
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+		const char *path = path_join(build->arena, build->options->tool->runtime, parts[i]);
+		if (!fs_exists(path))
+			return error_set(err, ERROR_NOT_FOUND,
+					 "this installation of kvrel lacks '%s'; build or install it completely", path);
+	}
+	return 0;
+}
+
+static int make_plan(struct build *build, struct plan *plan, struct package_map *packages, struct error *err)
+{
+	struct arena *arena = build->arena;
+	const struct spec_release *release = build->release;
+	struct closure closure = { 0 };
+	struct plan overlays = { .arena = arena };
+	struct plan_inputs inputs = { .spec = build->spec,
+				      .release = release,
+				      .runtime_dir = build->options->tool->runtime,
+				      .runtime_version = KVREL_VERSION,
+				      .closure = &closure,
+				      .overlays = &overlays };
+	int status = check_inputs(build, err);
+	inputs.shell = release->include_runtime ? find_shell(arena) : NULL;
+	if (status == 0 && release->include_runtime)
+		status = find_closure(build, inputs.shell, &closure, err);
+	if (status == 0)
+		status = render_texts(arena, build->spec, release, build->options->tool->templates, &inputs.texts, err);
+	for (size_t i = 0; i < release->overlay_count && status == 0; i++)
+		status = overlay_scan(&overlays, release->overlays[i], err);
+	if (status < 0)
+		return status;
+	plan_release(plan, &inputs);
+	*packages = (struct package_map){ 0 };
+	return plan_finish(plan, err);
+}
+
+static void show_plan(const struct build *build, const struct plan *plan)
+{
+	SCOPE(buf_done) struct buf text = { 0 };
+	plan_show(plan, build->options->verbose, &text);
+	struct slice rest = buf_slice(&text), line;
+	while (slice_split(rest, '\n', &line, &rest))
+		build->options->progress(build->options->context, "%.*s", SLICE_FMT(line));
+}
+
+/* The manifest describes all other entries, so it joins the plan last. */
+static int add_manifest(struct build *build, struct plan *plan, const struct package_map *packages, struct error *err)
+{
+	const struct manifest_info info = { .release = build->release,
+					    .runtime_version = KVREL_VERSION,
+					    .source_date = build->source_date,
+					    .packages = packages->packages,
+					    .package_count = packages->count };
+	struct slice text = manifest_write(build->arena, &info, plan);
+	const char *path = arena_printf(build->arena, "releases/%s/manifest.json", build->release->version);
+	struct plan_entry *entry = plan_add(plan, PLAN_TEXT, path, FROM_GENERATED, "lists all files");
+	entry->text = text;
+	entry->size_bytes = text.size;
+	return plan_finish(plan, err);
+}
+
+static int may_replace(const struct build *build, const struct existing *existing, struct error *err)
+{
+	const struct spec_release *release = build->release;
+	if (!existing_version(existing, release->version) || build->options->overwrite)
+		return 0;
+	if (!build->options->ask)
+		return error_set(err, ERROR_EXISTS,
+				 "release %s-%s exists already at '%s'; give --overwrite to replace it", release->name,
+				 release->version, existing->root);
+	const char *question =
+		arena_printf(build->arena, "Release %s-%s already exists. Overwrite?", release->name, release->version);
+	return build->options->ask(build->options->context, question)
+		       ? 0
+		       : error_set(err, ERROR_EXISTS, "release %s-%s at '%s' was left as it was", release->name,
+				   release->version, existing->root);
+}
+
+static void warn(void *context, const char *message)
+{
+	const struct build *build = context;
+	build->options->progress(build->options->context, "warning: %s", message);
+}
+
+static void count(const struct plan *plan, struct build_result *result)
+{
+	result->files = result->bytes = 0;
+	for (size_t i = 0; i < plan->count; i++) {
+		if (plan->entries[i].kind != PLAN_FILE && plan->entries[i].kind != PLAN_TEXT)
+			continue;
+		result->files++;
+		result->bytes += plan->entries[i].size_bytes;
+	}
+}
+
+static void announce(struct build *build)
+{
+	const struct spec_release *release = build->release;
+	build_say(build, "* assembling %s-%s", release->name, release->version);
+	if (release->runtime_config)
+		build_say(build, "* using %s to configure the release at runtime", release->runtime_config_shown);
+	else if (release->runtime_config_shown)
+		build_say(build, "* skipping runtime configuration (%s not found)", release->runtime_config_shown);
+}
+
+static int put_in_place(struct build *build, struct plan *plan, struct staging *staging, struct error *err)
+{
+	struct existing existing;
+	int status = existing_read(build->arena, staging->root, &existing, err);
+	if (status < 0)
+		return status;
+	struct commit commit = { .arena = build->arena,
+				 .staging = staging,
+				 .plan = plan,
+				 .existing = &existing,
+				 .version = build->release->version,
+				 .source_date = build->source_date,
+				 .warn = warn,
+				 .context = build };
+	build->result->unchanged = commit_is_needless(&commit);
+	if (build->result->unchanged)
+		return 0;
+	status = staging_fill(staging, plan, build->source_date, err);
+	return status < 0 ? status : commit_bundle(&commit, err);
+}
+
+static int check_existing(struct build *build, struct error *err)
+{
+	struct existing existing;
+	int status = existing_read(build->arena, build->release->path, &existing, err);
+	return status < 0 ? status : may_replace(build, &existing, err);
+}
+
+int build_assemble(struct build *build, struct error *err)
+{
+	const struct spec_release *release = build->release;
+	struct plan plan = { .arena = build->arena };
+	struct package_map packages;
+	int status = build->options->dry_run ? 0 : check_existing(build, err);
+	if (status < 0)
+		return status;
+	announce(build);
+	status = make_plan(build, &plan, &packages, err);
+	if (status == 0 && (build->options->dry_run || build->options->verbose))
+		show_plan(build, &plan);
+	if (status == 0 && !build->options->dry_run)
+		status = plan_prepare(&plan, build->cache_dir, err);
+	if (status == 0 && !build->options->dry_run)
+		status = add_manifest(build, &plan, &packages, err);
+	if (status < 0 || build->options->dry_run)
+		return status < 0 ? error_wrap(err, "cannot assemble release '%s'", release->name) : 0;
+	struct staging staging;
+	status = staging_begin(build->arena, release->path, &staging, err);
+	if (status == 0) {
+		status = put_in_place(build, &plan, &staging, err);
+		staging_end(&staging);
+	}
+	if (status < 0)
+		return error_wrap(err, "cannot assemble release '%s'", release->name);
+	count(&plan, build->result);
+	return 0;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* What build.c hands from step to step. */
+#ifndef KVREL_BUILD_STEPS_H
+#define KVREL_BUILD_STEPS_H
+
+#include "build.h"
+#include "manifest.h"
+
+struct build {
+	struct arena *arena;
+	const struct spec *spec;
+	const struct spec_release *release;
+	const struct build_options *options;
+	const char *cache_dir;
+	int64_t source_date;
+	struct build_result *result;
+};
+
+/* One line to the user, unless the release or the caller is quiet. */
+#define build_say(build, ...) \
+	do { \
+		if (!(build)->release->quiet) \
+			(build)->options->progress((build)->options->context, __VA_ARGS__); \
+	} while (0)
+
+/*
+ * The time that every entry gets: SOURCE_DATE_EPOCH, else the last commit's, else 1980-01-01 (the oldest that all
+ * archive formats know). INVALID when SOURCE_DATE_EPOCH is no number.
+ */
+int find_source_date(const char *project_dir, int64_t *out, struct error *err);
+/* The step `assemble`. */
+int build_assemble(struct build *build, struct error *err);
+/* A step `{run: …}`: /bin/sh -c with RELEASE_* set; its exit code in *step_status when it is not 0. */
+int build_run(struct build *build, const struct spec_step *step, int *step_status, struct error *err);
+
+#endif

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+#include "transform.h"
+
+#include "base/fs.h"
+#include "base/path.h"
+#include "base/proc.h"
+#include "base/scope.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+enum { IMAGE_BYTES_MAX = 256 << 20, TOOL_OUTPUT_BYTES = 4096 };
+
+int cache_folder(struct arena *arena, const char *project_dir, const char **out, struct error *err)
+{
+	const char *own = path_join(arena, project_dir, "_build/.cache/kvrel");
+	const char *base = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+	if (fs_make_dirs(own, 0755, NULL) == 0 && access(own, W_OK) == 0) {
+		*out = own;
+		return 0;
+	}
+	/* A project that is read-only, or another user's. */
+	const char *users = base && *base == '/'   ? path_join(arena, base, "kvrel")
+			    : home && *home == '/' ? path_join(arena, home, ".cache/kvrel")
+						   : NULL;
+	if (!users)
+		return error_set(err, ERROR_FAILED, "'%s' cannot be written and neither XDG_CACHE_HOME nor HOME is set",
+				 own);
+	int status = fs_make_dirs(users, 0700, err);
+	if (status == 0)
+		*out = users;
+	return status;
+}
+
+/* A tool of another version may make other bytes, so it is part of the key. */
+static int find_tool(struct arena *arena, const char *name, const char **key, struct error *err)
+{
+	const char *path = getenv("PATH");
+	struct slice rest = slice_of(path ? path : "/usr/bin:/bin"), folder;
+	struct stat st;
+	for (bool more = true; more;) {
+		more = slice_split(rest, ':', &folder, &rest);
+		const char *file = arena_printf(arena, "%.*s/%s", SLICE_FMT(folder), name);
+		if (access(file, X_OK) == 0 && stat(file, &st) == 0) {
+			*key = arena_printf(arena, "%s %lld %lld", name, (long long)st.st_size, (long long)st.st_mtime);
+			return 0;
+		}
+	}
+	return error_set(err, ERROR_NOT_FOUND,
+			 "'%s' is not installed (package binutils); install it, or set `strip: false`", name);
+}
+
+static int run_tool(const char *const *argv, struct error *err)
+{
+	SCOPE(buf_done) struct buf output = { 0 };
+	int status, result;
+	buf_init(&output, TOOL_OUTPUT_BYTES);
+	result = proc_run(&(struct proc_options){ .argv = argv, .out = &output }, &status, err);
+	if (result < 0)
+		return result;
+	return status == 0 ? 0 : error_set(err, ERROR_FAILED, "'%s' failed with exit code %d", argv[0], status);
+}
+
+/* The cached result for this input and tool, made by `argv` with its last but one word the output's place. */
+static int cached_by_tool(struct arena *arena, const char *cache_dir, const char *tool, const char *const *options,
+			  const char *source, const char **out, struct error *err)
+{
+	char input[DIGEST_HEX_BYTES], name[DIGEST_HEX_BYTES];
+	const char *key;
+	int status = find_tool(arena, tool, &key, err);
+	if (status == 0)
+		status = digest_file(source, input, NULL, err);
+	if (status == 0)
+		status = digest_bytes(slice_of(arena_printf(arena, "%s %s %s", key, options[0], input)), name, err);
+	if (status < 0)
+		return status;
+	const char *file = path_join(arena, cache_dir, name);
+	if (!fs_exists(file)) {
+		const char *temporary = arena_printf(arena, "%s.%ld", file, (long)getpid());
+		const char *argv[8] = { tool };
+		size_t count = 1;
+		while (*options)
+			argv[count++] = *options++;
+		argv[count++] = source;
+		if (strcmp(tool, "strip") == 0)
+			argv[count++] = "-o";
+		argv[count++] = temporary;
+		status = run_tool(argv, err);
+		if (status == 0 && rename(temporary, file) < 0)
+			status = error_system(err, errno, "rename '%s'", temporary);
+		if (status < 0) {
+			unlink(temporary);
+			return error_wrap(err, "cannot treat '%s'", source);
+		}
+	}
+	*out = file;
+	return 0;
+}
+
+static int strip_file(struct arena *arena, const char *source, const char *cache_dir, const char **out,
+		      struct error *err)
+{
+	static const char *const options[] = { "--strip-unneeded", NULL };
+	return cached_by_tool(arena, cache_dir, "strip", options, source, out, err);
+}
+
+int transform_debug(struct arena *arena, const char *source, const char *cache_dir, const char **out, struct error *err)
+{
+	static const char *const options[] = { "--only-keep-debug", NULL };
+	return cached_by_tool(arena, cache_dir, "objcopy", options, source, out, err);
+}
+
+static int edit_loader(struct arena *arena, const char *source, const char *name, const char *cache_dir,
+		       const char **out, struct error *err)
+{
+	char input[DIGEST_HEX_BYTES];
+	int status = digest_file(source, input, NULL, err);
+	if (status < 0)
+		return status;
+	/* 1: raise it when other strings are replaced */
+	const char *file = arena_printf(arena, "%s/%s.closed1", cache_dir, input);
+	if (!fs_exists(file)) {
+		SCOPE(buf_done) struct buf image = { 0 };
+		status = fs_read(source, IMAGE_BYTES_MAX, &image, err);
+		if (status == 0)
+			status = edit_loader_image(image.data, image.size, name, err);
+		if (status > 0)
+			status = fs_replace(file, buf_slice(&image), 0644, err);
+		if (status < 0)
+			return status;
+	}
+	*out = file;
+	return 0;
+}
+
+static int prepare_file(struct plan *plan, struct plan_entry *entry, const char *cache_dir, struct error *err)
+{
+	int status = 0;
+	entry->content = entry->source;
+	if (entry->change == CHANGE_STRIP && elf_is(entry->source))
+		status = strip_file(plan->arena, entry->source, cache_dir, &entry->content, err);
+	else if (entry->change == CHANGE_EDIT_LOADER)
+		status = edit_loader(plan->arena, entry->source, path_base(entry->path), cache_dir, &entry->content,
+				     err);
+	if (status == 0)
+		status = digest_file(entry->content, entry->sha256, &entry->size_bytes, err);
+	return status;
+}
+
+int plan_prepare(struct plan *plan, const char *cache_dir, struct error *err)
+{
+	for (size_t i = 0; i < plan->count; i++) {
+		struct plan_entry *entry = &plan->entries[i];
+		int status = 0;
+		if (entry->kind == PLAN_FILE) {
+			status = prepare_file(plan, entry, cache_dir, err);
+		} else if (entry->kind == PLAN_TEXT) {
+			entry->size_bytes = entry->text.size;
+			status = digest_bytes(entry->text, entry->sha256, err);
+		}
+		if (status < 0)
+			return status;
+	}
+	return 0;
+}
