@@ -52,7 +52,10 @@ if(KVREL_FUZZ)
   target_compile_options(kvrel_options INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 
-find_program(KVREL_CCACHE ccache)
-if(KVREL_CCACHE)
+# KVREL_CCACHE is empty where there is none, so that it may stand before any compiler.
+find_program(KVREL_CCACHE_PROGRAM ccache)
+set(KVREL_CCACHE "")
+if(KVREL_CCACHE_PROGRAM)
+  set(KVREL_CCACHE "${KVREL_CCACHE_PROGRAM}")
   set(CMAKE_C_COMPILER_LAUNCHER "${KVREL_CCACHE}")
 endif()
