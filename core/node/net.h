@@ -3,11 +3,13 @@
  * The node's network: worker threads, one event loop each, that own the sockets of all front-ends.
  *
  * A connection belongs to one worker for life: an input buffer, an ordered list of reply slots, a capped output buffer.
- * One wake-up: read what is there, let the protocol parse it all into calls, prefetch each, run each, encode the slots that
- * are ready in order, send once. A call that completes later, on any thread, is queued to its worker, which wakes once for
- * all of them. Reading from a connection pauses while its output or its unanswered requests are over their limits.
+ * One wake-up: read what is there, let the protocol parse it all into calls, prefetch each, run each, encode the slots
+ * that are ready in order, send once. A call that completes later, on any thread, is queued to its worker, which wakes
+ * once for all of them. Reading from a connection pauses while its output or its unanswered requests are over their
+ * limits.
  *
- * One thread (the first worker) accepts for all listeners and hands the sockets out. net_* functions are called on the main thread.
+ * One thread (the first worker) accepts for all listeners and hands the sockets out. net_* functions are called on the
+ * main thread.
  */
 #ifndef NODE_NET_H
 #define NODE_NET_H
@@ -16,8 +18,8 @@
 #include "kvrel/component.h"
 
 /*
- * An operation as the node binds it; `ref` first, so that a kvrel_op_ref pointer is one of these. batch_end may be NULL.
- * Every wake-up in which a call of this provider ran ends with one batch_end(ref.state, worker).
+ * An operation as the node binds it; `ref` first, so that a kvrel_op_ref pointer is one of these. batch_end may be
+ * NULL. Every wake-up in which a call of this provider ran ends with one batch_end(ref.state, worker).
  */
 struct net_op {
 	struct kvrel_op_ref ref;
@@ -26,23 +28,27 @@ struct net_op {
 };
 
 struct net_options {
-	unsigned workers;              /* at least 1 */
-	unsigned max_connections;      /* over it: accepted and closed, logged once a second at most */
-	size_t output_max_bytes;       /* unsent output of one connection; over it reading pauses */
-	const struct kvrel_api *api;   /* handed through to nobody; for completeness of conn functions */
+	unsigned workers;            /* at least 1 */
+	unsigned max_connections;    /* over it: accepted and closed, logged once a second at most */
+	size_t output_max_bytes;     /* unsent output of one connection; over it reading pauses */
+	const struct kvrel_api *api; /* handed through to nobody; for completeness of conn functions */
 };
 
 struct net;
 int net_new(const struct net_options *options, struct net **out, struct error *err);
-/* `owner` is the listening component's name for the log. *port gets the port. EADDRINUSE is an error that names address and
- * port. */
+/* `owner` is the listening component's name for the log. *port gets the port. EADDRINUSE is an error that names address
+ * and port. */
 int net_listen(struct net *net, const char *owner, const struct kvrel_protocol *protocol, void *protocol_state,
 	       const char *address, uint16_t port, uint16_t *out_port, struct error *err);
 /* Closes all listeners. Connections stay. */
 void net_stop_accepting(struct net *net);
-/* Answers what has arrived, sends it, closes all connections. False when the deadline passed first (the rest is closed too). */
+/* Answers what has arrived, sends it, closes all connections. False when the deadline passed first (the rest is closed
+ * too). */
 bool net_drain(struct net *net, int64_t timeout_ms);
-/* Stops and joins the workers. NULL is fine. */
+/*
+ * Stops and joins the workers; what is still connected is cut. Providers must have stopped before: a call that comes
+ * back later has nowhere to go. NULL is fine.
+ */
 void net_free(struct net *net);
 
 struct net_stats {

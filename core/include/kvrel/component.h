@@ -158,11 +158,17 @@ struct kvrel_protocol {
 	 * api->close_after() ends the connection once everything so far is answered.
 	 */
 	size_t (*receive)(struct kvrel_conn *conn, void *conn_state, struct kvrel_slice input);
-	/* Writes the reply to the request made with `tag`. result is NULL for a request without an operation. */
+	/*
+	 * Writes the reply to the request made with `tag`. Requests without an operation: result is NULL, or what was
+	 * given to request() as BYTES. Other requests may have been parsed since: what it needs to know about its own
+	 * is in the tag, not in the connection's state.
+	 */
 	void (*encode)(struct kvrel_conn *conn, void *conn_state, uint32_t tag, const struct kvrel_result *result,
 		       struct kvrel_out *out);
 	void (*opened)(struct kvrel_conn *conn, void *conn_state); /* may be NULL */
 	void (*closed)(struct kvrel_conn *conn, void *conn_state); /* may be NULL */
+	/* Sent to a connection that is refused because there are too many; may be empty. */
+	struct kvrel_slice refusal;
 };
 
 /* ---- what the node offers --------------------------------------------------------------------------------------- */
@@ -229,9 +235,11 @@ struct kvrel_api {
 	void *(*conn_state)(struct kvrel_conn *conn);
 	const char *(*conn_peer)(struct kvrel_conn *conn); /* "127.0.0.1:5000" */
 	/*
-	 * From receive() only. Takes the next reply slot of the connection. op NULL: answered at once by encode() with
-	 * a NULL result. args must point into the input or live until the batch is done; the array itself is copied.
-	 * False: the batch is full, nothing was taken, return what is consumed so far.
+	 * From receive() only. Takes the next reply slot of the connection. op NULL: there is nothing to ask; encode()
+	 * gets a NULL result without arguments, or the bytes of args[0] (copied if they have to wait). args must point
+	 * into the input or live until the batch is done; the array itself is copied. An argument count that the
+	 * operation does not take is answered with WRONG_ARGS.
+	 * False: there is no room, nothing was taken, return what is consumed so far.
 	 */
 	bool (*request)(struct kvrel_conn *conn, const struct kvrel_op_ref *op, const struct kvrel_slice *args,
 			uint32_t arg_count, uint32_t tag);

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The calls of a wake-up. Parsing fills the batch, over all connections that have something to say; then every call is
+ * prefetched, then every call is run. By the time the first one runs, the memory that the last one needs is on its way:
+ * that is worth more than any choice of event loop. A full batch is run before parsing goes on.
+ */
+#include "internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct arg_block *arg_block_new(size_t capacity, struct arg_block *next)
+{
+	struct arg_block *block = malloc(sizeof(*block) + capacity * sizeof(block->items[0]));
+	if (block)
+		*block = (struct arg_block){ .next = next, .capacity = capacity };
+	return block;
+}
+
+int batch_init(struct batch *batch, struct error *err)
+{
+	batch->arena = malloc(ARENA_BYTES);
+	batch->args = arg_block_new(ARG_BLOCK_ITEMS, NULL);
+	if (!batch->arena || !batch->args)
+		return error_set(err, ERROR_NO_MEMORY, "out of memory for a worker's buffers");
+	return 0;
+}
+
+/* Leaves the oldest block, which has the usual size. */
+static void args_reset(struct batch *batch)
+{
+	while (batch->args->next) {
+		struct arg_block *block = batch->args;
+		batch->args = block->next;
+		free(block);
+	}
+	batch->args->used = 0;
+}
+
+void batch_done(struct batch *batch)
+{
+	if (batch->args)
+		args_reset(batch);
+	free(batch->args);
+	free(batch->arena);
+	batch->args = NULL;
+	batch->arena = NULL;
+}
+
+static const struct kvrel_slice *args_copy(struct batch *batch, const struct kvrel_slice *args, uint32_t count)
+{
+	struct arg_block *block = batch->args;
+	if (count > block->capacity - block->used) {
+		block = arg_block_new(count > ARG_BLOCK_ITEMS ? count : ARG_BLOCK_ITEMS, batch->args);
+		if (!block)
+			return NULL;
+		batch->args = block;
+	}
+	struct kvrel_slice *copy = block->items + block->used;
+	for (uint32_t i = 0; i < count; i++)
+		copy[i] = args[i];
+	block->used += count;
+	return copy;
+}
+
+static bool refuse(struct kvrel_conn *conn)
+{
+	conn->refused = true;
+	return false;
+}
+
+static bool give_up(struct kvrel_conn *conn)
+{
+	conn->failed = true;
+	return refuse(conn);
+}
+
+/* Known at once: NULL for encode() when there is nothing to say, else the bytes in args[0]. */
+static bool answer_now(struct kvrel_conn *conn, const struct kvrel_slice *args, uint32_t arg_count, uint32_t tag)
+{
+	struct kvrel_result result = { .kind = KVREL_BYTES, .bytes = arg_count ? args[0] : (struct kvrel_slice){ 0 } };
+	if (conn->first) {
+		struct slot *slot = slot_new(conn, NULL, tag);
+		if (!slot)
+			return give_up(conn);
+		slot_answer(slot, arg_count ? &result : NULL);
+	} else {
+		conn->protocol->encode(conn, conn->state, tag, arg_count ? &result : NULL, &conn->out);
+		worker_touch(conn);
+	}
+	counter_add(&conn->worker->counters.requests, 1);
+	return true;
+}
+
+bool batch_request(struct kvrel_conn *conn, const struct kvrel_op_ref *ref, const struct kvrel_slice *args,
+		   uint32_t arg_count, uint32_t tag)
+{
+	struct worker *worker = conn->worker;
+	struct batch *batch = &worker->batch;
+	if (batch->count == BATCH_CALLS_MAX || conn->closing || conn->failed || !conn_has_room(conn))
+		return refuse(conn);
+	if (!ref)
+		return answer_now(conn, args, arg_count, tag);
+	const struct net_op *op = (const struct net_op *)(const void *)ref;
+	const struct kvrel_slice *copy = args_copy(batch, args, arg_count);
+	struct slot *slot = copy ? slot_new(conn, op, tag) : NULL;
+	if (!slot)
+		return give_up(conn);
+	slot->call.args = copy;
+	slot->call.arg_count = arg_count;
+	batch->calls[batch->count++] = slot;
+	counter_add(&worker->counters.requests, 1);
+	return true;
+}
+
+static bool takes(const struct kvrel_op *op, uint32_t arg_count)
+{
+	return arg_count >= op->min_args && (op->max_args == UINT16_MAX || arg_count <= op->max_args);
+}
+
+static void run_one(struct worker *worker, struct slot *slot)
+{
+	const struct net_op *op = slot->op;
+	if (!takes(op->ref.op, slot->call.arg_count)) {
+		slot_answer(slot, &(struct kvrel_result){ .status = KVREL_WRONG_ARGS });
+		return;
+	}
+	worker->providers |= UINT64_C(1) << op->provider;
+	worker->provider_ops[op->provider] = op;
+	op->ref.op->run(op->ref.state, &slot->call);
+}
+
+void batch_run(struct worker *worker)
+{
+	struct batch *batch = &worker->batch;
+	for (unsigned i = 0; i < batch->count; i++) {
+		struct slot *slot = batch->calls[i];
+		const struct kvrel_op *op = slot->op->ref.op;
+		if (op->prefetch && takes(op, slot->call.arg_count))
+			op->prefetch(slot->op->ref.state, &slot->call);
+	}
+	for (unsigned i = 0; i < batch->count; i++)
+		run_one(worker, batch->calls[i]);
+	batch->count = 0;
+	args_reset(batch);
+}
+
+void batch_end_providers(struct worker *worker)
+{
+	while (worker->providers) {
+		unsigned provider = (unsigned)__builtin_ctzll(worker->providers);
+		const struct net_op *op = worker->provider_ops[provider];
+		worker->providers &= worker->providers - 1;
+		if (op->batch_end)
+			op->batch_end(op->ref.state, worker->index);
+	}
+}

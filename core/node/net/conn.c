@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One connection, from its socket to its end.
+ *
+ * Input. Bytes are received into the worker's arena, which all connections of a wake-up share, and parsed in place.
+ * Only an incomplete request is copied, into a buffer of the connection's own that has its exact size; once that is
+ * long, later bytes are received straight behind it. An idle connection therefore owns no buffer at all, and a long
+ * value is copied once.
+ *
+ * Pace. Parsing stops when unsent output and waiting results, or unanswered requests, are over their limits; reading
+ * pauses with it and both resume from conn_advance(). A change of what is polled costs a system call, so it is made
+ * only then.
+ *
+ * End. The peer's half-close lets everything complete be answered and sent first. close_after() answers, shuts down and
+ * then discards what the peer still sends for a while: closing a socket with unread input resets the connection, and a
+ * reset may overtake the very reply that says why. Every end goes through conn_close(), always after the batch has run.
+ */
+#include "internal.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+bool conn_has_room(const struct kvrel_conn *conn)
+{
+	return conn->slot_count < CONN_SLOTS_MAX &&
+	       out_unsent(&conn->out) + conn->held_bytes <= conn->worker->net->output_max_bytes;
+}
+
+/* ---- input ---- */
+
+/* A rest this short is moved into the arena, so that it keeps its exact size between reads. */
+static bool rest_is_short(const struct input *input)
+{
+	return input->size <= READ_BYTES_MIN / 2;
+}
+
+static bool grow_own(struct input *input)
+{
+	size_t extra = input->size > READ_BYTES ? input->size : READ_BYTES;
+	char *own = realloc(input->own, input->size + extra);
+	if (!own)
+		return false;
+	input->data = input->own = own;
+	input->own_capacity = input->size + extra;
+	return true;
+}
+
+/* Where the next bytes go, right behind the rest; 0 without memory. */
+static size_t room_for_input(struct kvrel_conn *conn, char **to)
+{
+	struct input *input = &conn->input;
+	struct batch *batch = &conn->worker->batch;
+	if (!rest_is_short(input)) {
+		if (input->own_capacity - input->size < READ_BYTES_MIN && !grow_own(input))
+			return 0;
+		*to = input->own + input->size;
+		return input->own_capacity - input->size;
+	}
+	char *start = batch->arena + batch->arena_used;
+	size_t room = ARENA_BYTES - batch->arena_used;
+	if (input->size > 0)
+		memcpy(start, input->data, input->size);
+	input->data = start;
+	*to = start + input->size;
+	room -= input->size;
+	return room < READ_BYTES ? room : READ_BYTES;
+}
+
+static void account_input(struct kvrel_conn *conn, size_t received)
+{
+	struct input *input = &conn->input;
+	input->size += received;
+	if (input->data != input->own)
+		conn->worker->batch.arena_used += input->size;
+	counter_add(&conn->worker->counters.bytes_in, received);
+}
+
+/* Keeps what is not consumed and nothing else. The batch has run: nobody looks at the consumed bytes any more. */
+void conn_tidy_input(struct kvrel_conn *conn)
+{
+	struct input *input = &conn->input;
+	const char *rest = input->data + input->used;
+	size_t size = input->size - input->used;
+	if (size == 0) {
+		free(input->own);
+		*input = (struct input){ 0 };
+		return;
+	}
+	if (input->data != input->own && size > input->own_capacity) {
+		char *own = realloc(input->own, size);
+		if (!own) {
+			conn->failed = true;
+			worker_touch(conn);
+			input->size = input->used = 0;
+			return;
+		}
+		input->own = own;
+		input->own_capacity = size;
+	}
+	memmove(input->own, rest, size);
+	input->data = input->own;
+	input->size = size;
+	input->used = 0;
+}
+
+static void check_rest(struct kvrel_conn *conn)
+{
+	struct input *input = &conn->input;
+	if (conn->closing || conn->failed) {
+		input->used = input->size;
+	} else if (input->size - input->used > conn->protocol->input_max) {
+		input->used = input->size;
+		conn->closing = true;
+	}
+	if (conn->closing || conn->failed)
+		worker_touch(conn);
+}
+
+void conn_parse(struct kvrel_conn *conn)
+{
+	struct input *input = &conn->input;
+	worker_settle(conn);
+	conn->blocked = false;
+	while (input->used < input->size && !conn->closing && !conn->failed) {
+		if (!conn_has_room(conn)) {
+			conn->blocked = true;
+			worker_touch(conn);
+			return;
+		}
+		if (conn->worker->batch.count == BATCH_CALLS_MAX) {
+			conn->blocked = true;
+			worker_ready(conn);
+			return;
+		}
+		conn->refused = false;
+		struct kvrel_slice rest = { input->data + input->used, input->size - input->used };
+		input->used += conn->protocol->receive(conn, conn->state, rest);
+		if (!conn->refused)
+			break; /* what is left is an incomplete request */
+	}
+	check_rest(conn);
+}
+
+static void receive_some(struct kvrel_conn *conn)
+{
+	if (conn->in_settle || ARENA_BYTES - conn->worker->batch.arena_used < READ_BYTES_MIN * 2)
+		worker_turn(conn->worker);
+	char *to = NULL;
+	size_t room = room_for_input(conn, &to);
+	ssize_t n = room ? recv(conn->fd, to, room, MSG_DONTWAIT) : -1;
+	if (n > 0) {
+		account_input(conn, (size_t)n);
+		conn_parse(conn);
+		return;
+	}
+	worker_settle(conn); /* the rest may be in the arena by now */
+	if (n == 0)
+		conn->eof = true;
+	else if (room && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+		return;
+	else
+		conn->failed = true;
+	worker_touch(conn);
+}
+
+/* ---- lingering ---- */
+
+static uint64_t now_ms(const struct worker *worker)
+{
+	return uv_now(&worker->loop);
+}
+
+static void discard(struct kvrel_conn *conn)
+{
+	struct batch *batch = &conn->worker->batch;
+	if (ARENA_BYTES - batch->arena_used < READ_BYTES_MIN)
+		worker_turn(conn->worker);
+	ssize_t n = recv(conn->fd, batch->arena + batch->arena_used, ARENA_BYTES - batch->arena_used, MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+		return;
+	if (n > 0)
+		conn->linger_bytes += (size_t)n;
+	if (n > 0 && conn->linger_bytes < LINGER_BYTES)
+		return;
+	conn->failed = true;
+	worker_touch(conn);
+}
+
+static void on_linger(uv_timer_t *timer)
+{
+	struct worker *worker = timer->data;
+	if (worker->lingering == 0)
+		uv_timer_stop(timer);
+	for (struct kvrel_conn *conn = worker->conns; conn; conn = conn->next) {
+		if (conn->lingering && !conn->dead && now_ms(worker) >= conn->linger_until_ms) {
+			conn->failed = true;
+			worker_touch(conn);
+		}
+	}
+}
+
+static void linger(struct kvrel_conn *conn)
+{
+	struct worker *worker = conn->worker;
+	if (conn->eof || shutdown(conn->fd, SHUT_WR) != 0) {
+		conn_close(conn);
+		return;
+	}
+	conn->lingering = true;
+	conn->linger_until_ms = now_ms(worker) + LINGER_MS;
+	if (worker->lingering++ == 0)
+		uv_timer_start(&worker->linger, on_linger, LINGER_MS / 4, LINGER_MS / 4);
+}
+
+/* ---- polling ---- */
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+	struct kvrel_conn *conn = poll->data;
+	if (conn->dead)
+		return;
+	if (status < 0) {
+		conn->failed = true;
+		worker_touch(conn);
+		return;
+	}
+	if (events & UV_WRITABLE)
+		worker_touch(conn);
+	if (events & conn->events & UV_READABLE) {
+		if (conn->lingering)
+			discard(conn);
+		else
+			receive_some(conn);
+	}
+	if (conn->worker->batch.count >= BATCH_RUN_AT)
+		worker_turn(conn->worker);
+}
+
+static void watch(struct kvrel_conn *conn)
+{
+	int events = 0;
+	if (conn->lingering || (!conn->eof && !conn->closing && !conn->blocked && conn_has_room(conn)))
+		events |= UV_READABLE;
+	if (out_unsent(&conn->out) > 0)
+		events |= UV_WRITABLE;
+	if (events == conn->events)
+		return;
+	conn->events = events;
+	int status = events ? uv_poll_start(&conn->poll, events, on_poll) : uv_poll_stop(&conn->poll);
+	if (status < 0)
+		conn->failed = true;
+}
+
+void conn_advance(struct kvrel_conn *conn)
+{
+	if (conn->dead) {
+		conn_free_if_unused(conn);
+		return;
+	}
+	if (conn->failed || conn->out.failed || out_send(&conn->out, conn->fd) != 0) {
+		conn_close(conn);
+		return;
+	}
+	if (conn->blocked && !conn->in_ready && conn_has_room(conn))
+		worker_ready(conn);
+	bool finished = conn->slot_count == 0 && out_unsent(&conn->out) == 0 && !conn->blocked;
+	if (finished && conn->closing && !conn->lingering)
+		linger(conn);
+	else if (finished && conn->eof)
+		conn_close(conn);
+	if (!conn->dead)
+		watch(conn);
+}
+
+/* ---- life ---- */
+
+static void forget(struct worker *worker)
+{
+	struct net *net = worker->net;
+	atomic_fetch_sub_explicit(&worker->load, 1, memory_order_relaxed);
+	if (atomic_fetch_sub_explicit(&net->connections, 1, memory_order_acq_rel) != 1)
+		return;
+	pthread_mutex_lock(&net->idle_lock);
+	pthread_cond_broadcast(&net->idle);
+	pthread_mutex_unlock(&net->idle_lock);
+}
+
+static void link_conn(struct worker *worker, struct kvrel_conn *conn)
+{
+	conn->next = worker->conns;
+	if (conn->next)
+		conn->next->prev = conn;
+	worker->conns = conn;
+}
+
+static void unlink_conn(struct worker *worker, struct kvrel_conn *conn)
+{
+	if (conn->prev)
+		conn->prev->next = conn->next;
+	else
+		worker->conns = conn->next;
+	if (conn->next)
+		conn->next->prev = conn->prev;
+}
+
+void conn_open(struct worker *worker, int fd, const struct kvrel_protocol *protocol, void *protocol_state)
+{
+	struct kvrel_conn *conn = calloc(1, sizeof(*conn) + protocol->conn_bytes);
+	if (!conn || uv_poll_init(&worker->loop, &conn->poll, fd) != 0) {
+		free(conn);
+		close(fd);
+		forget(worker);
+		return;
+	}
+	conn->worker = worker;
+	conn->protocol = protocol;
+	conn->protocol_state = protocol_state;
+	conn->fd = fd;
+	conn->out.worker = worker;
+	conn->poll.data = conn;
+	link_conn(worker, conn);
+	if (protocol->opened)
+		protocol->opened(conn, conn->state);
+	watch(conn);
+	if (conn->failed || worker->draining)
+		conn_drain(conn);
+}
+
+/* Answers what has arrived and ends; used when the node stops. */
+void conn_drain(struct kvrel_conn *conn)
+{
+	if (conn->dead)
+		return;
+	if (conn->lingering)
+		conn->failed = true;
+	else if (!conn->failed && (conn->events & UV_READABLE))
+		receive_some(conn);
+	conn->eof = true;
+	worker_touch(conn);
+}
+
+static void on_poll_closed(uv_handle_t *handle)
+{
+	struct kvrel_conn *conn = handle->data;
+	conn->poll_closed = true;
+	conn_free_if_unused(conn);
+}
+
+void conn_close(struct kvrel_conn *conn)
+{
+	if (conn->dead)
+		return;
+	conn->dead = true;
+	if (conn->lingering)
+		conn->worker->lingering--;
+	if (conn->protocol->closed)
+		conn->protocol->closed(conn, conn->state);
+	uv_poll_stop(&conn->poll);
+	uv_close((uv_handle_t *)&conn->poll, on_poll_closed);
+	close(conn->fd);
+	out_release(&conn->out);
+	forget(conn->worker);
+}
+
+void conn_free_if_unused(struct kvrel_conn *conn)
+{
+	if (!conn->dead || !conn->poll_closed || conn->slot_count > 0 || conn->in_ready || conn->in_dirty ||
+	    conn->in_settle)
+		return;
+	unlink_conn(conn->worker, conn);
+	free(conn->input.own);
+	free(conn->peer);
+	free(conn);
+}

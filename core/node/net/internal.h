@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of net/ share. Nothing outside this folder includes it.
+ *
+ *	listen.c  listening sockets, accepting, handing out     worker.c  threads, loops, tasks, one wake-up
+ *	conn.c    one connection: reading, parsing, closing     batch.c   calls of a wake-up: collected, prefetched, run
+ *	reply.c   reply slots: order, results that come late    output.c  bytes on their way out
+ *	net.c     the public functions
+ *
+ * One thread rule carries it all: a worker's loop, connections, slots and buffers are touched by its own thread alone.
+ * Other threads reach a worker through two lock-free stacks, `done` (slots with a late result) and `tasks`.
+ *
+ * One request, one slot. A slot holds the call that the provider sees, so a late completion finds its connection
+ *without a lookup; the slots of a connection form a queue in the order of the requests. A result that arrives for the
+ *head of the queue is encoded at once, straight from the provider's memory; any other result is copied and waits for
+ *its turn.
+ */
+#ifndef NODE_NET_INTERNAL_H
+#define NODE_NET_INTERNAL_H
+
+#include "node/net.h"
+
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <uv.h>
+
+enum {
+	BATCH_CALLS_MAX = 128,       /* calls that are prefetched together; more would push each other out of L1 */
+	BATCH_RUN_AT = 16,           /* enough to hide memory behind each other; replies should not wait for more */
+	CONN_SLOTS_MAX = 4096,       /* unanswered requests of one connection; over it reading pauses */
+	READ_BYTES = 64 * 1024,      /* asked of one recv */
+	READ_BYTES_MIN = 16 * 1024,  /* with less room left in the arena its batch is run first */
+	ARENA_BYTES = 256 * 1024,    /* what a batch has read, of all its connections */
+	OUT_BLOCK_BYTES = 16 * 1024, /* first size of an output buffer */
+	OUT_BLOCK_KEEP = 256 * 1024, /* larger ones go back to the heap when sent */
+	OUT_POOL_BYTES = 2 << 20,    /* free output buffers of one worker */
+	SLOT_POOL_MAX = 32 * 1024,   /* free slots of one worker */
+	SLOT_INLINE_BYTES = 40,      /* a late result up to this size needs no heap */
+	ARG_BLOCK_ITEMS = 4096,      /* arguments of a batch before it takes another block */
+	LINGER_MS = 2000, /* a closed connection may send this long, unheard, so that it gets to read the reply */
+	LINGER_BYTES = 64 << 20, /* … or this much */
+	PROVIDERS_MAX = 64,
+};
+
+struct worker;
+struct listener;
+
+enum slot_state { SLOT_RUNNING, SLOT_READY };
+
+struct slot {
+	struct kvrel_call call; /* first: a call pointer is a slot pointer */
+	struct kvrel_conn *conn;
+	struct slot *next; /* later request of the same connection */
+	const struct net_op *op;
+	uint32_t tag;
+	enum slot_state state;
+	bool has_result;            /* else encode() gets NULL */
+	struct slot *link;          /* in worker.done, or in the pool */
+	size_t held;                /* bytes of `block`, counted in conn.held_bytes while it waits */
+	struct kvrel_result result; /* a copy; points into `block` or `bytes` */
+	void *block;
+	char bytes[SLOT_INLINE_BYTES];
+};
+
+struct kvrel_out {
+	char *data;
+	size_t size;
+	size_t capacity;
+	size_t sent; /* of size */
+	struct worker *worker;
+	bool failed; /* no memory: the connection is given up */
+};
+
+/* Bytes read and not yet consumed: in the worker's arena, or in `own` when a request goes on in a later read. */
+struct input {
+	const char *data;
+	size_t size;
+	size_t used;
+	char *own;
+	size_t own_capacity;
+};
+
+struct kvrel_conn {
+	struct worker *worker;
+	const struct kvrel_protocol *protocol;
+	void *protocol_state;
+	int fd;
+	int events;           /* what `poll` watches */
+	bool closing : 1;     /* close_after(): nothing more is parsed */
+	bool eof : 1;         /* nothing more is read */
+	bool lingering : 1;   /* answered and shut down; input is discarded */
+	bool dead : 1;        /* socket closed; waits for calls that are still out */
+	bool poll_closed : 1; /* libuv has let go of `poll` */
+	bool refused : 1;     /* request() said no during this receive() */
+	bool failed : 1;      /* no memory, or the socket broke: to be closed */
+	bool blocked : 1;     /* parsing stopped for want of room, not of bytes */
+	bool in_ready : 1, in_dirty : 1, in_settle : 1;
+	struct slot *first, *last;
+	unsigned slot_count;
+	size_t held_bytes;
+	struct input input;
+	struct kvrel_out out;
+	struct kvrel_conn *next_ready, *next_dirty, *next_settle;
+	struct kvrel_conn *prev, *next; /* worker.conns */
+	uint64_t linger_until_ms;
+	size_t linger_bytes;
+	char *peer; /* made when asked for */
+	uv_poll_t poll;
+	_Alignas(16) char state[]; /* protocol->conn_bytes */
+};
+
+struct arg_block {
+	struct arg_block *next;
+	size_t used, capacity;
+	struct kvrel_slice items[];
+};
+
+struct batch {
+	struct slot *calls[BATCH_CALLS_MAX];
+	unsigned count;
+	struct arg_block *args;
+	char *arena; /* ARENA_BYTES */
+	size_t arena_used;
+};
+
+struct conn_list {
+	struct kvrel_conn *first, *last;
+};
+
+struct out_block {
+	struct out_block *next;
+	size_t capacity;
+};
+
+/* Something to do on a worker's thread. */
+struct task {
+	void (*run)(struct worker *worker, struct task *task);
+	struct task *next;
+};
+
+/* Written by the worker alone, read by anyone. */
+struct counters {
+	_Atomic uint64_t accepted, refused, requests, bytes_in, bytes_out;
+};
+
+struct worker {
+	struct net *net;
+	uint32_t index;
+	pthread_t thread;
+	bool running;
+	bool draining;
+	uv_loop_t loop;
+	uv_async_t wake;
+	uv_check_t check;
+	uv_timer_t linger;
+
+	struct batch batch;
+	uint64_t providers; /* bits of those that had a call in this wake-up */
+	const struct net_op *provider_ops[PROVIDERS_MAX];
+	struct conn_list ready;  /* with input that can be parsed right now */
+	struct conn_list dirty;  /* with output or a change of state to act on */
+	struct conn_list settle; /* whose input buffers can be tidied once the batch has run */
+	struct kvrel_conn *conns;
+	unsigned lingering;
+
+	struct slot *slot_pool;
+	unsigned slot_pool_count;
+	struct out_block *out_pool;
+	size_t out_pool_bytes;
+	struct counters counters;
+	_Atomic unsigned load; /* connections given to it and not yet closed */
+
+	_Alignas(64) _Atomic(struct slot *) done;
+	_Alignas(64) _Atomic(struct task *) tasks;
+};
+
+struct net {
+	unsigned worker_count;
+	unsigned max_connections;
+	size_t output_max_bytes;
+	struct worker *workers;
+	struct listener *listeners; /* of the first worker's thread */
+	int reserve_fd;             /* given up for a moment when the process is out of descriptors */
+	uint64_t refusal_told_ms, exhaustion_told_ms;
+	_Atomic unsigned connections;
+	pthread_mutex_t idle_lock;
+	pthread_cond_t idle; /* connections became 0 */
+};
+
+static inline void counter_add(_Atomic uint64_t *counter, uint64_t n)
+{
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n, memory_order_relaxed);
+}
+
+/* worker.c */
+extern _Thread_local struct worker *current_worker;
+int worker_start(struct worker *worker, struct net *net, uint32_t index, struct error *err);
+void worker_stop(struct worker *worker); /* joins; no-op when it does not run */
+void worker_post(struct worker *worker, struct task *task);
+/* Runs `run` on the worker's thread and waits for it. Not from a worker. */
+void worker_call(struct worker *worker, void (*run)(struct worker *worker, void *context), void *context);
+/* Runs what is collected and sends what is answered, until nothing is left to do but wait. */
+void worker_turn(struct worker *worker);
+/* The connection has something to send, or a state to act on, before the wake-up ends. */
+void worker_touch(struct kvrel_conn *conn);
+void worker_ready(struct kvrel_conn *conn);
+void worker_settle(struct kvrel_conn *conn);
+
+/* listen.c */
+int listener_open(struct net *net, const char *owner, const struct kvrel_protocol *protocol, void *protocol_state,
+		  const char *address, uint16_t port, uint16_t *out_port, struct error *err);
+void listeners_close(struct worker *first, void *unused);
+
+/* conn.c */
+/* Takes the descriptor, also when it fails. */
+void conn_open(struct worker *worker, int fd, const struct kvrel_protocol *protocol, void *protocol_state);
+void conn_parse(struct kvrel_conn *conn);
+void conn_tidy_input(struct kvrel_conn *conn);
+/* After its output moved: closes what is finished, resumes or pauses reading. */
+void conn_advance(struct kvrel_conn *conn);
+void conn_drain(struct kvrel_conn *conn);
+void conn_close(struct kvrel_conn *conn);
+void conn_free_if_unused(struct kvrel_conn *conn);
+/* Neither unsent output nor unanswered requests are over their limits. */
+bool conn_has_room(const struct kvrel_conn *conn);
+
+/* batch.c */
+int batch_init(struct batch *batch, struct error *err);
+void batch_done(struct batch *batch);
+void batch_run(struct worker *worker);
+void batch_end_providers(struct worker *worker);
+bool batch_request(struct kvrel_conn *conn, const struct kvrel_op_ref *op, const struct kvrel_slice *args,
+		   uint32_t arg_count, uint32_t tag);
+
+/* reply.c */
+struct slot *slot_new(struct kvrel_conn *conn, const struct net_op *op, uint32_t tag);
+void slot_complete(struct kvrel_call *call, const struct kvrel_result *result);
+/* A result from the worker's own thread; NULL: encode() gets NULL. */
+void slot_answer(struct slot *slot, const struct kvrel_result *result);
+/* Takes the late results that other threads have left. */
+void replies_collect(struct worker *worker);
+void slot_pool_done(struct worker *worker);
+
+/* output.c */
+void out_fill_api(struct kvrel_api *api);
+void out_release(struct kvrel_out *out);
+static inline size_t out_unsent(const struct kvrel_out *out)
+{
+	return out->size - out->sent;
+}
+/* 0: sent, or as much as the socket takes; -1: the connection is gone. */
+int out_send(struct kvrel_out *out, int fd);
+void out_pool_done(struct worker *worker);
+
+#endif

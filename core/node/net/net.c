@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/* The public functions of the network: start, listen, stop, count; see net.h. The work is in the files beside this one.
+ */
+#include "internal.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+static int init_idle(struct net *net)
+{
+	pthread_condattr_t attributes;
+	if (pthread_mutex_init(&net->idle_lock, NULL) != 0 || pthread_condattr_init(&attributes) != 0)
+		return -1;
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	int code = pthread_cond_init(&net->idle, &attributes);
+	pthread_condattr_destroy(&attributes);
+	return code;
+}
+
+int net_new(const struct net_options *options, struct net **out, struct error *err)
+{
+	assert(options->workers > 0);
+	struct net *net = calloc(1, sizeof(*net));
+	struct worker *workers = aligned_alloc(64, options->workers * sizeof(struct worker));
+	if (!net || !workers || init_idle(net) != 0) {
+		free(net);
+		free(workers);
+		return error_set(err, ERROR_NO_MEMORY, "out of memory for the network");
+	}
+	memset(workers, 0, options->workers * sizeof(struct worker));
+	net->workers = workers;
+	net->max_connections = options->max_connections;
+	net->output_max_bytes = options->output_max_bytes;
+	net->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	for (unsigned i = 0; i < options->workers; i++) {
+		net->worker_count = i;
+		if (worker_start(&workers[i], net, i, err) != 0) {
+			net_free(net);
+			return err ? -(int)err->code : -ERROR_SYSTEM;
+		}
+	}
+	net->worker_count = options->workers;
+	*out = net;
+	return 0;
+}
+
+int net_listen(struct net *net, const char *owner, const struct kvrel_protocol *protocol, void *protocol_state,
+	       const char *address, uint16_t port, uint16_t *out_port, struct error *err)
+{
+	return listener_open(net, owner, protocol, protocol_state, address, port, out_port, err);
+}
+
+void net_stop_accepting(struct net *net)
+{
+	worker_call(&net->workers[0], listeners_close, NULL);
+}
+
+static void drain_worker(struct worker *worker, void *unused)
+{
+	(void)unused;
+	worker_turn(worker);
+	worker->draining = true;
+	for (struct kvrel_conn *conn = worker->conns; conn; conn = conn->next)
+		conn_drain(conn);
+}
+
+static void cut_worker(struct worker *worker, void *unused)
+{
+	(void)unused;
+	worker_turn(worker);
+	for (struct kvrel_conn *conn = worker->conns; conn; conn = conn->next)
+		conn_close(conn);
+}
+
+static struct timespec deadline_in(int64_t timeout_ms)
+{
+	struct timespec at;
+	clock_gettime(CLOCK_MONOTONIC, &at);
+	at.tv_sec += timeout_ms / 1000;
+	at.tv_nsec += timeout_ms % 1000 * 1000000;
+	if (at.tv_nsec >= 1000000000) {
+		at.tv_sec++;
+		at.tv_nsec -= 1000000000;
+	}
+	return at;
+}
+
+bool net_drain(struct net *net, int64_t timeout_ms)
+{
+	struct timespec deadline = deadline_in(timeout_ms);
+	for (unsigned i = 0; i < net->worker_count; i++)
+		worker_call(&net->workers[i], drain_worker, NULL);
+	pthread_mutex_lock(&net->idle_lock);
+	int code = 0;
+	while (atomic_load_explicit(&net->connections, memory_order_acquire) > 0 && code == 0)
+		code = pthread_cond_timedwait(&net->idle, &net->idle_lock, &deadline);
+	bool drained = atomic_load_explicit(&net->connections, memory_order_acquire) == 0;
+	pthread_mutex_unlock(&net->idle_lock);
+	for (unsigned i = 0; !drained && i < net->worker_count; i++)
+		worker_call(&net->workers[i], cut_worker, NULL);
+	return drained;
+}
+
+void net_free(struct net *net)
+{
+	if (!net)
+		return;
+	for (unsigned i = net->worker_count; i-- > 0;)
+		worker_stop(&net->workers[i]);
+	if (net->reserve_fd >= 0)
+		close(net->reserve_fd);
+	pthread_cond_destroy(&net->idle);
+	pthread_mutex_destroy(&net->idle_lock);
+	free(net->workers);
+	free(net);
+}
+
+void net_stats(const struct net *net, struct net_stats *out)
+{
+	struct net_stats sum = { .connections = atomic_load_explicit(&net->connections, memory_order_relaxed) };
+	for (unsigned i = 0; i < net->worker_count; i++) {
+		const struct counters *counters = &net->workers[i].counters;
+		sum.accepted += atomic_load_explicit(&counters->accepted, memory_order_relaxed);
+		sum.refused += atomic_load_explicit(&counters->refused, memory_order_relaxed);
+		sum.requests += atomic_load_explicit(&counters->requests, memory_order_relaxed);
+		sum.bytes_in += atomic_load_explicit(&counters->bytes_in, memory_order_relaxed);
+		sum.bytes_out += atomic_load_explicit(&counters->bytes_out, memory_order_relaxed);
+	}
+	*out = sum;
+}
+
+/* ---- what protocols call ---- */
+
+static void *conn_state(struct kvrel_conn *conn)
+{
+	return conn->protocol_state;
+}
+
+static char *peer_text(int fd)
+{
+	struct sockaddr_storage peer;
+	socklen_t size = sizeof(peer);
+	char host[INET6_ADDRSTRLEN] = "?";
+	char *text = NULL;
+	if (getpeername(fd, (struct sockaddr *)&peer, &size) != 0)
+		return NULL;
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)&peer;
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&peer;
+	bool is_v6 = peer.ss_family == AF_INET6;
+	inet_ntop(peer.ss_family, is_v6 ? (const void *)&v6->sin6_addr : (const void *)&v4->sin_addr, host,
+		  sizeof(host));
+	unsigned port = ntohs(is_v6 ? v6->sin6_port : v4->sin_port);
+	if (is_v6 && IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
+		return asprintf(&text, "%s:%u", host + strlen("::ffff:"), port) < 0 ? NULL : text;
+	return asprintf(&text, is_v6 ? "[%s]:%u" : "%s:%u", host, port) < 0 ? NULL : text;
+}
+
+static const char *conn_peer(struct kvrel_conn *conn)
+{
+	if (!conn->peer)
+		conn->peer = peer_text(conn->fd);
+	return conn->peer ? conn->peer : "?";
+}
+
+static void close_after(struct kvrel_conn *conn)
+{
+	conn->closing = true;
+}
+
+void net_fill_api(struct kvrel_api *api)
+{
+	api->conn_state = conn_state;
+	api->conn_peer = conn_peer;
+	api->request = batch_request;
+	api->close_after = close_after;
+	out_fill_api(api);
+}

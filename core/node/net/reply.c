@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reply slots: who answers, when, and in which order it goes out.
+ *
+ * A provider may complete a call inside run(), or a commit later from its own thread, or never while the node lives on.
+ * The slot hides the difference: on the worker's own thread the head of a connection's queue is encoded straight from
+ * the result it was given; everything else is copied into the slot. Another thread copies, pushes the slot on
+ * worker.done and wakes the worker only when the stack was empty, so a burst of completions costs one wake-up.
+ *
+ * A closed connection lives on as a dead one until its last call has come back.
+ */
+#include "internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct slot *slot_new(struct kvrel_conn *conn, const struct net_op *op, uint32_t tag)
+{
+	struct worker *worker = conn->worker;
+	struct slot *slot = worker->slot_pool;
+	if (slot) {
+		worker->slot_pool = slot->link;
+		worker->slot_pool_count--;
+	} else {
+		slot = malloc(sizeof(*slot));
+		if (!slot)
+			return NULL;
+	}
+	slot->call = (struct kvrel_call){ .worker = worker->index, .complete = slot_complete };
+	slot->conn = conn;
+	slot->next = NULL;
+	slot->op = op;
+	slot->tag = tag;
+	slot->state = SLOT_RUNNING;
+	slot->block = NULL;
+	slot->held = 0;
+	if (conn->last)
+		conn->last->next = slot;
+	else
+		conn->first = slot;
+	conn->last = slot;
+	conn->slot_count++;
+	return slot;
+}
+
+static void slot_free(struct worker *worker, struct slot *slot)
+{
+	free(slot->block);
+	if (worker->slot_pool_count >= SLOT_POOL_MAX) {
+		free(slot);
+		return;
+	}
+	slot->link = worker->slot_pool;
+	worker->slot_pool = slot;
+	worker->slot_pool_count++;
+}
+
+void slot_pool_done(struct worker *worker)
+{
+	for (struct slot *slot = worker->slot_pool, *link; slot; slot = link) {
+		link = slot->link;
+		free(slot);
+	}
+	worker->slot_pool = NULL;
+	worker->slot_pool_count = 0;
+}
+
+/* ---- copies of results ---- */
+
+struct extent {
+	size_t items, bytes;
+};
+
+static void measure(const struct kvrel_result *result, struct extent *extent)
+{
+	extent->bytes += result->bytes.size;
+	extent->items += result->count;
+	for (size_t i = 0; i < result->count; i++)
+		measure(&result->items[i], extent);
+}
+
+/* Fills *to from *from; `items` and `bytes` advance over the memory that measure() asked for. */
+static void copy_into(struct kvrel_result *to, const struct kvrel_result *from, struct kvrel_result **items,
+		      char **bytes)
+{
+	*to = *from;
+	if (from->bytes.size > 0) {
+		memcpy(*bytes, from->bytes.data, from->bytes.size);
+		to->bytes.data = *bytes;
+		*bytes += from->bytes.size;
+	}
+	if (from->count == 0)
+		return;
+	struct kvrel_result *mine = *items;
+	*items += from->count;
+	for (size_t i = 0; i < from->count; i++)
+		copy_into(&mine[i], &from->items[i], items, bytes);
+	to->items = mine;
+}
+
+static const struct kvrel_result out_of_memory = {
+	.status = KVREL_ERROR,
+	.kind = KVREL_BYTES,
+	.bytes = { "out of memory", sizeof("out of memory") - 1 },
+};
+
+static void keep_result(struct slot *slot, const struct kvrel_result *result)
+{
+	slot->has_result = result != NULL;
+	if (!result)
+		return;
+	if (result->count == 0 && result->bytes.size <= sizeof(slot->bytes)) {
+		struct kvrel_result *no_items = NULL;
+		char *bytes = slot->bytes;
+		copy_into(&slot->result, result, &no_items, &bytes);
+		return;
+	}
+	struct extent extent = { 0 };
+	measure(result, &extent);
+	size_t items_size = extent.items * sizeof(struct kvrel_result);
+	slot->block = malloc(items_size + extent.bytes);
+	if (!slot->block) {
+		slot->result = out_of_memory;
+		return;
+	}
+	slot->held = items_size + extent.bytes;
+	struct kvrel_result *items = slot->block;
+	char *bytes = (char *)slot->block + items_size;
+	copy_into(&slot->result, result, &items, &bytes);
+}
+
+/* ---- order ---- */
+
+static void encode_head(struct kvrel_conn *conn, const struct kvrel_result *result)
+{
+	struct slot *slot = conn->first;
+	if (!conn->dead)
+		conn->protocol->encode(conn, conn->state, slot->tag, result, &conn->out);
+	conn->first = slot->next;
+	if (!conn->first)
+		conn->last = NULL;
+	conn->slot_count--;
+	slot_free(conn->worker, slot);
+}
+
+static void encode_ready(struct kvrel_conn *conn)
+{
+	while (conn->first && conn->first->state == SLOT_READY) {
+		struct slot *slot = conn->first;
+		conn->held_bytes -= slot->held;
+		encode_head(conn, slot->has_result ? &slot->result : NULL);
+	}
+}
+
+static void slot_ready(struct slot *slot)
+{
+	struct kvrel_conn *conn = slot->conn;
+	slot->state = SLOT_READY;
+	conn->held_bytes += slot->held;
+	if (slot == conn->first) {
+		encode_ready(conn);
+		worker_touch(conn);
+	}
+}
+
+void slot_answer(struct slot *slot, const struct kvrel_result *result)
+{
+	struct kvrel_conn *conn = slot->conn;
+	if (slot != conn->first) {
+		keep_result(slot, result);
+		slot_ready(slot);
+		return;
+	}
+	encode_head(conn, result);
+	encode_ready(conn);
+	worker_touch(conn);
+}
+
+void slot_complete(struct kvrel_call *call, const struct kvrel_result *result)
+{
+	struct slot *slot = (struct slot *)call;
+	struct worker *worker = slot->conn->worker;
+	if (worker == current_worker) {
+		slot_answer(slot, result);
+		return;
+	}
+	keep_result(slot, result);
+	struct slot *head = atomic_load_explicit(&worker->done, memory_order_relaxed);
+	do
+		slot->link = head;
+	while (!atomic_compare_exchange_weak_explicit(&worker->done, &head, slot, memory_order_release,
+						      memory_order_relaxed));
+	if (!head)
+		uv_async_send(&worker->wake);
+}
+
+void replies_collect(struct worker *worker)
+{
+	struct slot *stack = atomic_exchange_explicit(&worker->done, NULL, memory_order_acquire);
+	struct slot *oldest = NULL;
+	while (stack) {
+		struct slot *link = stack->link;
+		stack->link = oldest;
+		oldest = stack;
+		stack = link;
+	}
+	while (oldest) {
+		struct slot *slot = oldest;
+		oldest = slot->link; /* read first: an answered slot goes back to the pool */
+		slot_ready(slot);
+	}
+}
