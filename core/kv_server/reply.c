@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+#include "reply.h"
+
+#include <string.h>
+
+#define WRITE(api, out, literal) (api)->out_bytes((out), literal "\r\n", sizeof(literal) + 1)
+
+/* The value and OK; a value longer than one line is the business of whoever put it there. */
+static void write_value(const struct kvrel_api *api, struct kvrel_out *out, struct kvrel_slice value)
+{
+	static const char end[] = "\r\nOK\r\n";
+	char *to = api->out_reserve(out, value.size + sizeof(end) - 1);
+	if (!to)
+		return;
+	if (value.size > 0)
+		memcpy(to, value.data, value.size);
+	memcpy(to + value.size, end, sizeof(end) - 1);
+	api->out_commit(out, value.size + sizeof(end) - 1);
+}
+
+/* One line, whatever the reason holds. */
+static void write_error(const struct kvrel_api *api, struct kvrel_out *out, struct kvrel_slice reason)
+{
+	static const char prefix[] = "ERROR ";
+	size_t size = sizeof(prefix) - 1 + reason.size + 2;
+	char *to = api->out_reserve(out, size);
+	if (!to)
+		return;
+	memcpy(to, prefix, sizeof(prefix) - 1);
+	to += sizeof(prefix) - 1;
+	for (size_t i = 0; i < reason.size; i++)
+		to[i] = reason.data[i] == '\r' || reason.data[i] == '\n' ? ' ' : reason.data[i];
+	memcpy(to + reason.size, "\r\n", 2);
+	api->out_commit(out, size);
+}
+
+static struct kvrel_slice reason_of(const struct kvrel_result *result, const char *otherwise)
+{
+	if (result->bytes.size > 0)
+		return result->bytes;
+	return (struct kvrel_slice){ otherwise, strlen(otherwise) };
+}
+
+static void write_result(const struct kvrel_api *api, struct kvrel_out *out, enum command command,
+			 const struct kvrel_result *result)
+{
+	switch (result->status) {
+	case KVREL_OK:
+		if (command == COMMAND_GET)
+			write_value(api, out, result->bytes);
+		else
+			WRITE(api, out, "OK");
+		return;
+	case KVREL_NOT_FOUND:
+		WRITE(api, out, "NOT FOUND");
+		return;
+	case KVREL_WRONG_ARGS:
+		write_error(api, out, reason_of(result, "wrong arguments"));
+		return;
+	case KVREL_ERROR:
+		break;
+	}
+	write_error(api, out, reason_of(result, "the request failed"));
+}
+
+void reply_write(const struct kvrel_api *api, struct kvrel_out *out, uint32_t tag, const struct kvrel_result *result)
+{
+	if (tag == TAG_UNKNOWN)
+		WRITE(api, out, "UNKNOWN COMMAND");
+	else if (tag == TAG_TOO_LONG)
+		WRITE(api, out, "ERROR line too long");
+	else
+		write_result(api, out, (enum command)tag, result);
+}

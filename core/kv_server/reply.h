@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* Replies of the line protocol: a result of the store, or none, into lines that end with CR LF. */
+#ifndef KV_SERVER_REPLY_H
+#define KV_SERVER_REPLY_H
+
+#include "line.h"
+
+/* What a request is remembered by until its reply: its command, or one of these. */
+enum { TAG_UNKNOWN = COMMAND_COUNT, TAG_TOO_LONG };
+
+void reply_write(const struct kvrel_api *api, struct kvrel_out *out, uint32_t tag, const struct kvrel_result *result);
+
+#endif
