@@ -34,7 +34,7 @@ struct launch {
 	const char *runtime_version; /* of the selected release */
 	const char *version;         /* the selected release */
 	const struct command *command;
-	char **args; /* after the command's name */
+	const char *const *args; /* after the command's name */
 	size_t arg_count;
 };
 
@@ -181,11 +181,11 @@ struct script {
 	bool json;
 	const char *chunk; /* its name in messages */
 	const char *text;
-	char **args;
+	const char *const *args;
 	size_t arg_count;
 };
 /* EXPR | --file F | - , with --json before it and arguments after it. `what` is "EVAL" or "RPC". */
-int script_parse(struct arena *arena, char **args, size_t arg_count, const char *what, struct script *out,
+int script_parse(struct arena *arena, const char *const *args, size_t arg_count, const char *what, struct script *out,
 		 struct error *err);
 int command_eval(struct launch *launch);
 int command_user(struct launch *launch);

@@ -76,7 +76,7 @@ int main(int argc, char **argv)
 	if (root_find(&launch, &err) < 0)
 		return report_error(&err);
 	launch.argv0 = argc > 0 && *argv[0] ? argv[0] : launch.self;
-	launch.args = argv + (argc > 2 ? 2 : argc);
+	launch.args = (const char *const *)argv + (argc > 2 ? 2 : argc);
 	launch.arg_count = argc > 2 ? (size_t)argc - 2 : 0;
 	return run(&launch, argc > 1 ? argv[1] : NULL);
 }

@@ -9,24 +9,43 @@
 #include "base/fs.h"
 #include "base/scope.h"
 
-#include <limits.h>
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
 /* One argument of a command line holds 128 KiB with its end (the kernel's MAX_ARG_STRLEN). */
-enum { SCRIPT_MAX = 1 << 20, ARGUMENT_MAX = 128 * 1024 - 2 };
+enum { SCRIPT_MAX = 1 << 20, BLOCK = 16 * 1024, ARGUMENT_MAX = 128 * 1024 - 2 };
 
-static int read_script(struct arena *arena, const char *path, const char *name, struct script *out, struct error *err)
+/* Not /dev/stdin: an empty root may have no /proc behind it. */
+static int read_stdin(struct buf *out, struct error *err)
+{
+	ssize_t got;
+
+	buf_init(out, SCRIPT_MAX);
+	do {
+		char *to = buf_reserve(out, BLOCK);
+
+		if (!to)
+			return error_set(err, ERROR_LIMIT, "cannot read stdin: longer than %d bytes", SCRIPT_MAX);
+		got = read(STDIN_FILENO, to, BLOCK);
+		if (got > 0)
+			out->size += (size_t)got;
+	} while (got > 0 || (got < 0 && errno == EINTR));
+	return got < 0 ? error_system(err, errno, "cannot read stdin") : 0;
+}
+
+/* `path` NULL: stdin. */
+static int read_script(struct arena *arena, const char *path, struct script *out, struct error *err)
 {
 	SCOPE(buf_done) struct buf text = { 0 };
-	int r = fs_read(path, SCRIPT_MAX, &text, err);
+	int r = path ? fs_read(path, SCRIPT_MAX, &text, err) : read_stdin(&text, err);
 
 	if (r < 0)
 		return r;
-	if (memchr(text.data ? text.data : "", '\0', text.size))
-		return error_set(err, ERROR_INVALID, "%s: a NUL byte is no Lua text", name);
+	out->chunk = path ? path : "stdin";
+	if (text.size && memchr(text.data, '\0', text.size))
+		return error_set(err, ERROR_INVALID, "%s: a NUL byte is no Lua text", out->chunk);
 	out->text = arena_copy(arena, buf_slice(&text));
-	out->chunk = name;
 	/* a file may begin with a #! line; the line stays, so that line numbers do */
 	if (out->text[0] == '#')
 		out->text = arena_printf(arena, "--%s", out->text);
@@ -39,7 +58,7 @@ static int missing(const char *what, struct error *err)
 }
 
 /* Options in front; *index is the first word that is none. */
-static int parse_options(struct script *out, const char **file, char **args, size_t count, size_t *index,
+static int parse_options(struct script *out, const char **file, const char *const *args, size_t count, size_t *index,
 			 const char *what, struct error *err)
 {
 	size_t i = 0;
@@ -64,7 +83,7 @@ static int parse_options(struct script *out, const char **file, char **args, siz
 	return 0;
 }
 
-int script_parse(struct arena *arena, char **args, size_t arg_count, const char *what, struct script *out,
+int script_parse(struct arena *arena, const char *const *args, size_t arg_count, const char *what, struct script *out,
 		 struct error *err)
 {
 	struct script script = { 0 };
@@ -80,11 +99,11 @@ int script_parse(struct arena *arena, char **args, size_t arg_count, const char 
 		script.text = args[i++];
 		script.chunk = strcmp(what, "RPC") == 0 ? "rpc" : "eval";
 		if (strcmp(script.text, "-") == 0)
-			r = read_script(arena, "/dev/stdin", "stdin", &script, err);
+			r = read_script(arena, NULL, &script, err);
 		if (i < arg_count && strcmp(args[i], "--") == 0)
 			i++;
 	} else {
-		r = read_script(arena, file, file, &script, err);
+		r = read_script(arena, file, &script, err);
 	}
 	if (r < 0)
 		return r;
@@ -136,7 +155,7 @@ int command_user(struct launch *launch)
 	struct error err;
 
 	unsetenv("RELEASE_COOKIE");
-	if (read_script(&launch->arena, path, path, &script, &err) < 0)
+	if (read_script(&launch->arena, path, &script, &err) < 0)
 		return report_error(&err);
 	return run_script(launch, &script);
 }
