@@ -5,6 +5,7 @@
  */
 #include "build_steps.h"
 #include "commit.h"
+#include "licences.h"
 #include "overlay.h"
 #include "packages.h"
 #include "render.h"
@@ -69,6 +70,33 @@ static int check_inputs(const struct build *build, struct error *err)
 	return 0;
 }
 
+/* Whose files the host's are, and all terms. */
+static int find_packages(struct build *build, struct plan_inputs *inputs, struct package_map *packages,
+			 struct error *err)
+{
+	struct arena *arena = build->arena;
+	const struct closure *closure = inputs->closure;
+	const char **files = arena_array(arena, closure->library_count + 2, sizeof(*files));
+	struct plan_licence *licences;
+	size_t count = 0;
+	if (inputs->shell)
+		files[count++] = inputs->shell;
+	for (size_t i = 0; i < closure->library_count; i++)
+		files[count++] = closure->libraries[i].path;
+	int status = packages_find(arena, files, count, build->cache_dir, packages, err);
+	const char *builtin = path_join(arena, path_dir(arena, build->options->tool->templates), "licenses");
+	if (status == 0)
+		status = licences_find(arena, build->spec, build->release, packages, builtin, &licences,
+				       &inputs->licence_count, err);
+	if (status < 0)
+		return status;
+	inputs->licences = licences;
+	inputs->packages = packages;
+	inputs->package_files = files;
+	inputs->package_file_count = count;
+	return 0;
+}
+
 static int make_plan(struct build *build, struct plan *plan, struct package_map *packages, struct error *err)
 {
 	struct arena *arena = build->arena;
@@ -86,13 +114,14 @@ static int make_plan(struct build *build, struct plan *plan, struct package_map 
 	if (status == 0 && release->include_runtime)
 		status = find_closure(build, inputs.shell, &closure, err);
 	if (status == 0)
+		status = find_packages(build, &inputs, packages, err);
+	if (status == 0)
 		status = render_texts(arena, build->spec, release, build->options->tool->templates, &inputs.texts, err);
 	for (size_t i = 0; i < release->overlay_count && status == 0; i++)
 		status = overlay_scan(&overlays, release->overlays[i], err);
 	if (status < 0)
 		return status;
 	plan_release(plan, &inputs);
-	*packages = (struct package_map){ 0 };
 	return plan_finish(plan, err);
 }
 

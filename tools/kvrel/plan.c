@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "plan.h"
 
+#include "packages.h"
+
 #include "base/path.h"
 #include "base/scope.h"
 
@@ -97,6 +99,17 @@ static void add_own(struct plan *plan, const struct plan_inputs *in, const char 
 	entry->change = in->release->strip ? CHANGE_STRIP : CHANGE_NONE;
 }
 
+static void name_package(const struct plan_inputs *in, struct plan_entry *entry)
+{
+	for (size_t i = 0; i < in->package_file_count; i++) {
+		const struct package *package = in->packages->of_file[i];
+		if (!package || strcmp(in->package_files[i], entry->source) != 0)
+			continue;
+		entry->origin_name = package->name;
+		entry->origin_version = package->version;
+	}
+}
+
 /* The strings to edit are in the loader and in libc alone. */
 static bool is_edited(const struct plan_inputs *in, const struct closure_library *library)
 {
@@ -110,13 +123,14 @@ static void add_runtime(struct plan *plan, const struct plan_inputs *in)
 	add_own(plan, in, PATH("%s/bin/kvnode", dir), "bin/kvnode", 0755, "the runtime");
 	add_own(plan, in, PATH("%s/lib/libkvnode.so", dir), "lib/libkvnode.so", 0644, "the runtime");
 	if (in->shell)
-		add_file(plan, PATH("%s/bin/sh", dir), in->shell, 0755, FROM_PACKAGE,
-			 "runs env.sh on hosts without /bin/sh");
+		name_package(in, add_file(plan, PATH("%s/bin/sh", dir), in->shell, 0755, FROM_PACKAGE,
+					  "runs env.sh on hosts without /bin/sh"));
 	for (size_t i = 0; i < in->closure->library_count; i++) {
 		const struct closure_library *library = &in->closure->libraries[i];
 		bool loader = in->closure->loader && strcmp(library->name, in->closure->loader) == 0;
 		struct plan_entry *entry = add_file(plan, PATH("%s/lib/%s", dir, library->name), library->path,
 						    loader ? 0755 : 0644, FROM_PACKAGE, library->wanted);
+		name_package(in, entry);
 		entry->change = is_edited(in, library) ? CHANGE_EDIT_LOADER : CHANGE_NONE;
 	}
 	for (size_t i = 0; i < in->closure->alias_count; i++)

@@ -58,6 +58,8 @@ struct plan_texts {
 	struct slice vm_args, remote_vm_args, env_sh, sys_yaml;
 };
 
+struct package_map; /* packages.h */
+
 struct plan_licence {
 	const char *package;
 	const char *file;
@@ -70,6 +72,9 @@ struct plan_inputs {
 	const char *runtime_version; /* "1.0.0" */
 	const char *shell;           /* a dash of this machine; NULL: none found */
 	const struct closure *closure;
+	const struct package_map *packages; /* of package_files */
+	const char *const *package_files;
+	size_t package_file_count;
 	struct plan_texts texts;
 	const struct plan_licence *licences;
 	size_t licence_count;
