@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Several workers, many clients, answers from another thread, clients that vanish: for the thread sanitizer to watch,
+ * and every answer is checked. A plain program, because the sanitizer cannot start under Criterion.
+ */
+#include "fixture.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { WORKERS = 3, CLIENTS = 8, ROUNDS = 500, PIPELINE = 40 };
+
+static struct t_net t;
+static _Atomic bool over;
+static _Atomic unsigned wrong;
+
+/* One round of requests of every kind and what must come back. */
+static void fill(char *requests, char *answers, unsigned seed)
+{
+	static const char *const words[] = { "echo", "later", "say", "held" };
+	*requests = *answers = '\0';
+	for (unsigned i = 0; i < PIPELINE; i++) {
+		unsigned kind = (seed * 7 + i * 13) % 9;
+		if (kind == 8) {
+			requests = stpcpy(requests, "tree\n");
+			answers = stpcpy(answers, "[-7,[leaf,nil]]\n");
+			continue;
+		}
+		requests +=
+			sprintf(requests, "%s word-%u-%u-that-may-be-too-long-for-a-slot\n", words[kind % 4], seed, i);
+		answers += sprintf(answers, "word-%u-%u-that-may-be-too-long-for-a-slot\n", seed, i);
+	}
+}
+
+static void *client(void *arg)
+{
+	static _Thread_local char requests[PIPELINE * 80], answers[PIPELINE * 80];
+	unsigned number = *(unsigned *)arg;
+	int fd = t_connect(t.port);
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		fill(requests, answers, number * 1000 + round);
+		t_send(fd, requests);
+		if (round % 16 == number) { /* gone before the answers */
+			close(fd);
+			fd = t_connect(t.port);
+			continue;
+		}
+		const char *got = t_expect(fd, answers);
+		if (got) {
+			fprintf(stderr, "client %u, round %u: got '%s'\n", number, round, got);
+			atomic_fetch_add(&wrong, 1);
+			break;
+		}
+	}
+	close(fd);
+	return NULL;
+}
+
+static void *release(void *arg)
+{
+	struct net_stats stats;
+	while (!atomic_load(&over)) {
+		t_provider_release(arg);
+		net_stats(t.net, &stats);
+		usleep(500);
+	}
+	return NULL;
+}
+
+int main(void)
+{
+	pthread_t clients[CLIENTS], releaser;
+	unsigned numbers[CLIENTS];
+	t = t_net_start(WORKERS, 1000, 64 * 1024);
+	pthread_create(&releaser, NULL, release, t.provider);
+	for (unsigned i = 0; i < CLIENTS; i++) {
+		numbers[i] = i;
+		pthread_create(&clients[i], NULL, client, &numbers[i]);
+	}
+	for (unsigned i = 0; i < CLIENTS; i++)
+		pthread_join(clients[i], NULL);
+	atomic_store(&over, true);
+	pthread_join(releaser, NULL);
+	t_net_stop(&t);
+	if (atomic_load(&wrong) > 0)
+		return 1;
+	printf("%d clients, %d rounds of %d requests: every answer right\n", CLIENTS, ROUNDS, PIPELINE);
+	return 0;
+}
