@@ -10,8 +10,12 @@ static bool is_default(const struct spec *spec, const struct spec_release *relea
 	return spec->release_count == 1;
 }
 
-static void print_release(const struct spec *spec, const struct spec_release *release)
+static void print_release(const struct cli *cli, const struct spec *spec, const struct spec_release *release)
 {
+	if (cli->options.names) {
+		printf("%s\n", release->name);
+		return;
+	}
 	printf("%s%s %s%s%s\n", term_bold(stdout), release->name, release->version, term_reset(stdout),
 	       is_default(spec, release) ? " *" : "");
 	for (size_t i = 0; i < release->member_count; i++) {
@@ -64,7 +68,7 @@ int cmd_list(struct cli *cli)
 		return 0;
 	}
 	for (size_t i = 0; i < loaded.spec->release_count; i++)
-		print_release(loaded.spec, &loaded.spec->releases[i]);
+		print_release(cli, loaded.spec, &loaded.spec->releases[i]);
 	if (loaded.spec->release_count == 0)
 		fprintf(stderr, "%s declares no releases\n", SPEC_FILE);
 	return 0;

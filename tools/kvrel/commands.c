@@ -40,13 +40,65 @@
 			AT(build_dir), NULL \
 	}
 
+#define QUIET \
+	{ \
+		"quiet", 'q', OPTION_FLAG, NULL, "no lines about the progress", AT(quiet), NULL \
+	}
+
+static const struct option build_options[] = {
+	{ "all", 'a', OPTION_FLAG, NULL, "build every release", AT(all), NULL },
+	{ "overwrite", 'o', OPTION_FLAG, NULL, "replace a release of the same version without asking", AT(overwrite),
+	  NULL },
+	{ "path", 'p', OPTION_TEXT, "DIR", "make the bundle in DIR instead of the release's path", AT(path), NULL },
+	VERSION,
+	SET,
+	{ "dry-run", 'n', OPTION_FLAG, NULL, "print what would be in the bundle and write nothing", AT(dry_run), NULL },
+	{ "verbose", 'v', OPTION_FLAG, NULL, "say why each file is in the bundle", AT(verbose), NULL },
+	QUIET,
+	{ "no-build", 0, OPTION_FLAG, NULL, "do not run the 'build' command of releases.yaml first", AT(no_build),
+	  NULL },
+	BUILD_DIR,
+	PROJECT,
+	COMMON,
+};
+static const struct option init_options[] = {
+	{ "force", 'f', OPTION_FLAG, NULL, "replace files that exist", AT(force), NULL },
+	QUIET,
+	PROJECT,
+	COMMON,
+};
 static const struct option check_options[] = { PROJECT, SET, VERSION, BUILD_DIR, COMMON };
-static const struct option list_options[] = { PROJECT, COMMON };
+static const struct option list_options[] = {
+	{ "names", 0, OPTION_FLAG, NULL, "print the names alone, one a line", AT(names), NULL },
+	PROJECT,
+	COMMON,
+};
 static const struct option help_options[] = { HELP, COLOR };
 
 #define OPTIONS(table) .options = (table), .option_count = ARRAY_LEN(table)
 
 const struct command commands[] = {
+	{
+		.name = "build",
+		.summary = "Assemble releases into bundles",
+		.arguments = "[NAME...]",
+		.page = "Makes a folder for each release that holds everything it needs: components, runtime, loader "
+			"and "
+			"libraries. Without a NAME it builds the default release of releases.yaml, or the only one.\n\n"
+			"First the 'build' command of releases.yaml runs, if there is one, and everything is checked. "
+			"The bundle is put together beside its place and moved there at the end: a build that fails "
+			"leaves the previous bundle as it was. Another version of a release is added beside those "
+			"that the bundle holds. A release of the same version is replaced after a question on a "
+			"terminal, and elsewhere only with --overwrite.",
+		.examples =
+			"  kvrel build\n  kvrel build foo bar --overwrite\n  kvrel build foo --version 0.0.2\n"
+			"  kvrel build foo --set kv_server.port=4041 --path /srv/foo\n  kvrel build foo --dry-run -v\n",
+		OPTIONS(build_options),
+		.arguments_max = 1000,
+		.completes = COMPLETES_RELEASES,
+		.explains_keys = true,
+		.run = cmd_build,
+	},
 	{
 		.name = "check",
 		.summary = "Check releases.yaml and every component.yaml without building",
@@ -72,6 +124,35 @@ const struct command commands[] = {
 		.examples = "  kvrel list\n  kvrel list --json\n",
 		OPTIONS(list_options),
 		.run = cmd_list,
+	},
+	{
+		.name = "init",
+		.summary = "Write commented rel/vm.args, rel/env.sh and rel/runtime.lua",
+		.arguments = "",
+		.page = "Creates the folder rel in the project with vm.args, remote.vm.args, env.sh and runtime.lua, "
+			"which "
+			"explain in comments what can be changed. Files that exist are kept unless --force is "
+			"given.\n\n"
+			"The tags in them are filled in by each build: <%= release.name %> becomes the release's name, "
+			"<%= release.version %> its version; <% ... %> holds Lua statements, <%% is a literal <%.",
+		.examples = "  kvrel init\n  kvrel init --force\n",
+		OPTIONS(init_options),
+		.run = cmd_init,
+	},
+	{
+		.name = "completion",
+		.summary = "Print the completion script of a shell",
+		.arguments = "SHELL",
+		.page = "SHELL is bash, zsh or fish. An installed kvrel brings the scripts along; where it is not "
+			"installed "
+			"for the whole system, load one from the shell's start file.",
+		.examples = "  eval \"$(kvrel completion bash)\"\n  kvrel completion zsh > ~/.zfunc/_kvrel\n"
+			    "  kvrel completion fish > ~/.config/fish/completions/kvrel.fish\n",
+		OPTIONS(help_options),
+		.arguments_min = 1,
+		.arguments_max = 1,
+		.completes = COMPLETES_SHELLS,
+		.run = cmd_completion,
 	},
 	{
 		.name = "help",

@@ -55,6 +55,13 @@ const char *reader_describe(const struct reader *reader, const struct value *val
 	return "something else";
 }
 
+const char *reader_word(const struct reader *reader, const struct value *value)
+{
+	if (value->type != VALUE_STRING)
+		return reader_describe(reader, value);
+	return arena_printf(reader->arena, "'%s'", reader_printable(reader, value->string));
+}
+
 void reader_wrong_type(const struct reader *reader, const struct field *field, const struct value *value)
 {
 	reader_mistake(reader, &value->origin, "'%s' %s must be %s, not %s", field->key, reader->where, field->type,
@@ -67,8 +74,19 @@ const char *reader_suggest(const struct reader *reader, const char *word, const 
 	return nearest ? arena_printf(reader->arena, " (did you mean '%s'?)", nearest) : "";
 }
 
-static void unknown_key(const struct reader *reader, const struct member *member, const struct field *fields,
-			size_t count)
+const char *reader_join(const struct reader *reader, const char *const *words, size_t count)
+{
+	struct buf text = { 0 };
+	for (size_t i = 0; i < count; i++)
+		buf_printf(&text, "%s%s", i ? ", " : "", words[i]);
+	char *joined = arena_string(reader->arena, buf_string(&text));
+	buf_done(&text);
+	return joined;
+}
+
+/* The field that was meant, as a bit: it is then not reported as missing too. */
+static uint64_t unknown_key(const struct reader *reader, const struct member *member, const struct field *fields,
+			    size_t count)
 {
 	const char *names[FIELDS_MAX];
 	for (size_t i = 0; i < count; i++)
@@ -76,6 +94,11 @@ static void unknown_key(const struct reader *reader, const struct member *member
 	const char *key = reader_printable(reader, member->key);
 	reader_mistake(reader, &member->origin, "unknown key '%s' %s%s", key, reader->where,
 		       reader_suggest(reader, key, names, count));
+	const char *nearest = term_suggest(key, names, count);
+	for (size_t i = 0; nearest && i < count; i++)
+		if (names[i] == nearest)
+			return UINT64_C(1) << i;
+	return 0;
 }
 
 static const struct field *find_field(const struct field *fields, size_t count, struct slice key)
@@ -86,35 +109,38 @@ static const struct field *find_field(const struct field *fields, size_t count, 
 	return NULL;
 }
 
-static void read_member(const struct reader *reader, const struct member *member, const struct field *fields,
-			size_t count, char *out)
+static uint64_t read_member(const struct reader *reader, const struct member *member, const struct field *fields,
+			    size_t count, char *out)
 {
 	const struct field *field = find_field(fields, count, member->key);
 	if (!field)
-		unknown_key(reader, member, fields, count);
-	else if (field->not_yet)
+		return unknown_key(reader, member, fields, count);
+	if (field->not_yet)
 		reader_mistake(reader, &member->origin, "'%s' %s is not supported yet", field->key, reader->where);
 	else if (member->value->type != VALUE_NULL)
 		field->read(reader, field, member->value, out + field->offset);
+	return 0;
 }
 
-void fields_read(const struct reader *reader, const struct value *map, const char *noun, const struct field *fields,
-		 size_t count, void *out)
+uint64_t fields_read(const struct reader *reader, const struct value *map, const char *noun, const struct field *fields,
+		     size_t count, void *out)
 {
 	assert(count <= FIELDS_MAX);
+	uint64_t meant = 0;
 	if (map->type != VALUE_MAP) {
 		reader_mistake(reader, &map->origin, "%s must be a map of keys and values, not %s", noun,
 			       reader_describe(reader, map));
-		return;
+		return UINT64_MAX;
 	}
 	for (size_t i = 0; i < map->map.count; i++)
-		read_member(reader, &map->map.members[i], fields, count, out);
+		meant |= read_member(reader, &map->map.members[i], fields, count, out);
 	for (size_t i = 0; i < count; i++) {
 		const struct value *value = fields[i].required ? value_get(map, fields[i].key) : map;
-		if (!value || value->type == VALUE_NULL)
+		if ((!value || value->type == VALUE_NULL) && !(meant >> i & 1))
 			reader_mistake(reader, value ? &value->origin : &map->origin, "%s lacks the key '%s'", noun,
 				       fields[i].key);
 	}
+	return meant;
 }
 
 void read_value(const struct reader *reader, const struct field *field, const struct value *value, void *slot)

@@ -37,9 +37,12 @@ struct field {
 		.key = #member, .read = (reader_), .offset = offsetof(struct_, member), __VA_ARGS__ \
 	}
 
-/* Reads every key of `map` into `out`. A value that is no map is one mistake; `noun` names it ("release 'foo'"). */
-void fields_read(const struct reader *reader, const struct value *map, const char *noun, const struct field *fields,
-		 size_t count, void *out);
+/*
+ * Reads every key of `map` into `out`. A value that is no map is one mistake; `noun` names it ("release 'foo'").
+ * Returns the fields that misspelt keys were taken for, a bit each: nobody needs to hear that they are missing as well.
+ */
+uint64_t fields_read(const struct reader *reader, const struct value *map, const char *noun, const struct field *fields,
+		     size_t count, void *out);
 
 void reader_mistake(const struct reader *reader, const struct origin *origin, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -49,8 +52,13 @@ void reader_wrong_type(const struct reader *reader, const struct field *field, c
 const char *reader_printable(const struct reader *reader, struct slice text);
 /* How a value reads in a message: `the number 0.10`, `a list`. Lives in the arena. */
 const char *reader_describe(const struct reader *reader, const struct value *value);
+/* Where a word was expected: `'permanant'`, `the number 3`. Lives in the arena. */
+const char *reader_word(const struct reader *reader, const struct value *value);
 /* " (did you mean 'version'?)" or "". */
 const char *reader_suggest(const struct reader *reader, const char *word, const char *const *names, size_t count);
+
+/* "a, b, c". Lives in the arena. */
+const char *reader_join(const struct reader *reader, const char *const *words, size_t count);
 
 /* Readers for slots of the type in brackets. */
 field_read_fn read_value;     /* [const struct value *] anything */

@@ -67,11 +67,11 @@ static bool read_mode(const struct resolver *resolver, const struct member *memb
 			return true;
 		}
 	}
-	const char *word = value_text(value, "");
-	reader_mistake(resolver->reader, &value->origin,
-		       "unknown mode %s of component '%s' %s%s; modes are permanent, transient, temporary, load, none",
-		       reader_describe(resolver->reader, value), reader_printable(resolver->reader, member->key),
-		       resolver->reader->where, reader_suggest(resolver->reader, word, mode_names, MODE_COUNT));
+	const char *hint = reader_suggest(resolver->reader, value_text(value, ""), mode_names, MODE_COUNT);
+	reader_mistake(resolver->reader, &value->origin, "unknown mode %s of component '%s' %s%s",
+		       reader_word(resolver->reader, value), reader_printable(resolver->reader, member->key),
+		       resolver->reader->where,
+		       *hint ? hint : "; modes are permanent, transient, temporary, load and none");
 	return false;
 }
 

@@ -102,8 +102,9 @@ static const char *component_version(const struct release_context *context, cons
 	return part ? part->component.version : NULL;
 }
 
+/* `meant`: a misspelt key was taken for it. */
 static void settle_version(const struct release_context *context, const struct reader *reader,
-			   const struct value *version, const struct origin *origin, struct spec_release *out)
+			   const struct value *version, bool meant, struct spec_release *out)
 {
 	const char *label = arena_printf(reader->arena, "release '%s'", out->name);
 	if (version && version->type == VALUE_MAP) {
@@ -113,8 +114,8 @@ static void settle_version(const struct release_context *context, const struct r
 						 arena_printf(reader->arena, "the version of release '%s'", out->name));
 	} else if (version) {
 		out->version = reader_version(reader, version, label);
-	} else if (!context->options->version) {
-		reader_mistake(reader, origin, "release '%s' lacks the key 'version'", out->name);
+	} else if (!context->options->version && !meant) {
+		reader_mistake(reader, &out->origin, "release '%s' lacks the key 'version'", out->name);
 	}
 	if (context->options->version)
 		out->version = context->options->version;
@@ -230,7 +231,7 @@ static void settle_executables(const struct reader *reader, const struct value *
 				       "'windows' in 'executables_for' %s is not supported yet", reader->where);
 		else
 			reader_mistake(reader, &system->origin, "unknown system %s in 'executables_for' %s%s",
-				       reader_describe(reader, system), reader->where,
+				       reader_word(reader, system), reader->where,
 				       reader_suggest(reader, name, known, ARRAY_LEN(known)));
 	}
 }
@@ -314,6 +315,14 @@ static const char *check_name(const struct reader *reader, const struct member *
 	return name;
 }
 
+static bool was_meant(uint64_t meant, const char *key)
+{
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		if (strcmp(keys[i].key, key) == 0)
+			return meant >> i & 1;
+	return false;
+}
+
 void release_read(const struct release_context *context, const struct member *member, struct spec_release *out)
 {
 	struct arena *arena = context->reader->arena;
@@ -324,7 +333,7 @@ void release_read(const struct release_context *context, const struct member *me
 	reader.where = arena_printf(arena, "in %s", noun);
 
 	struct release_file file = { .include_runtime = true };
-	fields_read(&reader, member->value, noun, keys, ARRAY_LEN(keys), &file);
+	uint64_t meant = fields_read(&reader, member->value, noun, keys, ARRAY_LEN(keys), &file);
 	if (member->value->type != VALUE_MAP)
 		return;
 	out->include_runtime = file.include_runtime;
@@ -333,7 +342,7 @@ void release_read(const struct release_context *context, const struct member *me
 			      : path_join(arena, reader.project_dir, arena_printf(arena, "_build/rel/%s", out->name));
 	if (context->options->path)
 		out->path = context->options->path;
-	settle_version(context, &reader, file.version, &member->origin, out);
+	settle_version(context, &reader, file.version, was_meant(meant, "version"), out);
 	if (file.components)
 		members_resolve(&reader, context->project, file.components, out);
 	settle_config(context, &reader, file.config, out);

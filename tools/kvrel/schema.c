@@ -91,23 +91,14 @@ static bool fits(const struct setting *setting, const struct value *value)
 	}
 }
 
-static const char *join(const struct reader *reader, const char *const *words, size_t count)
-{
-	struct buf text = { 0 };
-	for (size_t i = 0; i < count; i++)
-		buf_printf(&text, "%s%s", i ? ", " : "", words[i]);
-	char *joined = arena_string(reader->arena, buf_string(&text));
-	buf_done(&text);
-	return joined;
-}
-
 /* "an integer from 1 to 64", "one of always, everysec, none" */
 static const char *expectation(const struct reader *reader, const struct setting *setting)
 {
 	const char *unit = setting->type == SETTING_SIZE ? " bytes" : setting->type == SETTING_DURATION ? " ms" : "";
 	const char *expects = types[setting->type].expects;
 	if (setting->type == SETTING_ENUM)
-		return arena_printf(reader->arena, "one of %s", join(reader, setting->values, setting->value_count));
+		return arena_printf(reader->arena, "one of %s",
+				    reader_join(reader, setting->values, setting->value_count));
 	if (setting->has_min && setting->has_max)
 		return arena_printf(reader->arena, "%s from %" PRId64 " to %" PRId64 "%s", expects, setting->min,
 				    setting->max, unit);
@@ -172,9 +163,10 @@ static bool read_type(const struct reader *reader, const struct value *value, en
 			return true;
 		}
 	}
-	reader_mistake(reader, &value->origin, "unknown type %s %s%s; types are %s", reader_describe(reader, value),
-		       reader->where, reader_suggest(reader, value_text(value, ""), names, SETTING_TYPE_COUNT),
-		       join(reader, names, SETTING_TYPE_COUNT));
+	const char *hint = reader_suggest(reader, value_text(value, ""), names, SETTING_TYPE_COUNT);
+	if (*hint == '\0')
+		hint = arena_printf(reader->arena, "; types are %s", reader_join(reader, names, SETTING_TYPE_COUNT));
+	reader_mistake(reader, &value->origin, "unknown type %s %s%s", reader_word(reader, value), reader->where, hint);
 	return false;
 }
 

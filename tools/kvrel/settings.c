@@ -21,6 +21,8 @@ static void unknown_setting(const struct reader *reader, const struct part *part
 	const char *hint = reader_suggest(reader, key, names, part->setting_count);
 	if (part->setting_count == 0)
 		hint = ", which declares no settings";
+	else if (*hint == '\0')
+		hint = arena_printf(reader->arena, "; it declares %s", reader_join(reader, names, part->setting_count));
 	reader_mistake(reader, &member->origin, "unknown setting '%s' of component '%s'%s", key, part->component.name,
 		       hint);
 }

@@ -63,7 +63,7 @@ static void settle_default(const struct reader *reader, const struct value *name
 	const char **names = arena_array(reader->arena, spec->release_count, sizeof(char *));
 	for (size_t i = 0; i < spec->release_count; i++)
 		names[i] = spec->releases[i].name;
-	reader_mistake(reader, &name->origin, "'default_release' names no release: %s%s", reader_describe(reader, name),
+	reader_mistake(reader, &name->origin, "'default_release' names no release: %s%s", reader_word(reader, name),
 		       reader_suggest(reader, text, names, spec->release_count));
 }
 

@@ -51,10 +51,9 @@ static bool read_step(const struct reader *reader, const struct value *value, st
 				       reader->where);
 		return true;
 	}
-	reader_mistake(reader, &value->origin,
-		       "unknown step %s %s%s; steps are assemble, tar, oci, sbom and {run: \"command\"}",
-		       reader_describe(reader, value), reader->where,
-		       reader_suggest(reader, value_text(value, ""), names, ARRAY_LEN(kinds)));
+	const char *hint = reader_suggest(reader, value_text(value, ""), names, ARRAY_LEN(kinds));
+	reader_mistake(reader, &value->origin, "unknown step %s %s%s", reader_word(reader, value), reader->where,
+		       *hint ? hint : "; steps are assemble, tar, oci, sbom and {run: \"command\"}");
 	return false;
 }
 
