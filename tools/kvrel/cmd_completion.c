@@ -8,107 +8,111 @@
 #include "base/scope.h"
 #include "base/term.h"
 
+#include <errno.h>
+#include <stdlib.h>
+
 #define LIST_NAMES "kvrel list --names 2>/dev/null"
 
-static void bash_options(const struct command *command)
+static void bash_options(FILE *out, const struct command *command)
 {
 	for (size_t i = 0; i < command->option_count; i++)
-		printf("%s--%s", i ? " " : "", command->options[i].name);
+		fprintf(out, "%s--%s", i ? " " : "", command->options[i].name);
 }
 
-static void bash_values(const struct command *command)
+static void bash_values(FILE *out, const struct command *command)
 {
 	for (size_t i = 0; i < command->option_count; i++) {
 		const struct option *option = &command->options[i];
 		if (option->choices)
-			printf("\t\t%s:--%s) COMPREPLY=($(compgen -W '%s' -- \"$word\")); return ;;\n", command->name,
-			       option->name, option->choices);
+			fprintf(out, "\t\t%s:--%s) COMPREPLY=($(compgen -W '%s' -- \"$word\")); return ;;\n",
+				command->name, option->name, option->choices);
 		else if (option->argument && strcmp(option->argument, "DIR") == 0)
-			printf("\t\t%s:--%s) COMPREPLY=($(compgen -d -- \"$word\")); return ;;\n", command->name,
-			       option->name);
+			fprintf(out, "\t\t%s:--%s) COMPREPLY=($(compgen -d -- \"$word\")); return ;;\n", command->name,
+				option->name);
 		else if (option->argument)
-			printf("\t\t%s:--%s) return ;;\n", command->name, option->name);
+			fprintf(out, "\t\t%s:--%s) return ;;\n", command->name, option->name);
 	}
 }
 
-static void bash_arguments(const struct command *command)
+static void bash_arguments(FILE *out, const struct command *command)
 {
-	printf("\t\t%s) ", command->name);
+	fprintf(out, "\t\t%s) ", command->name);
 	switch (command->completes) {
 	case COMPLETES_RELEASES:
-		printf("COMPREPLY=($(compgen -W \"$(" LIST_NAMES ")\" -- \"$word\"))");
+		fprintf(out, "COMPREPLY=($(compgen -W \"$(" LIST_NAMES ")\" -- \"$word\"))");
 		break;
 	case COMPLETES_BUNDLES:
-		printf("COMPREPLY=($(compgen -f -- \"$word\"))");
+		fprintf(out, "COMPREPLY=($(compgen -f -- \"$word\"))");
 		break;
 	case COMPLETES_COMMANDS:
-		printf("COMPREPLY=($(compgen -W \"$commands\" -- \"$word\"))");
+		fprintf(out, "COMPREPLY=($(compgen -W \"$commands\" -- \"$word\"))");
 		break;
 	case COMPLETES_SHELLS:
-		printf("COMPREPLY=($(compgen -W 'bash zsh fish' -- \"$word\"))");
+		fprintf(out, "COMPREPLY=($(compgen -W 'bash zsh fish' -- \"$word\"))");
 		break;
 	case COMPLETES_NOTHING:
-		printf(":");
+		fprintf(out, ":");
 		break;
 	}
-	printf(" ;;\n");
+	fprintf(out, " ;;\n");
 }
 
-static void write_bash(void)
+static void write_bash(FILE *out)
 {
-	printf("# bash completion of kvrel\n_kvrel()\n{\n"
-	       "\tlocal word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]}\n"
-	       "\tlocal commands='");
+	fprintf(out,
+		"# bash completion of kvrel\n_kvrel()\n{\n"
+		"\tlocal word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]}\n"
+		"\tlocal commands='");
 	for (size_t i = 0; i < command_count; i++)
-		printf("%s%s", i ? " " : "", commands[i].name);
-	printf("'\n\tCOMPREPLY=()\n\tif ((COMP_CWORD == 1)); then\n"
-	       "\t\tCOMPREPLY=($(compgen -W \"$commands --help --version\" -- \"$word\"))\n\t\treturn\n\tfi\n"
-	       "\tcase $command:$previous in\n");
+		fprintf(out, "%s%s", i ? " " : "", commands[i].name);
+	fprintf(out, "'\n\tCOMPREPLY=()\n\tif ((COMP_CWORD == 1)); then\n"
+		     "\t\tCOMPREPLY=($(compgen -W \"$commands --help --version\" -- \"$word\"))\n\t\treturn\n\tfi\n"
+		     "\tcase $command:$previous in\n");
 	for (size_t i = 0; i < command_count; i++)
-		bash_values(&commands[i]);
-	printf("\tesac\n\tif [[ $word == -* ]]; then\n\t\tcase $command in\n");
+		bash_values(out, &commands[i]);
+	fprintf(out, "\tesac\n\tif [[ $word == -* ]]; then\n\t\tcase $command in\n");
 	for (size_t i = 0; i < command_count; i++) {
-		printf("\t\t%s) COMPREPLY=($(compgen -W '", commands[i].name);
-		bash_options(&commands[i]);
-		printf("' -- \"$word\")) ;;\n");
+		fprintf(out, "\t\t%s) COMPREPLY=($(compgen -W '", commands[i].name);
+		bash_options(out, &commands[i]);
+		fprintf(out, "' -- \"$word\")) ;;\n");
 	}
-	printf("\t\tesac\n\t\treturn\n\tfi\n\tcase $command in\n");
+	fprintf(out, "\t\tesac\n\t\treturn\n\tfi\n\tcase $command in\n");
 	for (size_t i = 0; i < command_count; i++)
-		bash_arguments(&commands[i]);
-	printf("\tesac\n}\ncomplete -F _kvrel kvrel\n");
+		bash_arguments(out, &commands[i]);
+	fprintf(out, "\tesac\n}\ncomplete -F _kvrel kvrel\n");
 }
 
 /* Inside '...' of zsh and fish, and inside the [...] of zsh's specifications. */
-static void print_escaped(const char *text, const char *special)
+static void print_escaped(FILE *out, const char *text, const char *special)
 {
 	for (; *text; text++) {
 		if (*text == '\'')
-			printf("'\\''");
+			fprintf(out, "'\\''");
 		else if (strchr(special, *text))
-			printf("\\%c", *text);
+			fprintf(out, "\\%c", *text);
 		else
-			putchar(*text);
+			fputc(*text, out);
 	}
 }
 
-static void zsh_option(const struct option *option)
+static void zsh_option(FILE *out, const struct option *option)
 {
 	if (option->letter)
-		printf(" \\\n\t\t\t\t'%s'{-%c,--%s%s}'[", option->kind == OPTION_LIST ? "*" : "", option->letter,
-		       option->name, option->argument ? "=" : "");
+		fprintf(out, " \\\n\t\t\t\t'%s'{-%c,--%s%s}'[", option->kind == OPTION_LIST ? "*" : "", option->letter,
+			option->name, option->argument ? "=" : "");
 	else
-		printf(" \\\n\t\t\t\t'%s--%s%s[", option->kind == OPTION_LIST ? "*" : "", option->name,
-		       option->argument ? "=" : "");
-	print_escaped(option->help, "[]:");
-	putchar(']');
+		fprintf(out, " \\\n\t\t\t\t'%s--%s%s[", option->kind == OPTION_LIST ? "*" : "", option->name,
+			option->argument ? "=" : "");
+	print_escaped(out, option->help, "[]:");
+	fputc(']', out);
 	if (option->choices)
-		printf(":%s:(%s)", option->argument, option->choices);
+		fprintf(out, ":%s:(%s)", option->argument, option->choices);
 	else if (option->argument)
-		printf(":%s:%s", option->argument, strcmp(option->argument, "DIR") == 0 ? "_files -/" : "");
-	putchar('\'');
+		fprintf(out, ":%s:%s", option->argument, strcmp(option->argument, "DIR") == 0 ? "_files -/" : "");
+	fputc('\'', out);
 }
 
-static void zsh_command(const struct command *command)
+static void zsh_command(FILE *out, const struct command *command)
 {
 	static const char *const arguments[] = {
 		[COMPLETES_NOTHING] = "",
@@ -117,84 +121,109 @@ static void zsh_command(const struct command *command)
 		[COMPLETES_COMMANDS] = " ':command:($commands)'",
 		[COMPLETES_SHELLS] = " ':shell:(bash zsh fish)'",
 	};
-	printf("\t\t%s)\n\t\t\t_arguments", command->name);
+	fprintf(out, "\t\t%s)\n\t\t\t_arguments", command->name);
 	for (size_t i = 0; i < command->option_count; i++)
-		zsh_option(&command->options[i]);
-	printf("%s ;;\n", arguments[command->completes]);
+		zsh_option(out, &command->options[i]);
+	fprintf(out, "%s ;;\n", arguments[command->completes]);
 }
 
-static void write_zsh(void)
+static void write_zsh(FILE *out)
 {
-	printf("#compdef kvrel\n# zsh completion of kvrel\n_kvrel()\n{\n\tlocal -a described "
-	       "commands\n\tdescribed=(\n");
+	fprintf(out, "#compdef kvrel\n# zsh completion of kvrel\n_kvrel()\n{\n\tlocal -a described "
+		     "commands\n\tdescribed=(\n");
 	for (size_t i = 0; i < command_count; i++) {
-		printf("\t\t'%s:", commands[i].name);
-		print_escaped(commands[i].summary, ":");
-		printf("'\n");
+		fprintf(out, "\t\t'%s:", commands[i].name);
+		print_escaped(out, commands[i].summary, ":");
+		fprintf(out, "'\n");
 	}
-	printf("\t)\n\tcommands=(${described%%%%:*})\n\tif ((CURRENT == 2)); then\n\t\t_describe command described\n"
-	       "\t\treturn\n\tfi\n\tlocal command=$words[2]\n\tshift words\n\t((CURRENT--))\n\tcase $command in\n");
+	fprintf(out,
+		"\t)\n\tcommands=(${described%%%%:*})\n\tif ((CURRENT == 2)); then\n\t\t_describe command described\n"
+		"\t\treturn\n\tfi\n\tlocal command=$words[2]\n\tshift words\n\t((CURRENT--))\n\tcase $command in\n");
 	for (size_t i = 0; i < command_count; i++)
-		zsh_command(&commands[i]);
-	printf("\tesac\n}\nif [ \"$funcstack[1]\" = _kvrel ]; then\n\t_kvrel \"$@\"\nelse\n\tcompdef _kvrel "
-	       "kvrel\nfi\n");
+		zsh_command(out, &commands[i]);
+	fprintf(out, "\tesac\n}\nif [ \"$funcstack[1]\" = _kvrel ]; then\n\t_kvrel \"$@\"\nelse\n\tcompdef _kvrel "
+		     "kvrel\nfi\n");
 }
 
-static void fish_command(const struct command *command)
+static void fish_command(FILE *out, const struct command *command)
 {
 	static const char *const arguments[] = {
 		[COMPLETES_RELEASES] = "(" LIST_NAMES ")",
 		[COMPLETES_SHELLS] = "bash zsh fish",
 		[COMPLETES_COMMANDS] = "$kvrel_commands",
 	};
-	printf("complete -c kvrel -n __fish_use_subcommand -f -a %s -d '", command->name);
-	print_escaped(command->summary, "");
-	printf("'\n");
+	fprintf(out, "complete -c kvrel -n __fish_use_subcommand -f -a %s -d '", command->name);
+	print_escaped(out, command->summary, "");
+	fprintf(out, "'\n");
 	for (size_t i = 0; i < command->option_count; i++) {
 		const struct option *option = &command->options[i];
-		printf("complete -c kvrel -n '__fish_seen_subcommand_from %s' -l %s", command->name, option->name);
+		fprintf(out, "complete -c kvrel -n '__fish_seen_subcommand_from %s' -l %s", command->name,
+			option->name);
 		if (option->letter)
-			printf(" -s %c", option->letter);
+			fprintf(out, " -s %c", option->letter);
 		if (option->choices)
-			printf(" -x -a '%s'", option->choices);
+			fprintf(out, " -x -a '%s'", option->choices);
 		else if (option->argument)
-			printf(" -r%s",
-			       strcmp(option->argument, "DIR") == 0 ? " -a '(__fish_complete_directories)'" : "");
-		printf(" -d '");
-		print_escaped(option->help, "");
-		printf("'\n");
+			fprintf(out, " -r%s",
+				strcmp(option->argument, "DIR") == 0 ? " -a '(__fish_complete_directories)'" : "");
+		fprintf(out, " -d '");
+		print_escaped(out, option->help, "");
+		fprintf(out, "'\n");
 	}
 	if (command->completes < ARRAY_LEN(arguments) && arguments[command->completes])
-		printf("complete -c kvrel -n '__fish_seen_subcommand_from %s' -f -a '%s'\n", command->name,
-		       arguments[command->completes]);
+		fprintf(out, "complete -c kvrel -n '__fish_seen_subcommand_from %s' -f -a '%s'\n", command->name,
+			arguments[command->completes]);
 	else if (command->completes != COMPLETES_BUNDLES)
-		printf("complete -c kvrel -n '__fish_seen_subcommand_from %s' -f\n", command->name);
+		fprintf(out, "complete -c kvrel -n '__fish_seen_subcommand_from %s' -f\n", command->name);
 }
 
-static void write_fish(void)
+static void write_fish(FILE *out)
 {
-	printf("# fish completion of kvrel\nset -g kvrel_commands");
+	fprintf(out, "# fish completion of kvrel\nset -g kvrel_commands");
 	for (size_t i = 0; i < command_count; i++)
-		printf(" %s", commands[i].name);
-	printf("\ncomplete -c kvrel -n __fish_use_subcommand -f -l help -s h -d 'show the commands'\n"
-	       "complete -c kvrel -n __fish_use_subcommand -f -l version -d 'show the version'\n");
+		fprintf(out, " %s", commands[i].name);
+	fprintf(out, "\ncomplete -c kvrel -n __fish_use_subcommand -f -l help -s h -d 'show the commands'\n"
+		     "complete -c kvrel -n __fish_use_subcommand -f -l version -d 'show the version'\n");
 	for (size_t i = 0; i < command_count; i++)
-		fish_command(&commands[i]);
+		fish_command(out, &commands[i]);
+}
+
+static int print_script(struct cli *cli, void (*write)(FILE *out))
+{
+	char *script = NULL;
+	size_t size;
+	struct error err;
+	FILE *out = open_memstream(&script, &size);
+	if (out)
+		write(out);
+	if (!out || fclose(out) != 0) {
+		error_system(&err, errno, "cannot write the script");
+		return cli_fail(cli, &err);
+	}
+	if (cli->options.json) {
+		struct value *document = cli_document(cli, true);
+		cli_set_text(cli, document, "shell", cli->arguments[0]);
+		cli_set_text(cli, document, "script", script);
+		cli_json(document);
+	} else {
+		fputs(script, stdout);
+	}
+	free(script);
+	return 0;
 }
 
 int cmd_completion(struct cli *cli)
 {
 	static const struct {
 		const char *name;
-		void (*write)(void);
+		void (*write)(FILE *out);
 	} shells[] = { { "bash", write_bash }, { "zsh", write_zsh }, { "fish", write_fish } };
 	const char *names[ARRAY_LEN(shells)];
 	for (size_t i = 0; i < ARRAY_LEN(shells); i++) {
 		names[i] = shells[i].name;
 		if (strcmp(names[i], cli->arguments[0]) != 0)
 			continue;
-		shells[i].write();
-		return 0;
+		return print_script(cli, shells[i].write);
 	}
 	const char *nearest = term_suggest(cli->arguments[0], names, ARRAY_LEN(names));
 	if (nearest)

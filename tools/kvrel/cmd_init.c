@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The templates are copied as they are: their tags are filled in by each build. */
-#include "cli.h"
+#include "load.h"
 #include "locate.h"
 
 #include "base/fs.h"
@@ -37,13 +37,13 @@ static void say(struct cli *cli, const char *shown, bool created)
 
 static int write_files(struct cli *cli, const char *dir, struct value *list, struct error *err)
 {
-	struct tool_paths tool;
-	int result = locate_tool(&cli->arena, &tool, err);
+	const char *templates;
+	int result = locate_templates(&cli->arena, &templates, err);
 	if (result == 0)
 		result = fs_make_dirs(dir, 0755, err);
 	for (size_t i = 0; result == 0 && i < ARRAY_LEN(files); i++) {
 		bool created;
-		result = write_file(cli, tool.templates, dir, files[i], &created, err);
+		result = write_file(cli, templates, dir, files[i], &created, err);
 		if (result != 0)
 			break;
 		const char *shown = cli_shown(cli, path_join(&cli->arena, dir, files[i]));

@@ -73,7 +73,7 @@ static const struct option list_options[] = {
 	PROJECT,
 	COMMON,
 };
-static const struct option help_options[] = { HELP, COLOR };
+static const struct option help_options[] = { COMMON };
 
 #define OPTIONS(table) .options = (table), .option_count = ARRAY_LEN(table)
 

@@ -51,6 +51,14 @@ static const char *absolute(struct cli *cli, const char *path)
 	return path ? path_absolute(&cli->arena, cli->cwd, path) : NULL;
 }
 
+const char *load_project_or_cwd(struct cli *cli)
+{
+	if (cli->options.project)
+		return absolute(cli, cli->options.project);
+	const char *project = find_upwards(cli);
+	return project ? project : cli->cwd;
+}
+
 int load_find(struct cli *cli, struct loaded *out)
 {
 	const char *project;
@@ -93,11 +101,11 @@ static int unknown_release(struct cli *cli, const struct spec *spec, const char 
 	const char *nearest = term_suggest(name, names, spec->release_count);
 	const char *known = arena_string(&cli->arena, buf_string(&list));
 	buf_done(&list);
-	if (nearest)
-		return cli_usage(cli, "unknown release '%s' (did you mean '%s'?); the releases are: %s", name, nearest,
-				 known);
-	return cli_usage(cli, "unknown release '%s'; %s%s", name,
-			 spec->release_count ? "the releases are: " : SPEC_FILE " declares none", known);
+	struct error err;
+	error_set(&err, ERROR_INVALID, "unknown release '%s'%s; %s%s", name,
+		  nearest ? arena_printf(&cli->arena, " (did you mean '%s'?)", nearest) : "",
+		  spec->release_count ? "the releases are: " : SPEC_FILE " declares none", known);
+	return cli_fail(cli, &err);
 }
 
 int load_named(struct cli *cli, const struct loaded *loaded, const struct spec_release ***out, size_t *count)

@@ -12,6 +12,8 @@ struct loaded {
 	struct spec *spec;
 };
 
+/* The project's folder; the current one where there is no releases.yaml yet. */
+const char *load_project_or_cwd(struct cli *cli);
 /* Finds releases.yaml and fills `options` from the command line. Returns 0 or the exit code after a complaint. */
 int load_find(struct cli *cli, struct loaded *out);
 /* Reads and checks everything. Returns 0 or the exit code after all mistakes are reported. */

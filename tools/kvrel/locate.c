@@ -32,16 +32,34 @@ static int find(struct arena *arena, const char *root, const char *folder, const
 	return 0;
 }
 
-int locate_tool(struct arena *arena, struct tool_paths *out, struct error *err)
+static int find_root(struct arena *arena, const char **out, struct error *err)
 {
 	const char *exe = executable(arena);
 	if (!exe)
 		return error_set(err, ERROR_FAILED, "cannot tell where kvrel lies: /proc is not mounted");
-	const char *root = path_dir(arena, path_dir(arena, exe));
+	*out = path_dir(arena, path_dir(arena, exe));
+	return 0;
+}
+
+int locate_templates(struct arena *arena, const char **out, struct error *err)
+{
+	const char *root;
+	int result = find_root(arena, &root, err);
+	return result ? result : find(arena, root, "share/kvrel/templates", out, err);
+}
+
+int locate_tool(struct arena *arena, struct tool_paths *out, struct error *err)
+{
+	/* a distribution's package may keep libraries in lib/ARCHITECTURE */
+	const char *installed = KVREL_LIBDIR "/kvrel/runtime", *root;
 	struct tool_paths paths;
-	int result = find(arena, root, "share/kvrel/templates", &paths.templates, err);
+	int result = find_root(arena, &root, err);
 	if (result == 0)
-		result = find(arena, root, "lib/kvrel/runtime", &paths.runtime, err);
+		result = find(arena, root, "share/kvrel/templates", &paths.templates, err);
+	if (result != 0)
+		return result;
+	bool packaged = fs_is_dir(path_join(arena, root, installed));
+	result = find(arena, root, packaged ? installed : "lib/kvrel/runtime", &paths.runtime, err);
 	if (result == 0)
 		*out = paths;
 	return result;

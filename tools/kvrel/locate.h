@@ -5,6 +5,8 @@
 
 #include "build.h"
 
+/* For what needs no runtime. */
+int locate_templates(struct arena *arena, const char **out, struct error *err);
 int locate_tool(struct arena *arena, struct tool_paths *out, struct error *err);
 
 #endif
