@@ -61,21 +61,32 @@ static int not_running(struct launch *launch, const char *node)
 }
 
 /*
- * The node may have been started without XDG_RUNTIME_DIR (by a service manager, by cron), this command with it. So
- * both folders are asked.
+ * The node may have been started without XDG_RUNTIME_DIR (by a service manager, by cron) and this command with it, or
+ * the other way round. So all the folders that a node of this user may have chosen are asked.
  */
-static int connect_node(const char *node, int *fd, struct error *err)
+static int try_connect(const char *node, int *fd, struct error *err)
 {
 	char folder[PATH_MAX];
 	int r = control_dir(folder, sizeof(folder), environ_get("RELEASE_TMP"), false, err);
 
-	if (r == 0)
-		r = control_connect(folder, node, fd, err);
-	if (r != -(int)ERROR_NOT_FOUND || !getenv("XDG_RUNTIME_DIR"))
-		return r;
-	unsetenv("XDG_RUNTIME_DIR");
-	r = control_dir(folder, sizeof(folder), environ_get("RELEASE_TMP"), false, err);
 	return r < 0 ? r : control_connect(folder, node, fd, err);
+}
+
+static int connect_node(struct launch *launch, const char *node, int *fd, struct error *err)
+{
+	const char *given = environ_get("XDG_RUNTIME_DIR");
+	const char *usual = arena_printf(&launch->arena, "/run/user/%u", (unsigned)geteuid());
+	int r = try_connect(node, fd, err);
+
+	if (r == -(int)ERROR_NOT_FOUND && given) {
+		unsetenv("XDG_RUNTIME_DIR");
+		r = try_connect(node, fd, err);
+	}
+	if (r == -(int)ERROR_NOT_FOUND && (!given || strcmp(given, usual) != 0)) {
+		environ_set("XDG_RUNTIME_DIR", usual);
+		r = try_connect(node, fd, err);
+	}
+	return r;
 }
 
 /* 0, or an exit code after a report. */
@@ -88,7 +99,7 @@ static int session_open(struct launch *launch, struct session *session)
 	int r;
 
 	unsetenv("RELEASE_COOKIE");
-	r = connect_node(node, &session->fd, &err);
+	r = connect_node(launch, node, &session->fd, &err);
 	if (r == -(int)ERROR_NOT_FOUND)
 		return not_running(launch, node);
 	if (r < 0)

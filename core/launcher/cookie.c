@@ -115,7 +115,8 @@ static int make_home_cookie(struct arena *arena, const char *path, struct error 
 	SCOPE_FD int fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0400);
 
 	if (fd < 0)
-		return error_system(err, errno, "cannot make the cookie '%s'; set RELEASE_COOKIE_FILE", path);
+		return error_set(err, ERROR_SYSTEM, "cannot make the cookie '%s': %s; set RELEASE_COOKIE_FILE", path,
+				 strerror(errno));
 	r = fs_write_all(fd, text, COOKIE_TEXT, err);
 	if (r == 0 && fsync(fd) != 0)
 		r = error_system(err, errno, "cannot make the cookie '%s'", path);

@@ -23,14 +23,15 @@ extern char **environ;
 enum { LOADER_ARGS = 7 };
 
 /* The folder with bin/ and lib/, NULL when the program is to be used as it is. */
-static const char *runtime_folder(struct launch *launch)
+static const char *runtime_folder(struct launch *launch, bool *own)
 {
 	const char *folder = arena_printf(&launch->arena, "%s/runtime-%s", launch->root, launch->runtime_version);
 	const char *other = environ_get("KVREL_RUNTIME");
 
-	if (other && !fs_is_dir(folder))
-		folder = other;
-	return fs_is_dir(folder) ? folder : NULL;
+	*own = fs_is_dir(folder);
+	if (*own)
+		return folder;
+	return other && fs_is_dir(other) ? other : NULL;
 }
 
 static const char *host_program(const char *program)
@@ -44,12 +45,14 @@ void runtime_line(struct launch *launch, const char *program, const char *argv0,
 		  size_t arg_count, struct runtime_line *out)
 {
 	struct arena *arena = &launch->arena;
-	const char *folder = runtime_folder(launch);
+	bool own;
+	const char *folder = runtime_folder(launch, &own);
 	const char *loader = folder ? arena_printf(arena, "%s/lib/ld/%s", folder, program) : NULL;
 	const char **argv = arena_array(arena, LOADER_ARGS + arg_count + 1, sizeof(*argv));
 	size_t n = 0;
 
-	out->bundled = folder && fs_exists(loader);
+	/* the bundle's own lacks its loader only when it is damaged: then the error names the loader */
+	out->bundled = own || (folder && fs_exists(loader));
 	argv[n++] = argv0;
 	if (out->bundled) {
 		argv[n++] = "--argv0";
@@ -75,10 +78,10 @@ const char *runtime_exec_problem(struct arena *arena, const char *file, int errn
 	else if (errnum == E2BIG)
 		hint = " (the arguments are too long for a command line)";
 	else if (errnum == ENOENT && !strchr(file, '/'))
-		hint = " in PATH (this bundle holds no runtime: install kvrel or set KVREL_RUNTIME)";
+		hint = " in PATH (this bundle holds no runtime: install one or set KVREL_RUNTIME)";
 	else if (errnum == ENOEXEC)
 		hint = " (was the bundle made for another kind of processor?)";
-	return arena_printf(arena, "cannot execute '%s'%s: %s", file, hint, strerror(errnum));
+	return arena_printf(arena, "cannot execute '%s': %s%s", file, strerror(errnum), hint);
 }
 
 int runtime_exec(const struct runtime_line *line)
