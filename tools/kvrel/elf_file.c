@@ -91,6 +91,8 @@ static int find_strings(const struct reader *reader, Elf_Data *dynamic, size_t c
 static int read_dynamic(const struct reader *reader, const GElf_Phdr *header, struct error *err)
 {
 	struct elf_info *info = reader->info;
+	if (info->needed)
+		return damaged(reader, "it has two dynamic sections", err);
 	Elf_Data *dynamic = chunk(reader, header->p_offset, header->p_filesz, ELF_T_DYN);
 	if (!dynamic)
 		return damaged(reader, "the dynamic section lies outside the file", err);
