@@ -1,4 +1,3 @@
-# syntax=docker/dockerfile:1
 # An image that holds the bundle of foo and nothing else: no shell, no libraries of a distribution, no package manager.
 #
 #	docker build -t foo .
