@@ -61,6 +61,11 @@ static int refuse_at(const struct reader *reader, struct origin at, const char *
 	va_start(args, format);
 	vsnprintf(message, sizeof(message), format, args);
 	va_end(args);
+	/* keys and tags are quoted from the file, and a message is one line */
+	for (char *c = message; *c; c++) {
+		if ((unsigned char)*c < 0x20 || *c == 0x7f)
+			*c = '?';
+	}
 	return error_set(reader->err, ERROR_INVALID, "%s:%u:%u: error: %s", reader->name, at.line, at.column, message);
 }
 
@@ -231,6 +236,8 @@ static int refuse_tag_or_anchor(struct reader *reader, const yaml_event_t *event
 				const yaml_char_t *tag)
 {
 	struct origin place = place_of(reader, &event->start_mark);
+	struct slice standard = SLICE("tag:yaml.org,2002:");
+	bool is_standard = tag && slice_starts(slice_of((const char *)tag), standard);
 
 	if (anchor)
 		return refuse_at(reader, place,
@@ -238,8 +245,8 @@ static int refuse_tag_or_anchor(struct reader *reader, const yaml_event_t *event
 				 (const char *)anchor);
 	if (tag)
 		return refuse_at(reader, place,
-				 "tags ('%.60s') are not supported; remove it and quote the value if it is text",
-				 (const char *)tag);
+				 "tags ('%s%.60s') are not supported; remove it and quote the value if it is text",
+				 is_standard ? "!!" : "", (const char *)tag + (is_standard ? standard.size : 0));
 	return 0;
 }
 

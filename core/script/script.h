@@ -2,7 +2,7 @@
 /*
  * Lua 5.4, embedded once. Templates, runtime configuration, user commands and the console all make their states here,
  * so that every one of them has the same library, the same limits and never loads host modules: package.path and
- * package.cpath are set by the caller, LUA_* variables are ignored.
+ * package.cpath are set by the caller, LUA_* variables are ignored. package.loadlib and debug.sethook are refused.
  *
  * A state belongs to one thread at a time. script_interrupt() alone may be called from any thread or a signal handler.
  */
@@ -35,16 +35,26 @@ void script_on_print(struct script *script, script_print_fn *print, void *contex
  */
 int script_run(struct script *script, struct slice text, const char *chunk, int *results, struct buf *traceback,
 	       struct error *err);
+/* How the last script_run() ended. os.exit() in a chunk ends the chunk, never the process: script_run() fails, and
+ * this is the exit code it asked for, 0 to 255; else -1. */
+int script_exit_code(const struct script *script);
+bool script_was_interrupted(const struct script *script);
 /* True when `text` fails to compile only because it ends too early: a console then asks for another line. */
 bool script_is_incomplete(struct script *script, struct slice text);
-/* Ends the running chunk with the error "interrupted". Any thread, signal-safe. */
+/* Ends the running chunk, or the next one when none is running, with the error "interrupted"; pcall() in the chunk
+ * cannot hold it up. Functions of C (a sort, a pattern, a read) are finished first. Any thread, signal-safe. */
 void script_interrupt(struct script *script);
+/* Forgets an interrupt that came while nothing was running: for consoles, before each new line. */
+void script_clear_interrupt(struct script *script);
 
-/* Readable text of the value at `index`: strings plain at top level and quoted inside tables, tables with keys sorted,
- * depth and length limited, cycles shown. */
+/* Readable text of the value at `index`: strings plain at top level and quoted inside tables; tables on one line when
+ * short, else indented, list items first, then the keys sorted; depth and length limited, cycles shown. Never raises.
+ */
 void script_show(struct script *script, int index, struct buf *out);
-/* Lua value ↔ tree. A table with keys 1..n is a list (an empty one a map), functions and the like an error. */
+/* Lua value ↔ tree. A table with keys 1..n is a list (an empty one a map), functions and the like an error, as are
+ * tables with holes or with both kinds of keys. Maps come sorted by key. script_to_value() never raises. */
 int script_to_value(lua_State *lua, int index, struct arena *arena, struct value **out, struct error *err);
+/* May raise a Lua error (no memory): for functions called by Lua. null becomes nil: a key that is not there. */
 void script_push_value(lua_State *lua, const struct value *value);
 
 #endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of core/script share with each other. */
+#ifndef SCRIPT_INTERNAL_H
+#define SCRIPT_INTERNAL_H
+
+#include "script/script.h"
+
+#include <stdatomic.h>
+
+struct script_chunk;
+
+enum script_ending { SCRIPT_GOES_ON, SCRIPT_INTERRUPTED, SCRIPT_EXITS };
+
+struct script {
+	lua_State *lua;
+	size_t memory_used;
+	size_t memory_limit; /* 0: none */
+	_Atomic int interrupted;
+	enum script_ending ending;  /* why everything that runs has to end now */
+	struct script_chunk *chunk; /* the one that runs, NULL: none */
+	int exit_code;
+	bool was_interrupted;
+	script_print_fn *print;
+	void *print_context;
+};
+
+/* What to run: compiled as statements, or first as an expression when that is wished. */
+struct script_chunk {
+	struct slice text;
+	const char *name;
+	bool try_expression;
+	/* NULL, or called with the compiled function on top of the stack and left there, e.g. to set its environment */
+	void (*prepare)(lua_State *lua, void *context);
+	void *context;
+	struct buf *traceback;
+	/* filled while it runs */
+	bool compiled;
+};
+
+struct script *script_of(lua_State *lua);
+/* As script_run(); the results are on the stack. */
+int script_run_chunk(struct script *script, struct script_chunk *chunk, int *results, struct error *err);
+/* Sets `ending` and raises; all the protected calls of the chunk are left as fast as they are entered. */
+int script_end(lua_State *lua, enum script_ending ending);
+/* Replaces print, io.write, os.exit and what is refused. Raises. */
+void script_open_lib(lua_State *lua);
+
+#endif

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * States and running.
+ *
+ * A count hook looks at the interrupt flag every thousand instructions. The error it raises could be caught by a pcall
+ * in the chunk; so from then on the hook runs at every instruction and raises again, until nothing of the chunk is
+ * left. os.exit() ends a chunk in the same way. Everything that may raise runs inside one lua_pcall(), so that no
+ * memory limit ever reaches Lua's panic function.
+ */
+#include "script/internal.h"
+
+#include "base/scope.h"
+
+#include <lauxlib.h>
+#include <lualib.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { HOOK_INSTRUCTIONS = 1000 };
+
+struct script *script_of(lua_State *lua)
+{
+	/* coroutines get a copy of the main state's extra space */
+	return *(struct script **)lua_getextraspace(lua);
+}
+
+static void *allocate(void *context, void *old, size_t old_size, size_t size)
+{
+	struct script *script = context;
+	size_t others;
+	void *memory;
+
+	if (!old)
+		old_size = 0; /* Lua passes the kind of object there */
+	others = script->memory_used - old_size;
+	if (size == 0) {
+		free(old);
+		script->memory_used = others;
+		return NULL;
+	}
+	if (script->memory_limit && size > old_size &&
+	    (size > script->memory_limit || others > script->memory_limit - size))
+		return NULL;
+	memory = realloc(old, size);
+	if (memory)
+		script->memory_used = others + size;
+	else if (size <= old_size)
+		return old; /* Lua counts on shrinking */
+	return memory;
+}
+
+static int raise_ending(lua_State *lua, const struct script *script)
+{
+	if (script->ending == SCRIPT_EXITS)
+		return luaL_error(lua, "os.exit(%d)", script->exit_code);
+	lua_pushliteral(lua, "interrupted");
+	return lua_error(lua);
+}
+
+static void hook(lua_State *lua, lua_Debug *activation)
+{
+	struct script *script = script_of(lua);
+
+	(void)activation;
+	if (script->ending == SCRIPT_GOES_ON && script->interrupted)
+		script->ending = SCRIPT_INTERRUPTED;
+	if (script->ending != SCRIPT_GOES_ON)
+		script_end(lua, script->ending);
+	/* a coroutine that survived an interrupt */
+	if (lua_gethookcount(lua) != HOOK_INSTRUCTIONS)
+		lua_sethook(lua, hook, LUA_MASKCOUNT, HOOK_INSTRUCTIONS);
+}
+
+int script_end(lua_State *lua, enum script_ending ending)
+{
+	struct script *script = script_of(lua);
+
+	script->ending = ending;
+	lua_sethook(lua, hook, LUA_MASKCOUNT, 1);
+	lua_sethook(script->lua, hook, LUA_MASKCOUNT, 1);
+	return raise_ending(lua, script);
+}
+
+static int open_state(lua_State *lua)
+{
+	const struct script_options *options = lua_touserdata(lua, 1);
+
+	lua_pushboolean(lua, true);
+	lua_setfield(lua, LUA_REGISTRYINDEX, "LUA_NOENV");
+	luaL_openlibs(lua);
+	lua_getglobal(lua, LUA_LOADLIBNAME);
+	lua_pushstring(lua, options->package_path ? options->package_path : "");
+	lua_setfield(lua, -2, "path");
+	lua_pushliteral(lua, "");
+	lua_setfield(lua, -2, "cpath");
+	script_open_lib(lua);
+	return 0;
+}
+
+struct script *script_new(const struct script_options *options, struct error *err)
+{
+	struct script *script = calloc(1, sizeof(*script));
+
+	if (!script) {
+		error_set(err, ERROR_NO_MEMORY, "no memory for a Lua state");
+		return NULL;
+	}
+	script->exit_code = -1;
+	script->memory_limit = options->memory_limit_bytes;
+	script->lua = lua_newstate(allocate, script);
+	if (!script->lua) {
+		error_set(err, ERROR_NO_MEMORY, "no memory for a Lua state");
+		free(script);
+		return NULL;
+	}
+	*(struct script **)lua_getextraspace(script->lua) = script;
+	lua_pushcfunction(script->lua, open_state);
+	lua_pushlightuserdata(script->lua, (void *)options);
+	if (lua_pcall(script->lua, 1, 0, 0) != LUA_OK) {
+		error_set(err, ERROR_NO_MEMORY, "cannot open a Lua state: %s", lua_tostring(script->lua, -1));
+		script_free(script);
+		return NULL;
+	}
+	lua_sethook(script->lua, hook, LUA_MASKCOUNT, HOOK_INSTRUCTIONS);
+	return script;
+}
+
+void script_free(struct script *script)
+{
+	if (!script)
+		return;
+	lua_close(script->lua);
+	free(script);
+}
+
+lua_State *script_lua(struct script *script)
+{
+	return script->lua;
+}
+
+void script_on_print(struct script *script, script_print_fn *print, void *context)
+{
+	script->print = print;
+	script->print_context = context;
+}
+
+void script_interrupt(struct script *script)
+{
+	script->interrupted = 1;
+}
+
+void script_clear_interrupt(struct script *script)
+{
+	script->interrupted = 0;
+}
+
+int script_exit_code(const struct script *script)
+{
+	return script->exit_code;
+}
+
+bool script_was_interrupted(const struct script *script)
+{
+	return script->was_interrupted;
+}
+
+/* ---- compiling ------------------------------------------------------------------------------------------------- */
+
+/* The text in up to two pieces: "return " and the text itself. */
+struct pieces {
+	struct slice piece[2];
+	int next;
+};
+
+static const char *read_piece(lua_State *lua, void *context, size_t *size)
+{
+	struct pieces *pieces = context;
+
+	(void)lua;
+	while (pieces->next < 2) {
+		struct slice piece = pieces->piece[pieces->next++];
+
+		*size = piece.size;
+		if (piece.size)
+			return piece.data;
+	}
+	*size = 0;
+	return NULL;
+}
+
+/* The first line of a script file may name its interpreter. */
+static struct slice without_interpreter(struct slice text)
+{
+	const char *end;
+
+	if (!slice_starts(text, SLICE("#")))
+		return text;
+	end = memchr(text.data, '\n', text.size);
+	return end ? (struct slice){ end, text.size - (size_t)(end - text.data) } : (struct slice){ "", 0 };
+}
+
+/* Leaves a function or a message on the stack. Text only: compiled chunks can crash the interpreter. */
+static int load(lua_State *lua, struct slice text, const char *name, bool as_expression)
+{
+	struct pieces pieces = { { as_expression ? SLICE("return ") : SLICE(""), without_interpreter(text) }, 0 };
+	SCOPE(buf_done) struct buf chunk_name = { 0 };
+
+	buf_printf(&chunk_name, "@%s", name);
+	return lua_load(lua, read_piece, &pieces, buf_string(&chunk_name), "t");
+}
+
+static bool ends_early(lua_State *lua, struct slice text, bool as_expression)
+{
+	bool early = false;
+
+	if (load(lua, text, "=", as_expression) == LUA_ERRSYNTAX) {
+		size_t size;
+		const char *message = lua_tolstring(lua, -1, &size);
+
+		early = slice_ends((struct slice){ message, size }, SLICE("<eof>"));
+	}
+	lua_pop(lua, 1);
+	return early;
+}
+
+bool script_is_incomplete(struct script *script, struct slice text)
+{
+	if (load(script->lua, text, "=", true) == LUA_OK) {
+		lua_pop(script->lua, 1);
+		return false;
+	}
+	lua_pop(script->lua, 1);
+	return ends_early(script->lua, text, false) || ends_early(script->lua, text, true);
+}
+
+/* ---- running --------------------------------------------------------------------------------------------------- */
+
+static int run_protected(lua_State *lua)
+{
+	struct script_chunk *chunk = lua_touserdata(lua, 1);
+
+	lua_settop(lua, 0);
+	if (!chunk->try_expression || load(lua, chunk->text, chunk->name, true) != LUA_OK) {
+		lua_settop(lua, 0);
+		if (load(lua, chunk->text, chunk->name, false) != LUA_OK)
+			return lua_error(lua);
+	}
+	if (chunk->prepare)
+		chunk->prepare(lua, chunk->context);
+	chunk->compiled = true;
+	lua_call(lua, 0, LUA_MULTRET);
+	return lua_gettop(lua);
+}
+
+/* Lua shows at most 59 bytes of a chunk's name, the last ones behind "...": puts the whole name back. */
+static void append_message(struct buf *out, struct slice message, const char *name)
+{
+	size_t shown = LUA_IDSIZE - sizeof("..."), size = strlen(name);
+
+	if (size > LUA_IDSIZE - 1 && slice_starts(message, SLICE("...")) && message.size > shown + 3 &&
+	    memcmp(message.data + 3, name + size - shown, shown) == 0) {
+		buf_append_string(out, name);
+		message.data += 3 + shown;
+		message.size -= 3 + shown;
+	}
+	buf_append_slice(out, message);
+}
+
+/* Called where the error was raised, with the error on the stack. */
+static int on_error(lua_State *lua)
+{
+	const struct script_chunk *chunk = script_of(lua)->chunk;
+	const char *message = lua_tostring(lua, 1);
+	size_t size;
+
+	if (!message && luaL_getmetafield(lua, 1, "__tostring") != LUA_TNIL)
+		message = luaL_tolstring(lua, 1, NULL);
+	if (!message)
+		message = lua_pushfstring(lua, "(error object is a %s value)", luaL_typename(lua, 1));
+	lua_pushstring(lua, message);
+	if (chunk->traceback && chunk->compiled && script_of(lua)->ending == SCRIPT_GOES_ON) {
+		luaL_traceback(lua, lua, message, 1);
+		message = lua_tolstring(lua, -1, &size);
+		buf_clear(chunk->traceback);
+		append_message(chunk->traceback, (struct slice){ message, size }, chunk->name);
+		lua_pop(lua, 1);
+	}
+	return 1;
+}
+
+static int fail(struct script *script, const struct script_chunk *chunk, int status, struct error *err)
+{
+	SCOPE(buf_done) struct buf text = { 0 };
+	const char *message = lua_tostring(script->lua, -1);
+	enum error_code code = status == LUA_ERRMEM ? ERROR_NO_MEMORY : ERROR_FAILED;
+
+	if (status == LUA_ERRMEM && script->memory_limit)
+		buf_printf(&text, "%s: out of memory: the limit is %zu MiB", chunk->name, script->memory_limit >> 20);
+	else if (status == LUA_ERRMEM)
+		buf_printf(&text, "%s: out of memory", chunk->name);
+	else if (script->ending == SCRIPT_INTERRUPTED)
+		buf_append_string(&text, "interrupted");
+	else if (script->ending == SCRIPT_EXITS)
+		buf_printf(&text, "os.exit(%d)", script->exit_code);
+	else
+		append_message(&text, slice_of(message ? message : "(error without a message)"), chunk->name);
+	if (chunk->traceback && chunk->traceback->size == 0)
+		buf_append_slice(chunk->traceback, buf_slice(&text));
+	return error_set(err, code, "%.*s", (int)strcspn(buf_string(&text), "\n"), buf_string(&text));
+}
+
+static int run(struct script *script, struct script_chunk *chunk, int *results, struct error *err)
+{
+	lua_State *lua = script->lua;
+	int base = lua_gettop(lua), status;
+
+	if (!lua_checkstack(lua, LUA_MINSTACK))
+		return error_set(err, ERROR_NO_MEMORY, "%s: no memory for Lua's stack", chunk->name);
+	lua_pushcfunction(lua, on_error);
+	lua_pushcfunction(lua, run_protected);
+	lua_pushlightuserdata(lua, chunk);
+	status = lua_pcall(lua, 1, LUA_MULTRET, base + 1);
+	if (status != LUA_OK) {
+		int rc = fail(script, chunk, status, err);
+
+		lua_settop(lua, base);
+		return rc;
+	}
+	lua_remove(lua, base + 1);
+	*results = lua_gettop(lua) - base;
+	return 0;
+}
+
+/* Between two runs nothing is left of how the last one ended. */
+static void settle(struct script *script)
+{
+	script->was_interrupted = script->ending == SCRIPT_INTERRUPTED;
+	if (script->ending != SCRIPT_GOES_ON)
+		lua_sethook(script->lua, hook, LUA_MASKCOUNT, HOOK_INSTRUCTIONS);
+	script->ending = SCRIPT_GOES_ON;
+	script->interrupted = 0;
+}
+
+int script_run_chunk(struct script *script, struct script_chunk *chunk, int *results, struct error *err)
+{
+	struct script_chunk *outer = script->chunk;
+	int rc;
+
+	if (chunk->traceback)
+		buf_clear(chunk->traceback);
+	if (!outer)
+		script->exit_code = -1;
+	if (script->interrupted) {
+		script->ending = SCRIPT_INTERRUPTED;
+		rc = error_set(err, ERROR_FAILED, "interrupted");
+	} else {
+		script->chunk = chunk;
+		rc = run(script, chunk, results, err);
+		script->chunk = outer;
+	}
+	/* a chunk inside another one leaves the ending to it */
+	if (!outer)
+		settle(script);
+	return rc;
+}
+
+int script_run(struct script *script, struct slice text, const char *chunk, int *results, struct buf *traceback,
+	       struct error *err)
+{
+	struct script_chunk job = { .text = text, .name = chunk, .try_expression = true, .traceback = traceback };
+
+	return script_run_chunk(script, &job, results, err);
+}
