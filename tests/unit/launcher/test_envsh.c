@@ -7,11 +7,20 @@
 #include <unistd.h>
 
 static struct arena arena;
+static struct launch launch;
 
 static void set_mark(long pid, const char *rest)
 {
 	setenv("KVREL_ENV_SH", arena_printf(&arena, "%ld%s", pid, rest), 1);
 }
+
+static void free_arenas(void)
+{
+	arena_done(&arena);
+	arena_done(&launch.arena);
+}
+
+TestSuite(envsh, .fini = free_arenas);
 
 Test(envsh, of_comments_and_blank_lines_is_idle)
 {
@@ -57,7 +66,7 @@ Test(envsh, mark_that_is_garbage_is_ignored)
 
 Test(envsh, script_quotes_the_paths)
 {
-	struct launch launch = { .self = "/it's here/bin/foo", .version = "0.0.1" };
+	launch = (struct launch){ .self = "/it's here/bin/foo", .version = "0.0.1" };
 	const char *script = envsh_script(&launch, "/it's here/env.sh", false);
 
 	cr_assert(strstr(script, ". '/it'\\''s here/env.sh'\n"));
@@ -67,7 +76,7 @@ Test(envsh, script_quotes_the_paths)
 
 Test(envsh, script_keeps_the_cookie_from_the_programs_of_env_sh)
 {
-	struct launch launch = { .self = "/b/bin/foo", .version = "0.0.1" };
+	launch = (struct launch){ .self = "/b/bin/foo", .version = "0.0.1" };
 
 	cr_assert(strstr(envsh_script(&launch, "/b/env.sh", true), "unset RELEASE_COOKIE"));
 }

@@ -14,15 +14,24 @@ static struct error err;
 
 #define PARSE(...) parse((const char *[]){ __VA_ARGS__, NULL })
 
-static int parse(const char *const *args)
+/* The words of a compound literal live as long as the assertion around it: they are kept here. */
+static int parse(const char *const *words)
 {
+	static const char *args[8];
 	size_t count = 0;
 
-	while (args[count])
-		count++;
+	for (; words[count]; count++)
+		args[count] = words[count];
 	err = (struct error){ 0 };
 	return script_parse(&arena, args, count, "EVAL", &script, &err);
 }
+
+static void free_arena(void)
+{
+	arena_done(&arena);
+}
+
+TestSuite(script, .fini = free_arena);
 
 Test(script, is_the_first_argument_and_the_rest_is_its_own)
 {
