@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* The commands of kvnode. Each returns the exit code of the process. */
+#ifndef NODE_COMMANDS_H
+#define NODE_COMMANDS_H
+
+#include "base/error.h"
+#include "node/node.h"
+
+/* The options that stand before a command's own arguments. */
+struct command_options {
+	int ready_fd;  /* -1: none */
+	int cookie_fd; /* -1: none */
+	bool console;
+	bool json;
+	const char *chunk;       /* NULL: "(eval)" */
+	const char *const *argv; /* what follows them */
+	int argc;
+};
+
+int command_start(const struct command_options *options);
+int command_eval(const struct command_options *options);
+int command_remote(const struct command_options *options);
+
+/* Prints why something ended: the lines of the report when it has some, else one line with `kvnode: error: `. */
+void command_report(const struct report *report, const struct error *err);
+
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The effective configuration: for each component of the release and each setting that it declares, one normalised
+ * value with the place it came from.
+ *
+ * Layers, later wins, maps merge by key: component.yaml defaults ← sys.yaml (what releases.yaml says) ← runtime.lua.
+ * config_load() checks all of it and reports all mistakes; a configuration with mistakes is never handed on.
+ * Settings are changed afterwards by config_set() alone, on the main thread.
+ */
+#ifndef NODE_CONFIG_H
+#define NODE_CONFIG_H
+
+#include "node/report.h"
+#include "node/sys.h"
+
+struct setting {
+	const char *key;
+	const struct value *schema;
+	struct value *value; /* NULL: unset and without a default */
+	bool is_default;
+	struct arena own; /* holds the value after config_set() */
+};
+
+struct config_component {
+	const char *name;
+	struct setting *settings; /* by key */
+	size_t count;
+};
+
+struct config {
+	struct config_component *components; /* in the order of sys.yaml */
+	size_t count;
+	const struct release *release;
+	struct arena *arena;
+};
+
+/* -INVALID: the report has the mistakes; other codes only in err. */
+int config_load(struct arena *arena, const struct release *release, const struct sys *sys, struct report *report,
+		struct config *out, struct error *err);
+void config_done(struct config *config);
+
+const struct config_component *config_component(const struct config *config, const char *name);
+struct setting *config_setting(const struct config *config, const char *component, const char *key);
+
+/*
+ * Checks `given` and makes it the setting's value. The old value stays readable until config_settle(); config_undo()
+ * brings it back instead.
+ */
+struct config_change {
+	struct setting *setting;
+	struct value *old_value;
+	struct arena old_arena;
+	bool old_default;
+};
+int config_set(struct config *config, const char *component, const char *key, const struct value *given,
+	       struct config_change *change, struct error *err);
+void config_settle(struct config_change *change);
+void config_undo(struct config_change *change);
+
+/* The whole configuration with origins, as status and `config` show it; secrets masked. */
+struct value *config_describe(const struct config *config, struct arena *arena);
+/* A deep copy into another arena. */
+struct value *config_copy_value(struct arena *arena, const struct value *from);
+/* What is shown instead of a secret. */
+#define CONFIG_MASK "********"
+
+#endif

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The user's end of a console: a read-eval-print loop over a control connection, on a terminal with line editing,
+ * elsewhere as a script from stdin.
+ */
+#ifndef NODE_CONSOLE_H
+#define NODE_CONSOLE_H
+
+#include "base/error.h"
+
+struct node;
+
+/* Speaks over `fd` (borrowed) until the user leaves or the node does. Returns the exit code. */
+int console_run(int fd);
+/* A byte for the running console: Ctrl-C was pressed. Signal-safe. */
+void console_interrupt(void);
+/* start_console: the same on a thread of the node itself, over a pair of sockets. Needs a terminal. */
+int console_attach(struct node *node, struct error *err);
+/* Waits for that thread. No-op without one. */
+void console_detach(void);
+
+#endif

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * `kvnode eval`: configuration and components loaded, none started, no distribution. What the text starts itself is
+ * stopped in good order at its end.
+ */
+#include "base/fs.h"
+#include "base/scope.h"
+#include "node/commands.h"
+#include "node/evaluate.h"
+#include "node/signals.h"
+#include "script/script.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static struct script *running; /* for the signal handler */
+
+static void on_interrupt(int signal_number)
+{
+	static volatile sig_atomic_t times;
+	(void)signal_number;
+	if (++times > 1)
+		_exit(130);
+	script_interrupt(running);
+}
+
+static bool write_failed;
+
+static void on_output(void *context, enum evaluate_stream stream, struct slice text)
+{
+	(void)context;
+	int fd = stream == EVALUATE_OUT ? STDOUT_FILENO : STDERR_FILENO;
+	if (fs_write_all(fd, text.data, text.size, NULL) != 0 && stream == EVALUATE_OUT)
+		write_failed = true;
+}
+
+static int run_text(struct node *node, const struct command_options *options, struct error *err)
+{
+	const char *chunk = options->chunk != NULL ? options->chunk : "(eval)";
+	struct evaluator evaluator = { .node = node, .sink = on_output, .json = options->json };
+	int rc = evaluator_init(&evaluator, 0, err);
+	if (rc != 0)
+		return rc;
+	running = evaluator.script;
+	struct sigaction action = { .sa_handler = on_interrupt };
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	evaluator_set_arguments(&evaluator, chunk, options->argv + 1, (size_t)options->argc - 1);
+	int code = evaluator_run(&evaluator, slice_of(options->argv[0]), chunk);
+	action.sa_handler = SIG_DFL;
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	evaluator_done(&evaluator);
+	return code;
+}
+
+static int evaluate(struct node *node, const struct command_options *options, struct report *report)
+{
+	const struct node_options node_options = { .argv = NULL, .cookie_fd = options->cookie_fd, .ready_fd = -1 };
+	struct error err;
+	int rc = node_prepare(node, &node_options, report, &err);
+	if (rc == 0)
+		rc = node_load(node, &err);
+	int code = rc == 0 ? run_text(node, options, &err) : rc;
+	if (code < 0) {
+		command_report(report, &err);
+		code = error_exit_code(err.code);
+	}
+	node_stop(node);
+	if (write_failed) {
+		fprintf(stderr, "kvnode: error: cannot write to stdout\n");
+		return code != 0 ? code : 1;
+	}
+	return code;
+}
+
+int command_eval(const struct command_options *options)
+{
+	static struct node node;
+	SCOPE(report_done) struct report report = { 0 };
+	if (options->argc < 1) {
+		fprintf(stderr, "kvnode: error: eval expects an expression as argument\n");
+		return 1;
+	}
+	int code = evaluate(&node, options, &report);
+	node_done(&node);
+	return code;
+}

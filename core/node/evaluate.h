@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Lua for people: a state with the node's functions in it, and running one text in it the way eval, rpc and consoles
+ * do: what it prints and returns goes to a sink, what goes wrong with a traceback.
+ */
+#ifndef NODE_EVALUATE_H
+#define NODE_EVALUATE_H
+
+#include "base/buf.h"
+#include "base/error.h"
+
+struct node;
+struct script;
+
+enum evaluate_stream { EVALUATE_OUT, EVALUATE_ERR };
+/* Called on the state's thread. */
+typedef void evaluate_sink_fn(void *context, enum evaluate_stream stream, struct slice text);
+
+struct evaluator {
+	struct node *node;
+	struct script *script;
+	evaluate_sink_fn *sink;
+	void *context;
+	struct arena *results; /* of the last operation called; freed by the next one */
+	bool json;             /* values as one JSON document; what is printed goes to ERR */
+	bool keep_last;        /* `_` is the last value */
+	bool exit_asked;       /* the last text called os.exit() */
+};
+
+/* Fields node, sink, context, json and keep_last are set by the caller. */
+int evaluator_init(struct evaluator *evaluator, size_t memory_limit_bytes, struct error *err);
+void evaluator_done(struct evaluator *evaluator);
+
+/* The global `arg`: arg[0] is the chunk's name. */
+void evaluator_set_arguments(struct evaluator *evaluator, const char *chunk, const char *const *args, size_t count);
+/* Runs the text; 0, 1 after an error, or what os.exit() was given. */
+int evaluator_run(struct evaluator *evaluator, struct slice text, const char *chunk);
+
+/* What sessions may use at most. */
+#define EVALUATE_MEMORY_BYTES ((size_t)256 << 20)
+
+#endif

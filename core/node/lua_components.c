@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A table for each component that has operations, made from the component's own list: nothing here knows kv. Arguments
+ * are strings (numbers are written as such); results become Lua values; what is not OK is raised.
+ */
+#include "base/scope.h"
+#include "node/call.h"
+#include "node/evaluate.h"
+#include "node/lua_api.h"
+#include "node/node.h"
+#include "script/script.h"
+
+#include <lauxlib.h>
+#include <string.h>
+
+enum { ARGS_MAX = 1024 };
+
+struct taken {
+	struct arena *arena;
+	struct value *value;
+	char reason[256];
+	size_t reason_size;
+};
+
+/* Runs on the provider's thread while ours waits: it must not touch the Lua state. */
+static void take(void *context, const struct kvrel_result *result)
+{
+	struct taken *taken = context;
+	if (result->status == KVREL_OK) {
+		taken->value = call_result_value(taken->arena, result);
+		return;
+	}
+	size_t size = result->bytes.size < sizeof(taken->reason) ? result->bytes.size : sizeof(taken->reason);
+	if (size > 0)
+		memcpy(taken->reason, result->bytes.data, size);
+	taken->reason_size = size;
+}
+
+static int raise_status(lua_State *lua, const struct component *component, const struct net_op *op,
+			enum kvrel_status status, const struct taken *taken)
+{
+	static const char *const defaults[] = { "", "not found", "wrong arguments", "it could not be done" };
+	lua_pushlstring(lua, taken->reason, taken->reason_size);
+	const char *reason = taken->reason_size > 0 ? lua_tostring(lua, -1) : defaults[status];
+	return luaL_error(lua, "%s.%s: %s", component->sys->name, op->ref.op->name, reason);
+}
+
+/* Upvalues: the component, the operation. */
+static int call_op(lua_State *lua)
+{
+	struct evaluator *evaluator = lua_api_evaluator(lua);
+	struct component *component = lua_touserdata(lua, lua_upvalueindex(1));
+	const struct net_op *op = lua_touserdata(lua, lua_upvalueindex(2));
+	int count = lua_gettop(lua);
+	struct error err;
+	if (component->state != COMPONENT_STARTED)
+		return luaL_error(lua, "component %s is not started (app.start(\"%s\"))", component->sys->name,
+				  component->sys->name);
+	if (call_check_count(component, op, (size_t)count, &err) != 0)
+		return lua_api_raise(lua, &err);
+	if (count > ARGS_MAX)
+		return luaL_error(lua, "more than %d arguments", ARGS_MAX);
+	struct kvrel_slice *args = lua_newuserdatauv(lua, sizeof(*args) * ((size_t)count + 1), 0);
+	for (int i = 0; i < count; i++)
+		args[i].data = luaL_checklstring(lua, i + 1, &args[i].size);
+	arena_done(evaluator->results);
+	struct taken taken = { .arena = evaluator->results };
+	enum kvrel_status status =
+		call_wait(&evaluator->node->components, component, op, args, (uint32_t)count, take, &taken);
+	if (status != KVREL_OK)
+		return raise_status(lua, component, op, status, &taken);
+	script_push_value(lua, taken.value);
+	return 1;
+}
+
+static void define_component(lua_State *lua, struct component *component)
+{
+	const struct kvrel_component *table = component->table;
+	lua_createtable(lua, 0, (int)table->op_count);
+	for (size_t i = 0; i < table->op_count; i++) {
+		lua_pushlightuserdata(lua, component);
+		lua_pushlightuserdata(lua, &component->ops[i]);
+		lua_pushcclosure(lua, call_op, 2);
+		const struct kvrel_op *op = &table->ops[i];
+		lua_api_document(lua, component->sys->name, op->name, op->params != NULL ? op->params : "",
+				 op->doc != NULL ? op->doc : "");
+		lua_setfield(lua, -2, op->name);
+	}
+	lua_setglobal(lua, component->sys->name);
+}
+
+void lua_api_components(lua_State *lua)
+{
+	struct components *components = &lua_api_evaluator(lua)->node->components;
+	for (size_t i = 0; i < components->count; i++) {
+		struct component *component = &components->items[i];
+		if (component->state != COMPONENT_DEFINED && component->table->op_count > 0)
+			define_component(lua, component);
+	}
+}

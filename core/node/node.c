@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Boot and stop. Nothing is started before everything that can be checked has been checked: flags, configuration and
+ * libraries first, then the lock that keeps a second node of this name away, then the components.
+ */
+#include "node/node.h"
+
+#include "base/control.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/scope.h"
+#include "node/api.h"
+#include "node/control_server.h"
+#include "node/deadline.h"
+#include "node/limits.h"
+#include "node/signals.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { OUTPUT_MAX_BYTES = 8 << 20, LINGER_MS = 500 };
+
+static const char *const state_names[] = { "new", "prepared", "booting", "running", "stopping", "stopped" };
+_Static_assert(ARRAY_LEN(state_names) == NODE_STATE_COUNT, "a name for each state");
+
+#define TO(state) (1u << NODE_##state)
+static const unsigned allowed_moves[] = {
+	[NODE_NEW] = TO(PREPARED),
+	[NODE_PREPARED] = TO(BOOTING) | TO(STOPPING),
+	[NODE_BOOTING] = TO(RUNNING) | TO(STOPPING),
+	[NODE_RUNNING] = TO(STOPPING),
+	[NODE_STOPPING] = TO(STOPPED),
+	[NODE_STOPPED] = 0,
+};
+
+const char *node_state_name(enum node_state state)
+{
+	return state_names[state];
+}
+
+static void move(struct node *node, enum node_state next)
+{
+	assert((allowed_moves[node->state] & (1u << next)) != 0);
+	node->state = next;
+}
+
+int64_t node_now_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* ---- prepare: what can be checked without starting anything ---- */
+
+static int read_flags(struct arena *arena, const struct release *release, const struct node_options *options,
+		      struct flags *flags, struct report *report, struct error *err)
+{
+	flags_init(flags);
+	int rc = flags_read(arena, release->vm_args, release_shown(release, release->vm_args), flags, report, err);
+	if (rc != 0)
+		return error_wrap(err, "RELEASE_VM_ARGS");
+	if (options != NULL) {
+		int taken = flags_take(arena, options->argv, options->argc, flags, report);
+		if (taken < options->argc && report->errors == 0)
+			report_error(report, NULL, "unexpected argument '%s'", options->argv[taken]);
+	}
+	if (report->errors > 0)
+		return report_to_error(report, err);
+	if (flags->heart)
+		return error_set(err, ERROR_UNSUPPORTED, "flag '--heart' is not supported yet");
+	return 0;
+}
+
+static int check_distribution(const struct release *release, const struct flags *flags, struct error *err)
+{
+	if (release->distribution == DISTRIBUTION_NAME)
+		return error_set(err, ERROR_UNSUPPORTED,
+				 "distribution 'name' is not supported yet; set RELEASE_DISTRIBUTION to sname or none");
+	if (flags->dist_listen != NULL)
+		return error_set(err, ERROR_USAGE,
+				 "flag '--dist-listen' needs distribution 'name', which is not supported yet");
+	return 0;
+}
+
+static int configure(struct arena *arena, const struct release *release, struct sys *sys, struct config *config,
+		     struct report *report, struct error *err)
+{
+	int rc = sys_load(arena, release, sys, err);
+	return rc != 0 ? rc : config_load(arena, release, sys, report, config, err);
+}
+
+int node_prepare(struct node *node, const struct node_options *options, struct report *report, struct error *err)
+{
+	*node = (struct node){
+		.lock_fd = -1, .started_ms = node_now_ms(), .console = options->console, .activity = ""
+	};
+	notify_init(&node->notify, options->ready_fd);
+	int rc = release_read(&node->arena, &node->release, err);
+	if (rc == 0)
+		rc = read_flags(&node->arena, &node->release, options, &node->flags, report, err);
+	if (rc != 0)
+		return rc;
+	log_setup(STDERR_FILENO, node->flags.log_level, node->flags.log_format);
+	rc = flags_apply_env(&node->flags, err);
+	if (rc == 0 && options->cookie_fd >= 0)
+		rc = release_read_cookie(options->cookie_fd, &node->cookie, err);
+	if (rc == 0)
+		rc = configure(&node->arena, &node->release, &node->sys, &node->config, report, err);
+	if (rc == 0)
+		rc = mainloop_init(&node->main, err);
+	if (rc != 0)
+		return rc;
+	api_fill(&node->api);
+	components_init(&node->components, node);
+	move(node, NODE_PREPARED);
+	return 0;
+}
+
+int node_load(struct node *node, struct error *err)
+{
+	return components_open(&node->components, err);
+}
+
+int node_check_next(struct node *node, struct report *report, struct error *err)
+{
+	SCOPE(arena_done) struct arena arena = { 0 };
+	struct release release;
+	struct flags flags;
+	struct sys sys;
+	struct config config = { 0 };
+	int rc = release_read_next(&arena, &node->release, &release, err);
+	if (rc == 0)
+		rc = read_flags(&arena, &release, NULL, &flags, report, err);
+	if (rc == 0)
+		rc = check_distribution(&release, &flags, err);
+	if (rc == 0)
+		rc = configure(&arena, &release, &sys, &config, report, err);
+	config_done(&config);
+	return rc;
+}
+
+/* ---- boot ---- */
+
+int node_net(struct node *node, struct net **out, struct error *err)
+{
+	if (node->net == NULL) {
+		const struct net_options options = {
+			.workers = node->flags.workers,
+			.max_connections = node->flags.max_connections,
+			.output_max_bytes = OUTPUT_MAX_BYTES,
+			.api = &node->api,
+		};
+		int rc = net_new(&options, &node->net, err);
+		if (rc != 0)
+			return rc;
+	}
+	*out = node->net;
+	return 0;
+}
+
+static int already_running(const char *lock_path, const struct node *node, struct error *err)
+{
+	SCOPE(buf_done) struct buf text = { 0 };
+	struct slice pid = { 0 };
+	if (fs_read(lock_path, 64, &text, NULL) == 0)
+		pid = slice_trim(buf_slice(&text));
+	return error_set(err, ERROR_EXISTS, "node '%s' is running already with process id %.*s", node->release.node,
+			 SLICE_FMT(pid));
+}
+
+static int lock_name(struct node *node, struct error *err)
+{
+	char dir[4096];
+	if (node->release.distribution == DISTRIBUTION_NONE)
+		return 0;
+	int rc = control_dir(dir, sizeof(dir), node->release.tmp, true, err);
+	if (rc != 0)
+		return rc;
+	node->control_dir = arena_string(&node->arena, dir);
+	char file[CONTROL_FILE_BYTES];
+	control_file(file, node->release.node, ".lock");
+	const char *path = arena_printf(&node->arena, "%s/%s", dir, file);
+	rc = fs_lock(path, false, &node->lock_fd, err);
+	if (rc == -ERROR_TRY_AGAIN)
+		return already_running(path, node, err);
+	if (rc != 0)
+		return rc;
+	char pid[24];
+	int size = snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
+	if (ftruncate(node->lock_fd, 0) != 0 || pwrite(node->lock_fd, pid, (size_t)size, 0) != size)
+		return error_system(err, errno, "cannot write %s", path);
+	return 0;
+}
+
+static int make_folders(const struct node *node, struct error *err)
+{
+	int rc = fs_make_dirs(node->release.data, 0755, err);
+	if (rc != 0)
+		return error_wrap(err, "RELEASE_DATA");
+	rc = fs_make_dirs(node->release.tmp, 0755, err);
+	return rc == 0 ? 0 : error_wrap(err, "RELEASE_TMP");
+}
+
+static bool is_cancelled(struct node *node)
+{
+	(void)node;
+	return signals_stop_asked();
+}
+
+static void on_signal(void *context, int signal_number)
+{
+	struct node *node = context;
+	if (signal_number == SIGHUP) {
+		log_warn("node", LOG_FIELDS(LOG_S("signal", "SIGHUP")),
+			 "reloading the configuration is not supported yet; use restart");
+		return;
+	}
+	node_end(node, NODE_END_STOP, signal_number == SIGTERM ? "SIGTERM" : "SIGINT");
+}
+
+static int start_everything(struct node *node, struct error *err)
+{
+	int rc = components_start(&node->components, is_cancelled, err);
+	if (rc == 0)
+		rc = control_server_new(node, &node->control, err);
+	if (rc == 0 && node->control_dir != NULL)
+		rc = control_server_listen(node->control, node->control_dir, err);
+	if (rc == 0)
+		rc = signals_watch(&node->main.loop, on_signal, node, err);
+	return rc;
+}
+
+int node_boot(struct node *node, struct error *err)
+{
+	int rc = check_distribution(&node->release, &node->flags, err);
+	if (rc != 0)
+		return rc;
+	limits_raise(&node->flags);
+	if (node->release.mode == RELEASE_EMBEDDED && (rc = node_load(node, err)) != 0)
+		return rc;
+	move(node, NODE_BOOTING);
+	rc = lock_name(node, err);
+	if (rc == 0)
+		rc = make_folders(node, err);
+	if (rc == 0)
+		rc = start_everything(node, err);
+	if (rc != 0)
+		return rc;
+	move(node, NODE_RUNNING);
+	log_info("node",
+		 LOG_FIELDS(LOG_S("release", node->sys.release_name), LOG_S("version", node->sys.release_version),
+			    LOG_I("pid", getpid()), LOG_I("boot_ms", node_now_ms() - node->started_ms)),
+		 "%s is ready", node->release.node);
+	notify_ready(&node->notify);
+	return 0;
+}
+
+void node_run(struct node *node)
+{
+	mainloop_run(&node->main);
+}
+
+/* ---- stop ---- */
+
+void node_end(struct node *node, enum node_ending ending, const char *reason)
+{
+	if (node->ending != NODE_END_NONE)
+		return;
+	node->ending = ending;
+	if (ending != NODE_END_FAILURE)
+		log_info("node", LOG_FIELDS(LOG_S("reason", reason != NULL ? reason : "asked")), "%s",
+			 ending == NODE_END_RESTART ? "restarting" : "stopping");
+	mainloop_leave(&node->main);
+}
+
+static void stopping_component(struct node *node, const char *name)
+{
+	atomic_store(&node->activity, arena_printf(&node->arena, "component '%s'", name));
+}
+
+static void drain(struct node *node)
+{
+	atomic_store(&node->activity, "connections");
+	int64_t most = node->flags.shutdown_timeout_ms - LINGER_MS;
+	if (!net_drain(node->net, most > 0 ? most : node->flags.shutdown_timeout_ms))
+		log_warn("node", LOG_NONE, "some connections were closed before their requests were answered");
+}
+
+void node_stop(struct node *node)
+{
+	struct error err;
+	if (node->state == NODE_NEW || node->state == NODE_STOPPED)
+		return;
+	move(node, NODE_STOPPING);
+	if (deadline_start(node, node->flags.shutdown_timeout_ms, &err) != 0)
+		log_warn("node", LOG_NONE, "%s", err.message);
+	if (node->net != NULL)
+		net_stop_accepting(node->net);
+	atomic_store(&node->activity, "consoles");
+	if (node->control != NULL)
+		control_server_stop(node->control);
+	mainloop_close(&node->main);
+	if (node->net != NULL)
+		drain(node);
+	components_stop(&node->components, stopping_component);
+	atomic_store(&node->activity, "worker threads");
+	net_free(node->net);
+	node->net = NULL;
+	mainloop_flush(&node->main);
+	deadline_cancel();
+	move(node, NODE_STOPPED);
+}
+
+void node_done(struct node *node)
+{
+	if (control_server_has_stragglers(node->control))
+		return;
+	control_server_free(node->control);
+	mainloop_done(&node->main);
+	config_done(&node->config);
+	release_forget_cookie(&node->cookie);
+	if (node->lock_fd >= 0)
+		close(node->lock_fd);
+	arena_done(&node->arena);
+}

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+#include "node/release.h"
+
+#include "base/fs.h"
+#include "base/path.h"
+#include "base/scope.h"
+#include "base/text.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { COOKIE_MAX_BYTES = 4096, START_DATA_MAX_BYTES = 1024 };
+
+static const char *const mode_names[] = { "embedded", "interactive" };
+static const char *const distribution_names[] = { "sname", "name", "none" };
+_Static_assert(ARRAY_LEN(mode_names) == RELEASE_MODE_COUNT, "a name for each mode");
+_Static_assert(ARRAY_LEN(distribution_names) == DISTRIBUTION_COUNT, "a name for each distribution");
+
+const char *distribution_name(enum distribution distribution)
+{
+	return distribution_names[distribution];
+}
+
+static const char *variable(const char *name)
+{
+	const char *value = getenv(name);
+	return value != NULL && value[0] != '\0' ? value : NULL;
+}
+
+static int index_of(const char *const *names, size_t count, const char *word)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(names[i], word) == 0)
+			return (int)i;
+	}
+	return -1;
+}
+
+/* ROOT/runtime-V/lib/libkvnode.so → ROOT; the library's path is absolute and needs no /proc. */
+static int find_root(struct arena *arena, const char **root, struct error *err)
+{
+	const char *given = variable("RELEASE_ROOT");
+	Dl_info info;
+	if (given == NULL) {
+		if (dladdr((const void *)find_root, &info) == 0 || info.dli_fname == NULL || info.dli_fname[0] != '/')
+			return error_set(err, ERROR_USAGE, "RELEASE_ROOT is not set; start the node by bin/NAME");
+		given = path_dir(arena, path_dir(arena, path_dir(arena, info.dli_fname)));
+	}
+	if (given[0] != '/')
+		return error_set(err, ERROR_USAGE, "RELEASE_ROOT '%s' is not an absolute path", given);
+	*root = path_clean(arena, given);
+	return 0;
+}
+
+/* The second word of releases/start.data. */
+static int default_version(struct arena *arena, const char *root, const char **version, struct error *err)
+{
+	const char *path = path_join(arena, root, "releases/start.data");
+	SCOPE(buf_done) struct buf text = { 0 };
+	int rc = fs_read(path, START_DATA_MAX_BYTES, &text, err);
+	if (rc != 0)
+		return rc;
+	struct slice runtime;
+	struct slice rest;
+	slice_split(slice_trim(buf_slice(&text)), ' ', &runtime, &rest);
+	struct slice word = slice_trim(rest);
+	if (!text_is_version(word))
+		return error_set(err, ERROR_INVALID, "%s: error: expected 'RUNTIME-VERSION RELEASE-VERSION'", path);
+	*version = arena_copy(arena, word);
+	return 0;
+}
+
+static const char *default_node(struct arena *arena, const char *name)
+{
+	char host[256] = "localhost";
+	if (gethostname(host, sizeof(host)) != 0)
+		snprintf(host, sizeof(host), "localhost");
+	host[sizeof(host) - 1] = '\0';
+	host[strcspn(host, ".")] = '\0';
+	return arena_printf(arena, "%s@%s", name, host);
+}
+
+static int check_words(struct release *out, struct error *err)
+{
+	const char *mode = variable("RELEASE_MODE");
+	int index = mode == NULL ? RELEASE_EMBEDDED : index_of(mode_names, RELEASE_MODE_COUNT, mode);
+	if (index < 0)
+		return error_set(err, ERROR_FAILED, "RELEASE_MODE must be embedded or interactive, got '%s'", mode);
+	out->mode = (enum release_mode)index;
+	const char *word = variable("RELEASE_DISTRIBUTION");
+	index = word == NULL ? DISTRIBUTION_SNAME : index_of(distribution_names, DISTRIBUTION_COUNT, word);
+	if (index < 0)
+		return error_set(err, ERROR_FAILED, "RELEASE_DISTRIBUTION must be sname, name or none, got '%s'", word);
+	out->distribution = (enum distribution)index;
+	struct slice name;
+	struct slice host;
+	uint16_t port;
+	if (!text_split_node(slice_of(out->node), &name, &host, &port))
+		return error_set(err, ERROR_FAILED, "RELEASE_NODE '%s' is no node name; expected NAME or NAME@HOST",
+				 out->node);
+	return 0;
+}
+
+static const char *folder(struct arena *arena, const char *root, const char *name, const char *fallback)
+{
+	const char *given = variable(name);
+	char cwd[4096];
+	if (given == NULL)
+		return path_join(arena, root, fallback);
+	return path_absolute(arena, getcwd(cwd, sizeof(cwd)) != NULL ? cwd : "/", given);
+}
+
+static const char *sys_file(struct arena *arena, const char *root, const char *version)
+{
+	const char *given = variable("RELEASE_SYS_CONFIG");
+	if (given == NULL)
+		return arena_printf(arena, "%s/releases/%s/sys.yaml", root, version);
+	return slice_ends(slice_of(given), SLICE(".yaml")) ? given : arena_printf(arena, "%s.yaml", given);
+}
+
+int release_read(struct arena *arena, struct release *out, struct error *err)
+{
+	struct release release = { 0 };
+	int rc = find_root(arena, &release.root, err);
+	if (rc != 0)
+		return rc;
+	release.version = variable("RELEASE_VSN");
+	if (release.version == NULL && (rc = default_version(arena, release.root, &release.version, err)) != 0)
+		return rc;
+	const char *name = variable("RELEASE_NAME");
+	release.name = arena_string(arena, name != NULL ? name : path_base(release.root));
+	release.version = arena_string(arena, release.version);
+	const char *node = variable("RELEASE_NODE");
+	release.node = node != NULL ? arena_string(arena, node) : default_node(arena, release.name);
+	release.tmp = folder(arena, release.root, "RELEASE_TMP", "tmp");
+	release.data = folder(arena, release.root, "RELEASE_DATA", "data");
+	release.sys_config = sys_file(arena, release.root, release.version);
+	const char *vm_args = variable("RELEASE_VM_ARGS");
+	release.vm_args = vm_args != NULL
+				  ? arena_string(arena, vm_args)
+				  : arena_printf(arena, "%s/releases/%s/vm.args", release.root, release.version);
+	rc = check_words(&release, err);
+	if (rc == 0)
+		*out = release;
+	return rc;
+}
+
+/* What the launcher puts into the variable when the user sets none. */
+static const char *derived(struct arena *arena, const struct release *release, const char *file)
+{
+	return arena_printf(arena, "%s/releases/%s/%s", release->root, release->version, file);
+}
+
+static const struct {
+	const char *name;
+	const char *file;
+} derived_variables[] = {
+	{ "RELEASE_VM_ARGS", "vm.args" },
+	{ "RELEASE_REMOTE_VM_ARGS", "remote.vm.args" },
+	{ "RELEASE_SYS_CONFIG", "sys" },
+};
+
+void release_forget_version(const struct release *running)
+{
+	SCOPE(arena_done) struct arena arena = { 0 };
+	for (size_t i = 0; i < ARRAY_LEN(derived_variables); i++) {
+		const char *value = getenv(derived_variables[i].name);
+		if (value != NULL && strcmp(value, derived(&arena, running, derived_variables[i].file)) == 0)
+			unsetenv(derived_variables[i].name);
+	}
+	unsetenv("RELEASE_VSN");
+}
+
+int release_read_next(struct arena *arena, const struct release *running, struct release *out, struct error *err)
+{
+	struct release next = *running;
+	int rc = default_version(arena, running->root, &next.version, err);
+	if (rc != 0)
+		return rc;
+	if (strcmp(running->vm_args, derived(arena, running, "vm.args")) == 0)
+		next.vm_args = derived(arena, &next, "vm.args");
+	if (strcmp(running->sys_config, derived(arena, running, "sys.yaml")) == 0)
+		next.sys_config = derived(arena, &next, "sys.yaml");
+	*out = next;
+	return 0;
+}
+
+const char *release_shown(const struct release *release, const char *path)
+{
+	size_t size = strlen(release->root);
+	bool inside = strncmp(path, release->root, size) == 0 && path[size] == '/';
+	return inside ? path + size + 1 : path;
+}
+
+int release_read_cookie(int fd, struct buf *cookie, struct error *err)
+{
+	SCOPE_FD int owned = fd;
+	/* all of the memory at once: growing would leave copies behind */
+	buf_init(cookie, COOKIE_MAX_BYTES + 1);
+	if (buf_reserve(cookie, COOKIE_MAX_BYTES) == NULL)
+		return error_set(err, ERROR_NO_MEMORY, "no memory for the cookie");
+	while (cookie->size < COOKIE_MAX_BYTES) {
+		ssize_t got = read(owned, cookie->data + cookie->size, COOKIE_MAX_BYTES - cookie->size);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return error_system(err, errno, "cannot read the cookie from file descriptor %d", owned);
+		if (got == 0)
+			return 0;
+		cookie->size += (size_t)got;
+	}
+	return error_set(err, ERROR_LIMIT, "the cookie is %d bytes or longer", COOKIE_MAX_BYTES);
+}
+
+void release_forget_cookie(struct buf *cookie)
+{
+	if (cookie->data != NULL)
+		explicit_bzero(cookie->data, cookie->capacity);
+	buf_done(cookie);
+}

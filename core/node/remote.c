@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* `kvnode remote`: a console on the running node of this name. */
+#include "base/control.h"
+#include "base/scope.h"
+#include "node/commands.h"
+#include "node/console.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static void on_interrupt(int signal_number)
+{
+	(void)signal_number;
+	console_interrupt();
+}
+
+/* Without XDG_RUNTIME_DIR, too: the node may have been started by a service manager. */
+static int connect_node(const struct release *release, int *fd, struct error *err)
+{
+	char dir[4096];
+	int rc = control_dir(dir, sizeof(dir), release->tmp, false, err);
+	if (rc == 0)
+		rc = control_connect(dir, release->node, fd, err);
+	if (rc != -ERROR_NOT_FOUND || getenv("XDG_RUNTIME_DIR") == NULL)
+		return rc;
+	unsetenv("XDG_RUNTIME_DIR");
+	rc = control_dir(dir, sizeof(dir), release->tmp, false, err);
+	return rc == 0 ? control_connect(dir, release->node, fd, err) : rc;
+}
+
+int command_remote(const struct command_options *options)
+{
+	SCOPE(arena_done) struct arena arena = { 0 };
+	SCOPE_FD int fd = -1;
+	struct release release;
+	struct error err;
+	int rc = release_read(&arena, &release, &err);
+	if (rc == 0 && options->argc > 0)
+		rc = error_set(&err, ERROR_USAGE, "unexpected argument '%s'", options->argv[0]);
+	if (rc == 0 && release.distribution == DISTRIBUTION_NAME)
+		rc = error_set(&err, ERROR_UNSUPPORTED, "distribution 'name' is not supported yet");
+	if (rc == 0)
+		rc = connect_node(&release, &fd, &err);
+	if (rc == -ERROR_NOT_FOUND)
+		fprintf(stderr, "ERROR: %s is not running\n", release.node);
+	else if (rc != 0)
+		fprintf(stderr, "ERROR: %s\n", err.message);
+	if (rc != 0)
+		return error_exit_code(err.code);
+	struct sigaction action = { .sa_handler = on_interrupt };
+	sigaction(SIGINT, &action, NULL);
+	return console_run(fd);
+}

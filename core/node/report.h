@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Mistakes collected over a whole phase, one line each: "releases/0.0.1/vm.args:3: error: unknown flag …". A zeroed
+ * struct is an empty report.
+ */
+#ifndef NODE_REPORT_H
+#define NODE_REPORT_H
+
+#include "base/buf.h"
+#include "base/value.h"
+
+struct report {
+	struct buf text; /* lines, each ending with a newline */
+	unsigned errors;
+};
+
+void report_done(struct report *report);
+/* `origin` NULL or without a file: the line begins with "error: ". */
+void report_error(struct report *report, const struct origin *origin, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+/* A whole line that carries its own position, as parsers and Lua give it. */
+void report_line(struct report *report, const char *line);
+/* The report as one error: the first line, and how many more there are. INVALID. */
+int report_to_error(const struct report *report, struct error *err);
+
+#endif

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/* `kvnode start`: boot, run, stop; and becoming the next image of this process when a restart is asked for. */
+#include "base/control.h"
+#include "base/log.h"
+#include "base/scope.h"
+#include "node/commands.h"
+#include "node/console.h"
+#include "node/control_server.h"
+#include "node/signals.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static int failed(struct node *node, const struct report *report, const struct error *err)
+{
+	command_report(report, err);
+	notify_failed(&node->notify, err);
+	node_stop(node);
+	return error_exit_code(err->code);
+}
+
+/* The launcher derives everything afresh: env.sh may say something else now, start.data another version. */
+static int execute_again(struct node *node)
+{
+	struct error err;
+	SCOPE(arena_done) struct arena arena = { 0 };
+	const char *program = arena_printf(&arena, "%s/bin/%s", node->release.root, node->release.name);
+	const char *arguments[] = { program, node->console ? "start_console" : "start", NULL };
+	int client = control_server_take_restart_client(node->control);
+	release_forget_version(&node->release);
+	if (client >= 0 && notify_hand_over(client, &err) != 0)
+		log_warn("node", LOG_NONE, "%s", err.message);
+	execv(program, (char *const *)arguments);
+	error_system(&err, errno, "cannot execute %s", program);
+	log_error("node", LOG_NONE, "restart failed: %s", err.message);
+	notify_init(&node->notify, -1);
+	notify_failed(&node->notify, &err);
+	return 1;
+}
+
+static int run(struct node *node)
+{
+	struct error err;
+	if (node->console && console_attach(node, &err) != 0)
+		log_warn("node", LOG_NONE, "no console: %s", err.message);
+	node_run(node);
+	if (node->ending == NODE_END_RESTART)
+		notify_manager("RELOADING=1");
+	else
+		notify_manager("STOPPING=1");
+	node_stop(node);
+	console_detach();
+	if (node->ending == NODE_END_RESTART)
+		return execute_again(node);
+	if (node->ending == NODE_END_FAILURE) {
+		fprintf(stderr, "kvnode: error: %s\n", node->failure.message);
+		return 1;
+	}
+	log_info("node", LOG_NONE, "%s has stopped", node->release.node);
+	return 0;
+}
+
+int command_start(const struct command_options *options)
+{
+	static struct node node; /* too big for a frame, and other threads point into it */
+	const struct node_options node_options = {
+		.argv = options->argv,
+		.argc = options->argc,
+		.cookie_fd = options->cookie_fd,
+		.ready_fd = options->ready_fd,
+		.console = options->console,
+	};
+	SCOPE(report_done) struct report report = { 0 };
+	struct error err;
+	int rc = node_prepare(&node, &node_options, &report, &err);
+	if (rc == 0)
+		rc = signals_begin(&err);
+	if (rc == 0)
+		rc = node_boot(&node, &err);
+	int code = rc == 0 ? run(&node) : failed(&node, &report, &err);
+	bool leave_at_once = control_server_has_stragglers(node.control);
+	node_done(&node);
+	if (leave_at_once) {
+		fflush(NULL);
+		_exit(code);
+	}
+	return code;
+}

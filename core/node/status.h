@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* What `status` tells of a running node. */
+#ifndef NODE_STATUS_H
+#define NODE_STATUS_H
+
+#include "base/buf.h"
+
+struct node;
+
+/* One JSON document with a newline, or aligned lines for people. Main thread. */
+void status_write(const struct node *node, bool json, struct buf *out);
+
+#endif

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* What happens when a component says that it cannot go on. */
+#ifndef NODE_SUPERVISE_H
+#define NODE_SUPERVISE_H
+
+#include "base/error.h"
+
+struct component;
+
+/* Any thread. The reason is copied; the mode of the component decides what follows, on the main thread. */
+void supervise_failed(struct component *component, const struct error *reason);
+
+#endif
