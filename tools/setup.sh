@@ -135,7 +135,7 @@ compile() {
 		fi
 		rm -f -- "$log"
 	fi
-	if (cd "$root" && ninja -C "$tree" -n 2>/dev/null | grep -q 'no work to do'); then
+	if (cd "$root" && cmake --build --preset "$preset" -- -n 2>/dev/null | grep -q 'no work to do'); then
 		return 0
 	fi
 	step "compiling _build/$preset"
