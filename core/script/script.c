@@ -209,28 +209,41 @@ static int load(lua_State *lua, struct slice text, const char *name, bool as_exp
 	return lua_load(lua, read_piece, &pieces, buf_string(&chunk_name), "t");
 }
 
-static bool ends_early(lua_State *lua, struct slice text, bool as_expression)
+static bool message_ends_early(lua_State *lua, int index)
 {
-	bool early = false;
+	struct slice message = { 0 };
 
-	if (load(lua, text, "=", as_expression) == LUA_ERRSYNTAX) {
-		size_t size;
-		const char *message = lua_tolstring(lua, -1, &size);
-
-		early = slice_ends((struct slice){ message, size }, SLICE("<eof>"));
-	}
-	lua_pop(lua, 1);
-	return early;
+	message.data = lua_tolstring(lua, index, &message.size);
+	return message.data && slice_ends(message, SLICE("<eof>"));
 }
 
 bool script_is_incomplete(struct script *script, struct slice text)
 {
-	if (load(script->lua, text, "=", true) == LUA_OK) {
-		lua_pop(script->lua, 1);
-		return false;
+	lua_State *lua = script->lua;
+	int top = lua_gettop(lua);
+	bool incomplete = false;
+
+	for (int as_expression = 1; as_expression >= 0; as_expression--) {
+		if (load(lua, text, "", as_expression) == LUA_OK) {
+			incomplete = false;
+			break;
+		}
+		incomplete = incomplete || message_ends_early(lua, -1);
 	}
-	lua_pop(script->lua, 1);
-	return ends_early(script->lua, text, false) || ends_early(script->lua, text, true);
+	lua_settop(lua, top);
+	return incomplete;
+}
+
+/* A function on the stack, or the message that helps more: of `1 +` the expression's, which breaks off at the end. */
+static bool compile(lua_State *lua, const struct script_chunk *chunk)
+{
+	if (chunk->try_expression && load(lua, chunk->text, chunk->name, true) == LUA_OK)
+		return true;
+	if (load(lua, chunk->text, chunk->name, false) == LUA_OK)
+		return true;
+	if (chunk->try_expression && message_ends_early(lua, -2) && !message_ends_early(lua, -1))
+		lua_pop(lua, 1);
+	return false;
 }
 
 /* ---- running --------------------------------------------------------------------------------------------------- */
@@ -238,18 +251,16 @@ bool script_is_incomplete(struct script *script, struct slice text)
 static int run_protected(lua_State *lua)
 {
 	struct script_chunk *chunk = lua_touserdata(lua, 1);
+	int base;
 
-	lua_settop(lua, 0);
-	if (!chunk->try_expression || load(lua, chunk->text, chunk->name, true) != LUA_OK) {
-		lua_settop(lua, 0);
-		if (load(lua, chunk->text, chunk->name, false) != LUA_OK)
-			return lua_error(lua);
-	}
+	if (!compile(lua, chunk))
+		return lua_error(lua);
 	if (chunk->prepare)
 		chunk->prepare(lua, chunk->context);
 	chunk->compiled = true;
+	base = lua_gettop(lua) - 1;
 	lua_call(lua, 0, LUA_MULTRET);
-	return lua_gettop(lua);
+	return lua_gettop(lua) - base;
 }
 
 /* Lua shows at most 59 bytes of a chunk's name, the last ones behind "...": puts the whole name back. */

@@ -173,20 +173,65 @@ static bool take_item(struct shower *shower, struct buf *out, bool flat, int nth
 	return false;
 }
 
+static size_t line_size(const struct buf *out)
+{
+	const char *end = out->size ? memrchr(out->data, '\n', out->size) : NULL;
+
+	return end ? out->size - (size_t)(end + 1 - out->data) : out->size;
+}
+
+/* A list of small things fills its lines instead of taking one for each: joins the item written from `start` to the
+ * line before it. */
+static void fill_line(struct buf *out, size_t start, size_t line_before, size_t indent)
+{
+	size_t break_size = 1 + indent; /* the newline and the indentation in front of the item */
+	size_t item = out->size - start;
+
+	if (out->failed || line_before + 1 + item > LINE_BYTES)
+		return;
+	memmove(out->data + start - break_size + 1, out->data + start, item);
+	out->data[start - break_size] = ' ';
+	out->size = start - break_size + 1 + item;
+}
+
+static void show_item(struct shower *shower, int index, struct buf *out, bool flat, int nth)
+{
+	int type = lua_type(shower->lua, index);
+	size_t start = out->size, indent = (size_t)(INDENT * shower->depth), line_before = 0;
+
+	show_value(shower, index, out, flat);
+	if (flat || nth == 0 || out->failed || type == LUA_TTABLE)
+		return;
+	/* the line that ends with the comma, right before the line break of this item */
+	line_before = line_size(&(struct buf){ .data = out->data, .size = start - 1 - indent });
+	fill_line(out, start, line_before, indent);
+}
+
+/* The items 1 … length; their number, or -1 when the limit was reached. */
+static int show_items(struct shower *shower, int index, lua_Integer length, struct buf *out, bool flat)
+{
+	lua_State *lua = shower->lua;
+	int nth = 0;
+
+	for (lua_Integer i = 1; i <= length && !out->failed; i++, nth++) {
+		if (!take_item(shower, out, flat, nth))
+			return -1;
+		lua_rawgeti(lua, index, i);
+		show_item(shower, lua_gettop(lua), out, flat, nth);
+		lua_pop(lua, 1);
+	}
+	return nth;
+}
+
 static void show_entries(struct shower *shower, int index, struct buf *out, bool flat)
 {
 	lua_State *lua = shower->lua;
 	lua_Integer length = (lua_Integer)lua_rawlen(lua, index);
-	int count, nth = 0;
+	int count, nth = show_items(shower, index, length, out, flat);
 	const struct key *keys;
 
-	for (lua_Integer i = 1; i <= length && !out->failed; i++, nth++) {
-		if (!take_item(shower, out, flat, nth))
-			return;
-		lua_rawgeti(lua, index, i);
-		show_value(shower, lua_gettop(lua), out, flat);
-		lua_pop(lua, 1);
-	}
+	if (nth < 0)
+		return;
 	keys = collect_keys(lua, index, length, &count);
 	for (int i = 0; i < count && !out->failed; i++, nth++) {
 		if (!take_item(shower, out, flat, nth))
