@@ -81,8 +81,11 @@ wait_until() {
 	done
 }
 
+# A process that has ended but that nobody has waited for yet (the first process of a container may be slow) is gone too.
 gone() {
-	! kill -0 "$1" 2>/dev/null
+	local stat
+	stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 0
+	[[ $stat == *') Z '* ]]
 }
 
 # ---- releases and bundles ------------------------------------------------------------------------------------------
