@@ -99,6 +99,14 @@ static bool take_line(struct console *console, struct slice *line)
 	return console->end_of_input && line->size > 0; /* a last line without its end */
 }
 
+/* Ctrl-C at the prompt: the node asks afresh. */
+static bool cancel_text(struct console *console)
+{
+	buf_clear(&console->input);
+	say(STDOUT_FILENO, SLICE("\n"));
+	return control_send(console->fd, CONTROL_INTERRUPT, (struct slice){ 0 }, NULL) == 0;
+}
+
 /* Answers a PROMPT with a line. False: the user leaves or the node went. */
 static bool answer_prompt(struct console *console, struct slice prompt)
 {
@@ -112,7 +120,7 @@ static bool answer_prompt(struct console *console, struct slice prompt)
 		if (event == EVENT_INPUT)
 			read_more(console);
 		else if (event == EVENT_INTERRUPT)
-			say(STDOUT_FILENO, SLICE("\n")), say(STDOUT_FILENO, prompt);
+			return cancel_text(console);
 		else
 			return true; /* the node says something: that comes first */
 	}

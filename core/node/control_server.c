@@ -232,7 +232,7 @@ static void on_restart(struct client *client)
 		return;
 	}
 	if (node_check_next(server->node, &report, &err) != 0) {
-		if (report.text.size > 0)
+		if (report.errors > 1)
 			reply(client, CONTROL_ERR, buf_slice(&report.text));
 		reply_done(client, 1, err.message);
 		return;

@@ -58,7 +58,9 @@ struct change {
 static void start_on_main(void *context)
 {
 	struct change *change = context;
-	change->rc = component_start(&change->node->components, change->component, true, &change->err);
+	change->rc = node_make_folders(change->node, &change->err);
+	if (change->rc == 0)
+		change->rc = component_start(&change->node->components, change->component, true, &change->err);
 }
 
 static void stop_on_main(void *context)

@@ -94,7 +94,14 @@ void lua_api_components(lua_State *lua)
 	struct components *components = &lua_api_evaluator(lua)->node->components;
 	for (size_t i = 0; i < components->count; i++) {
 		struct component *component = &components->items[i];
-		if (component->state != COMPONENT_DEFINED && component->table->op_count > 0)
+		if (component->state == COMPONENT_DEFINED || component->table->op_count == 0)
+			continue;
+		/* once a state: what was opened since is added later */
+		if (lua_rawgetp(lua, LUA_REGISTRYINDEX, component) == LUA_TNIL) {
 			define_component(lua, component);
+			lua_pushboolean(lua, true);
+			lua_rawsetp(lua, LUA_REGISTRYINDEX, component);
+		}
+		lua_pop(lua, 1);
 	}
 }

@@ -199,7 +199,7 @@ static int lock_name(struct node *node, struct error *err)
 	return 0;
 }
 
-static int make_folders(const struct node *node, struct error *err)
+int node_make_folders(const struct node *node, struct error *err)
 {
 	int rc = fs_make_dirs(node->release.data, 0755, err);
 	if (rc != 0)
@@ -248,7 +248,7 @@ int node_boot(struct node *node, struct error *err)
 	move(node, NODE_BOOTING);
 	rc = lock_name(node, err);
 	if (rc == 0)
-		rc = make_folders(node, err);
+		rc = node_make_folders(node, err);
 	if (rc == 0)
 		rc = start_everything(node, err);
 	if (rc != 0)

@@ -75,6 +75,8 @@ void node_done(struct node *node);
 
 /* Main thread. The first ending wins; `reason` (may be NULL) goes to the log. */
 void node_end(struct node *node, enum node_ending ending, const char *reason);
+/* RELEASE_DATA and RELEASE_TMP, which components may count on. */
+int node_make_folders(const struct node *node, struct error *err);
 /* The net, made at the first use. */
 int node_net(struct node *node, struct net **out, struct error *err);
 /* Checks what would boot next without touching anything that runs. */

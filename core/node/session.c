@@ -36,7 +36,7 @@ struct session {
 	bool aborted;     /* the client is gone */
 	bool finish;      /* the node stops */
 	bool running;     /* an expression runs */
-	bool interrupted; /* … before the expression began */
+	bool interrupted; /* while no expression ran: ends the next one, or the text at a console's prompt */
 };
 
 /* ---- to the client ---- */
@@ -140,40 +140,62 @@ static int run_expression(struct session *session)
 
 /* ---- console ---- */
 
-/* The next line; false at the end. With the prompt shown. */
-static bool next_line(struct session *session, const char *prompt, struct buf *line)
+enum input { INPUT_LINE, INPUT_END, INPUT_CANCELLED };
+
+static bool has_input(const struct session *session)
 {
+	return session->lines.size > 0 || session->end_of_input || session->aborted || session->finish ||
+	       session->interrupted;
+}
+
+/* Shows the prompt and appends the next line. */
+static enum input next_line(struct session *session, const char *prompt, struct buf *text)
+{
+	enum input input = INPUT_END;
 	send_frame(session, CONTROL_PROMPT, slice_of(prompt));
 	pthread_mutex_lock(&session->lock);
-	while (session->lines.size == 0 && !session->end_of_input && !session->aborted && !session->finish)
+	while (!has_input(session))
 		pthread_cond_wait(&session->changed, &session->lock);
-	bool got = session->lines.size > 0 && !session->aborted && !session->finish;
-	if (got) {
+	if (session->interrupted) {
+		buf_clear(&session->lines);
+		input = INPUT_CANCELLED;
+	} else if (session->lines.size > 0 && !session->aborted && !session->finish) {
 		struct slice first;
 		struct slice rest;
 		slice_split(buf_slice(&session->lines), '\n', &first, &rest);
-		buf_append_slice(line, first);
+		buf_append_slice(text, first);
 		buf_consume(&session->lines, first.size + 1);
+		input = INPUT_LINE;
 	}
+	session->interrupted = false;
 	pthread_mutex_unlock(&session->lock);
-	return got;
+	return input;
 }
 
 /* Lines until they make a whole text. An empty line ends a text that stays incomplete: its error is then shown. */
-static bool read_text(struct session *session, const char *prompt, struct buf *text)
+static enum input read_text(struct session *session, const char *prompt, struct buf *text)
 {
 	buf_clear(text);
-	if (!next_line(session, prompt, text))
-		return false;
-	while (script_is_incomplete(session->evaluator.script, buf_slice(text)) && !text->failed) {
+	enum input input = next_line(session, prompt, text);
+	while (input == INPUT_LINE && !text->failed &&
+	       script_is_incomplete(session->evaluator.script, buf_slice(text))) {
 		size_t before = text->size;
 		buf_append_char(text, '\n');
-		if (!next_line(session, "…> ", text))
-			return false;
-		if (text->size == before + 1)
+		input = next_line(session, "…> ", text);
+		if (input == INPUT_LINE && text->size == before + 1)
 			break;
 	}
-	return true;
+	return input;
+}
+
+/* False when os.exit() ended the console. */
+static bool run_line(struct session *session, struct slice text, int *code)
+{
+	script_clear_interrupt(session->evaluator.script);
+	int result = run_text(session, text, "console");
+	if (result != 0 || session->evaluator.exit_asked)
+		*code = result;
+	return !session->evaluator.exit_asked;
 }
 
 static int run_console(struct session *session)
@@ -182,22 +204,17 @@ static int run_console(struct session *session)
 	const char *node = session->start.node->release.node;
 	SCOPE(buf_done) struct buf text = { 0 };
 	buf_init(&text, TEXT_MAX_BYTES);
-	int worst = 0;
+	int code = 0;
+	enum input input;
 	evaluator_set_arguments(&session->evaluator, "console", NULL, 0);
 	snprintf(prompt, sizeof(prompt), "%.250s> ", node);
-	while (read_text(session, prompt, &text)) {
-		if (text.failed) {
+	while ((input = read_text(session, prompt, &text)) != INPUT_END) {
+		if (input == INPUT_LINE && text.failed)
 			on_output(session, EVALUATE_ERR, SLICE("the text is too long\n"));
-			continue;
-		}
-		script_clear_interrupt(session->evaluator.script);
-		int code = run_text(session, buf_slice(&text), "console");
-		if (session->evaluator.exit_asked)
-			return code;
-		if (code != 0)
-			worst = code;
+		else if (input == INPUT_LINE && !run_line(session, buf_slice(&text), &code))
+			break;
 	}
-	return worst;
+	return code;
 }
 
 static void *run(void *context)
@@ -268,8 +285,9 @@ void session_interrupt(struct session *session)
 	pthread_mutex_lock(&session->lock);
 	if (session->running)
 		script_interrupt(session->evaluator.script);
-	else if (!session->start.console)
+	else
 		session->interrupted = true;
+	pthread_cond_signal(&session->changed);
 	pthread_mutex_unlock(&session->lock);
 }
 

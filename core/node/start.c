@@ -18,6 +18,8 @@ static int failed(struct node *node, const struct report *report, const struct e
 	command_report(report, err);
 	notify_failed(&node->notify, err);
 	node_stop(node);
+	if (signals_stop_asked())
+		return 0; /* a stop was asked for, so this is no failure of the boot */
 	return error_exit_code(err->code);
 }
 
