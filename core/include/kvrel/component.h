@@ -154,7 +154,8 @@ struct kvrel_protocol {
 	/*
 	 * New bytes, behind the rest that earlier calls left. Parses as many complete requests as there are, calls
 	 * api->request() for each, and returns how many bytes it consumed (their memory stays valid until the batch is
-	 * done). Stops early when request() returns false; it is called again later with the rest.
+	 * done). Stops early when request() returns false; it is called again later with the rest, and never before the
+	 * batch that holds its requests has run.
 	 * api->close_after() ends the connection once everything so far is answered.
 	 */
 	size_t (*receive)(struct kvrel_conn *conn, void *conn_state, struct kvrel_slice input);

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Names are looked up for every request, so they are kept as two machine words of lower-case letters: one hash, one
+ * comparison. Setting bit 5 makes upper case lower; among names of letters alone no other byte can take a letter's
+ * place.
+ */
+#include "command.h"
+
+#include "request.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define ROW(name, arity, flags, shape, op, run, group, summary) \
+	{ \
+		name, arity, flags, shape, op, run, group, summary \
+	}
+
+/* clang-format off */
+const struct command command_table[] = {
+	ROW("hset", -4, COMMAND_WRITE | COMMAND_KEY, SHAPE_INTEGER, "kv.hset", run_hset, "hash", "sets fields of a hash; how many were new"),
+	ROW("hget", 3, COMMAND_READ | COMMAND_KEY, SHAPE_BULK, "kv.hget", NULL, "hash", "the value of a field"),
+	ROW("hmget", -3, COMMAND_READ | COMMAND_KEY, SHAPE_ARRAY, "kv.hmget", NULL, "hash", "the values of fields"),
+	ROW("hmset", -4, COMMAND_WRITE | COMMAND_KEY, SHAPE_OK, "kv.hset", run_hset, "hash", "sets fields of a hash"),
+	ROW("hsetnx", 4, COMMAND_WRITE | COMMAND_KEY, SHAPE_INTEGER, "kv.hsetnx", NULL, "hash", "sets a field that is not there yet"),
+	ROW("hincrby", 4, COMMAND_WRITE | COMMAND_KEY, SHAPE_INTEGER, "kv.hincrby", run_hincrby, "hash", "adds to the integer in a field"),
+	ROW("hgetall", 2, COMMAND_READ | COMMAND_KEY, SHAPE_MAP, "kv.hgetall", NULL, "hash", "all fields and values"),
+	ROW("hdel", -3, COMMAND_WRITE | COMMAND_KEY, SHAPE_INTEGER, "kv.hdel", NULL, "hash", "removes fields; how many there were"),
+	ROW("hexists", 3, COMMAND_READ | COMMAND_KEY, SHAPE_INTEGER, "kv.hexists", NULL, "hash", "whether a field is there"),
+	ROW("hlen", 2, COMMAND_READ | COMMAND_KEY, SHAPE_INTEGER, "kv.hlen", NULL, "hash", "how many fields a hash has"),
+	ROW("hkeys", 2, COMMAND_READ | COMMAND_KEY, SHAPE_ARRAY, "kv.hkeys", NULL, "hash", "all fields"),
+	ROW("hvals", 2, COMMAND_READ | COMMAND_KEY, SHAPE_ARRAY, "kv.hvals", NULL, "hash", "all values"),
+	ROW("hstrlen", 3, COMMAND_READ | COMMAND_KEY, SHAPE_INTEGER, "kv.hstrlen", NULL, "hash", "the length of a field's value"),
+	ROW("hscan", -3, COMMAND_READ | COMMAND_KEY, SHAPE_SCAN, "kv.hscan", run_hscan, "hash", "fields and values, some at a time"),
+	ROW("del", -2, COMMAND_WRITE | COMMAND_KEYS, SHAPE_INTEGER, "kv.drop", NULL, "generic", "removes hashes; how many there were"),
+	ROW("unlink", -2, COMMAND_WRITE | COMMAND_KEYS, SHAPE_INTEGER, "kv.drop", NULL, "generic", "removes hashes; how many there were"),
+	ROW("exists", -2, COMMAND_READ | COMMAND_KEYS, SHAPE_INTEGER, "kv.exists", NULL, "generic", "how many of these hashes there are"),
+	ROW("type", 2, COMMAND_READ | COMMAND_KEY, SHAPE_TYPE, "kv.exists", NULL, "generic", "hash, or none"),
+	ROW("keys", 2, COMMAND_READ, SHAPE_ARRAY, "kv.buckets", NULL, "generic", "the names of the hashes that match a pattern"),
+	ROW("scan", -2, COMMAND_READ, SHAPE_SCAN, "kv.scan", run_scan, "generic", "names of hashes, some at a time"),
+	ROW("dbsize", 1, COMMAND_READ, SHAPE_INTEGER, "kv.count", NULL, "server", "how many hashes there are"),
+	ROW("ping", -1, 0, SHAPE_PONG, NULL, run_ping, "connection", "PONG, or the text given"),
+	ROW("echo", 2, 0, SHAPE_RAW, NULL, run_echo, "connection", "the text given"),
+	ROW("hello", -1, COMMAND_GUEST, SHAPE_RAW, NULL, run_hello, "connection", "chooses the version of the protocol"),
+	ROW("auth", -2, COMMAND_GUEST, SHAPE_RAW, NULL, run_auth, "connection", "authenticates the connection"),
+	ROW("select", 2, 0, SHAPE_RAW, NULL, run_select, "connection", "database 0 is the only one"),
+	ROW("quit", -1, COMMAND_GUEST, SHAPE_RAW, NULL, run_quit, "connection", "closes the connection"),
+	ROW("reset", 1, COMMAND_GUEST, SHAPE_RAW, NULL, run_reset, "connection", "forgets name, version and authentication"),
+	ROW("client", -2, 0, SHAPE_RAW, NULL, run_client, "connection", "names and lists connections"),
+	ROW("command", -1, 0, SHAPE_RAW, NULL, run_command, "server", "describes the commands"),
+	ROW("config", -2, 0, SHAPE_RAW, NULL, run_config, "server", "the settings that clients ask for"),
+	ROW("info", -1, 0, SHAPE_INFO, NULL, run_info, "server", "figures of the server"),
+};
+/* clang-format on */
+const size_t command_count = sizeof(command_table) / sizeof(command_table[0]);
+_Static_assert(sizeof(command_table) / sizeof(command_table[0]) <= COMMANDS_MAX, "server.ops has room for all");
+
+enum { NAME_BYTES = 16, LOOKUP_BITS = 8, LOOKUP_SIZE = 1 << LOOKUP_BITS };
+
+struct entry {
+	uint64_t key[2];
+	size_t size; /* padding would make "ping " a "ping" */
+	const struct command *command;
+};
+static struct entry lookup[LOOKUP_SIZE];
+
+static bool to_key(struct kvrel_slice name, uint64_t key[2])
+{
+	const uint64_t lower = UINT64_C(0x2020202020202020);
+	if (name.size == 0 || name.size > NAME_BYTES)
+		return false;
+	key[0] = key[1] = 0;
+	memcpy(key, name.data, name.size);
+	key[0] |= lower;
+	key[1] |= lower;
+	return true;
+}
+
+static unsigned place(const uint64_t key[2])
+{
+	return (unsigned)((key[0] * UINT64_C(0x9e3779b97f4a7c15) ^ key[1] * UINT64_C(0xc2b2ae3d27d4eb4f)) >>
+			  (64 - LOOKUP_BITS));
+}
+
+void command_setup(void)
+{
+	memset(lookup, 0, sizeof(lookup));
+	for (size_t i = 0; i < command_count; i++) {
+		uint64_t key[2] = { 0 };
+		size_t size = strlen(command_table[i].name);
+		bool fits = to_key((struct kvrel_slice){ command_table[i].name, size }, key);
+		assert(fits);
+		(void)fits;
+		unsigned at = place(key);
+		while (lookup[at].command)
+			at = (at + 1) % LOOKUP_SIZE;
+		lookup[at] = (struct entry){ { key[0], key[1] }, size, &command_table[i] };
+	}
+}
+
+const struct command *command_find(struct kvrel_slice name)
+{
+	uint64_t key[2];
+	if (!to_key(name, key))
+		return NULL;
+	for (unsigned at = place(key); lookup[at].command; at = (at + 1) % LOOKUP_SIZE) {
+		const struct entry *entry = &lookup[at];
+		if (entry->key[0] == key[0] && entry->key[1] == key[1] && entry->size == name.size)
+			return entry->command;
+	}
+	return NULL;
+}
+
+bool arity_takes(int arity, uint32_t words)
+{
+	return arity >= 0 ? words == (uint32_t)arity : words >= (uint32_t)-arity;
+}
+
+bool word_is(struct kvrel_slice word, const char *lower)
+{
+	if (word.size != strlen(lower))
+		return false;
+	for (size_t i = 0; i < word.size; i++) {
+		char c = word.data[i];
+		if ((c >= 'A' && c <= 'Z' ? c | 0x20 : c) != lower[i])
+			return false;
+	}
+	return true;
+}
+
+bool subcommand_run(struct request *request, const struct subcommand *table, size_t count)
+{
+	const char *command = request->command->name;
+	struct kvrel_slice word = request->args[1];
+	for (size_t i = 0; i < count; i++) {
+		if (!word_is(word, table[i].name))
+			continue;
+		if (!arity_takes(table[i].arity, request->count))
+			return request_error(request, "ERR wrong number of arguments for '%s|%s' command", command,
+					     table[i].name);
+		return table[i].run(request);
+	}
+	char upper[16] = "";
+	for (size_t i = 0; command[i] && i + 1 < sizeof(upper); i++)
+		upper[i] = (char)(command[i] & ~0x20);
+	return request_error(request, "ERR unknown subcommand '%.*s'. Try %s HELP.",
+			     (int)(word.size > 128 ? 128 : word.size), word.data, upper);
+}

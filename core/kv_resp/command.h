@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The commands: one table that drives lookup, arity errors, COMMAND and the tests. Most commands are an operation of kv
+ * and the shape of its reply; the others have a function.
+ */
+#ifndef KV_RESP_COMMAND_H
+#define KV_RESP_COMMAND_H
+
+#include "kvrel/component.h"
+
+struct request;
+
+/* How a result is written. */
+enum shape {
+	SHAPE_OK, /* +OK */
+	SHAPE_INTEGER,
+	SHAPE_BULK, /* or nil */
+	SHAPE_ARRAY,
+	SHAPE_MAP,  /* pairs: a map in RESP3, an array in RESP2 */
+	SHAPE_SCAN, /* cursor and an array */
+	SHAPE_TYPE, /* 1: +hash, 0: +none */
+	SHAPE_INFO, /* the report of INFO, with the number of buckets */
+	SHAPE_RAW,  /* bytes as they are: replies that needed no operation */
+	SHAPE_PONG, /* no result: +PONG */
+	SHAPE_COUNT
+};
+
+enum command_flags {
+	COMMAND_READ = 1,
+	COMMAND_WRITE = 2,
+	COMMAND_GUEST = 4, /* allowed before AUTH */
+	COMMAND_KEYS = 8,  /* all arguments are names of buckets */
+	COMMAND_KEY = 16,  /* the first argument is the name of a bucket */
+};
+
+struct command {
+	const char *name; /* lower case, at most 16 letters */
+	int arity;        /* words with the name; -N: at least N */
+	unsigned flags;
+	enum shape shape;
+	const char *op; /* "kv.hget"; the words behind the name are its arguments unless there is a function */
+	/* Makes the request; false when there was no room for it. */
+	bool (*run)(struct request *request);
+	const char *group;
+	const char *summary;
+};
+
+extern const struct command command_table[];
+extern const size_t command_count;
+enum { COMMANDS_MAX = 64 };
+
+/* Fills the lookup table; once, before any command_find(). */
+void command_setup(void);
+/* In any case; NULL when there is none. */
+const struct command *command_find(struct kvrel_slice name);
+bool arity_takes(int arity, uint32_t words);
+/* The second word of CLIENT, COMMAND and CONFIG. `arity` as above, with both words. */
+struct subcommand {
+	const char *name;
+	int arity;
+	bool (*run)(struct request *request);
+};
+bool subcommand_run(struct request *request, const struct subcommand *table, size_t count);
+
+/* Words compare as commands and options do: letters in any case. */
+bool word_is(struct kvrel_slice word, const char *lower);
+
+#endif

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The component: ties the parser, the commands and the replies to the node's network and to the operations of kv. A
+ * bucket is a hash; there are no other types, no expiry, no transactions, and one database.
+ *
+ * One instance a node, as components are, hence the one static pointer to the node's functions.
+ */
+#include "request.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { REQUEST_LEAST = 16 << 10, REQUEST_MOST = 1 << 30 };
+
+static const struct kvrel_api *api;
+
+/* ---- requests ---- */
+
+static bool unknown_command(const struct request *request)
+{
+	struct text args = { 0 };
+	for (uint32_t i = 1; i < request->count && args.size < 128; i++) {
+		size_t size = request->args[i].size;
+		size_t room = 128 - args.size;
+		text_bytes(&args, "'", 1);
+		text_bytes(&args, request->args[i].data, size < room ? size : room);
+		text_bytes(&args, "' ", 2);
+	}
+	struct kvrel_slice name = request->args[0];
+	bool taken = request_error(request, "ERR unknown command '%.*s', with args beginning with: %.*s",
+				   (int)(name.size > 128 ? 128 : name.size), name.data, (int)args.size,
+				   args.data ? args.data : "");
+	text_done(&args);
+	return taken;
+}
+
+static bool dispatch(struct request *request)
+{
+	const struct command *command = command_find(request->args[0]);
+	request->command = command;
+	if (!command)
+		return unknown_command(request);
+	if (!arity_takes(command->arity, request->count))
+		return request_wrong_arity(request);
+	if (!(command->flags & COMMAND_GUEST) && request_is_guest(request->server, request->session))
+		return request_error(request, "NOAUTH Authentication required.");
+	if (command->run)
+		return command->run(request);
+	return request_ask(request, request->server->ops[command - command_table], request->args + 1,
+			   request->count - 1, command->shape);
+}
+
+static void end_with_error(struct request *request, const char *error)
+{
+	request->command = NULL;
+	if (request_error(request, "%s", error))
+		api->close_after(request->conn);
+}
+
+static void end_with_mistake(struct request *request, const char *mistake)
+{
+	request->command = NULL;
+	if (request_error(request, "ERR Protocol error: %s", mistake))
+		api->close_after(request->conn);
+}
+
+static const char denied[] = "DENIED this node has no password and answers clients of its own host alone. To change "
+			     "that set kv_resp.password, "
+			     "or kv_resp.protected to false if the network keeps strangers out";
+
+/* Parses and submits requests until there are no more, or no room. Returns what was consumed. */
+static size_t receive_all(struct request *request, struct kvrel_slice input, struct resp_request *parsed)
+{
+	struct session *session = request->session;
+	struct resp_limits limits = {
+		.request_max = atomic_load_explicit(&request->server->max_request, memory_order_relaxed),
+	};
+	size_t used = 0;
+	for (;;) {
+		struct kvrel_slice rest = { input.data + used, input.size - used };
+		limits.guest = request_is_guest(request->server, session);
+		switch (resp_parse(parsed, rest, &limits, &session->words)) {
+		case RESP_INCOMPLETE:
+			session->need = parsed->need;
+			return used;
+		case RESP_MISTAKE:
+			end_with_mistake(request, parsed->mistake);
+			return used;
+		case RESP_REQUEST:
+			break;
+		}
+		request->args = parsed->args;
+		request->count = parsed->count;
+		if (parsed->count > 0 && !dispatch(request))
+			return used;
+		used += parsed->size;
+	}
+}
+
+static size_t receive(struct kvrel_conn *conn, void *conn_state, struct kvrel_slice input)
+{
+	struct session *session = conn_state;
+	struct request request = { .api = api, .server = api->conn_state(conn), .session = session, .conn = conn };
+	if (input.size < session->need)
+		return 0;
+	session->need = 0;
+	resp_words_free(session->words); /* the batch that looked at them has run */
+	session->words = NULL;
+	if (session->foreign && atomic_load_explicit(&request.server->guarded, memory_order_relaxed)) {
+		end_with_error(&request, denied);
+		return 0;
+	}
+	struct resp_request parsed;
+	resp_request_init(&parsed);
+	size_t used = receive_all(&request, input, &parsed);
+	resp_request_done(&parsed);
+	return used;
+}
+
+static void encode(struct kvrel_conn *conn, void *conn_state, uint32_t tag, const struct kvrel_result *result,
+		   struct kvrel_out *out)
+{
+	(void)conn_state;
+	reply_write(api, conn, tag, result, out);
+}
+
+/* ---- connections ---- */
+
+static bool is_loopback(const char *address)
+{
+	return strncmp(address, "127.", 4) == 0 || strncmp(address, "[::1]", 5) == 0 || strcmp(address, "::1") == 0;
+}
+
+static void opened(struct kvrel_conn *conn, void *conn_state)
+{
+	struct server *server = api->conn_state(conn);
+	struct session *session = conn_state;
+	session->id = atomic_fetch_add(&server->next_id, 1) + 1;
+	session->foreign = !is_loopback(server->address) && !is_loopback(api->conn_peer(conn));
+	atomic_fetch_add(&server->clients, 1);
+	atomic_fetch_add(&server->connected, 1);
+}
+
+static void closed(struct kvrel_conn *conn, void *conn_state)
+{
+	struct server *server = api->conn_state(conn);
+	struct session *session = conn_state;
+	atomic_fetch_sub(&server->clients, 1);
+	resp_words_free(session->words);
+	free(session->name);
+}
+
+#define REFUSAL "-ERR max number of clients reached\r\n"
+
+static const struct kvrel_protocol protocol = {
+	.size = sizeof(protocol),
+	.name = "resp",
+	.conn_bytes = sizeof(struct session),
+	.input_max = REQUEST_MOST, /* receive() is stricter */
+	.receive = receive,
+	.encode = encode,
+	.opened = opened,
+	.closed = closed,
+	.refusal = { REFUSAL, sizeof(REFUSAL) - 1 },
+};
+
+/* ---- settings ---- */
+
+static int read_settings(struct server *server)
+{
+	struct kvrel_slice password = api->value_string(api->config(server->node, "password"));
+	int64_t request = api->value_int(api->config(server->node, "max_request"));
+	if (request < REQUEST_LEAST || request > REQUEST_MOST) {
+		api->fail(server->node, "max_request is %lld bytes; it must be between %d and %d", (long long)request,
+			  REQUEST_LEAST, REQUEST_MOST);
+		return -1;
+	}
+	if (password.size > PASSWORD_MAX) {
+		api->fail(server->node, "password is longer than %d bytes", PASSWORD_MAX);
+		return -1;
+	}
+	atomic_store_explicit(&server->max_request, (size_t)request, memory_order_relaxed);
+	pthread_rwlock_wrlock(&server->settings_lock);
+	memcpy(server->password, password.data, password.size);
+	server->password_size = password.size;
+	pthread_rwlock_unlock(&server->settings_lock);
+	atomic_store_explicit(&server->has_password, password.size > 0, memory_order_relaxed);
+	bool wanted = api->value_bool(api->config(server->node, "protected"));
+	atomic_store_explicit(&server->guarded, wanted && password.size == 0, memory_order_relaxed);
+	return 0;
+}
+
+/* ---- life ---- */
+
+static int bind_ops(struct server *server)
+{
+	for (size_t i = 0; i < command_count; i++) {
+		if (!command_table[i].op)
+			continue;
+		server->ops[i] = api->op(server->node, command_table[i].op);
+		if (!server->ops[i])
+			return -1;
+	}
+	server->count_op = api->op(server->node, "kv.count");
+	return server->count_op ? 0 : -1;
+}
+
+static int listen_on(struct server *server)
+{
+	struct kvrel_slice address = api->value_string(api->config(server->node, "listen"));
+	int64_t port = api->value_int(api->config(server->node, "port"));
+	size_t size = address.size < sizeof(server->address) ? address.size : sizeof(server->address) - 1;
+	memcpy(server->address, address.data, size);
+	server->port = api->listen(server->node, &protocol, server, address.data, (uint16_t)port);
+	if (server->port < 0)
+		return -1;
+	api->log(server->node, KVREL_INFO, "Accepting connections on port %d", server->port);
+	return 0;
+}
+
+static void server_free(struct server *server)
+{
+	explicit_bzero(server->password, sizeof(server->password));
+	pthread_rwlock_destroy(&server->settings_lock);
+	free(server);
+}
+
+static int start(struct kvrel_node *node, const struct kvrel_api *node_api, void **state)
+{
+	struct server *server = calloc(1, sizeof(*server));
+	struct timespec now;
+	api = node_api;
+	if (!server || pthread_rwlock_init(&server->settings_lock, NULL) != 0) {
+		free(server);
+		api->fail(node, "out of memory");
+		return -1;
+	}
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	server->started_s = now.tv_sec;
+	server->node = node;
+	command_setup();
+	if (read_settings(server) != 0 || bind_ops(server) != 0 || listen_on(server) != 0) {
+		server_free(server);
+		return -1;
+	}
+	*state = server;
+	return 0;
+}
+
+/* The node has closed listeners and connections by now. */
+static void stop(void *state)
+{
+	server_free(state);
+}
+
+static int config_changed(void *state, const char *key)
+{
+	(void)key;
+	return read_settings(state);
+}
+
+KVREL_EXPORT const struct kvrel_component *kvrel_component(void);
+
+const struct kvrel_component *kvrel_component(void)
+{
+	static const struct kvrel_component component = {
+		.abi = KVREL_ABI,
+		.size = sizeof(component),
+		.name = "kv_resp",
+		.start = start,
+		.stop = stop,
+		.config_changed = config_changed,
+	};
+	return &component;
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Results into RESP2 and RESP3. Numbers are written by hand and a bulk string is one reservation: this runs for every
+ * reply.
+ */
+#include "request.h"
+
+#include <string.h>
+
+enum { NUMBER_BYTES = 24 };
+
+/* The digits of `number`, with sign; returns how many. */
+static size_t write_number(char *to, int64_t number)
+{
+	char digits[NUMBER_BYTES];
+	uint64_t rest = number < 0 ? -(uint64_t)number : (uint64_t)number;
+	size_t count = 0, size = 0;
+	do
+		digits[count++] = (char)('0' + rest % 10);
+	while ((rest /= 10) > 0);
+	if (number < 0)
+		to[size++] = '-';
+	while (count > 0)
+		to[size++] = digits[--count];
+	return size;
+}
+
+struct writer {
+	const struct kvrel_api *api;
+	struct kvrel_out *out;
+	bool resp3;
+};
+
+/* Sign, number, CR LF: integers and the heads of arrays. */
+static void write_head(const struct writer *w, char sign, int64_t number)
+{
+	char *to = w->api->out_reserve(w->out, NUMBER_BYTES + 3);
+	if (!to)
+		return;
+	to[0] = sign;
+	size_t size = 1 + write_number(to + 1, number);
+	to[size++] = '\r';
+	to[size++] = '\n';
+	w->api->out_commit(w->out, size);
+}
+
+static void write_literal(const struct writer *w, const char *text)
+{
+	w->api->out_bytes(w->out, text, strlen(text));
+}
+
+static void write_nil(const struct writer *w)
+{
+	write_literal(w, w->resp3 ? "_\r\n" : "$-1\r\n");
+}
+
+static void write_bulk(const struct writer *w, struct kvrel_slice bytes)
+{
+	char *to = w->api->out_reserve(w->out, bytes.size + NUMBER_BYTES + 5);
+	if (!to)
+		return;
+	to[0] = '$';
+	size_t size = 1 + write_number(to + 1, (int64_t)bytes.size);
+	to[size++] = '\r';
+	to[size++] = '\n';
+	if (bytes.size > 0)
+		memcpy(to + size, bytes.data, bytes.size);
+	size += bytes.size;
+	to[size++] = '\r';
+	to[size++] = '\n';
+	w->api->out_commit(w->out, size);
+}
+
+static void write_value(const struct writer *w, const struct kvrel_result *result)
+{
+	switch (result->kind) {
+	case KVREL_NIL:
+		write_nil(w);
+		return;
+	case KVREL_INT:
+		write_head(w, ':', result->integer);
+		return;
+	case KVREL_BYTES:
+		write_bulk(w, result->bytes);
+		return;
+	case KVREL_LIST:
+	case KVREL_PAIRS:
+		break;
+	}
+	write_head(w, '*', (int64_t)result->count);
+	for (size_t i = 0; i < result->count; i++)
+		write_value(w, &result->items[i]);
+}
+
+static void write_map(const struct writer *w, const struct kvrel_result *result)
+{
+	if (!w->resp3 || result->kind != KVREL_PAIRS) {
+		write_value(w, result);
+		return;
+	}
+	write_head(w, '%', (int64_t)result->count / 2);
+	for (size_t i = 0; i < result->count; i++)
+		write_value(w, &result->items[i]);
+}
+
+static void write_error(const struct writer *w, const struct command *command, const struct kvrel_result *result)
+{
+	struct text text = { 0 };
+	if (result->bytes.size > 0)
+		text_error(&text, "ERR %.*s", (int)(result->bytes.size > 400 ? 400 : result->bytes.size),
+			   result->bytes.data);
+	else if (result->status == KVREL_WRONG_ARGS)
+		text_error(&text, "ERR wrong number of arguments for '%s' command", command->name);
+	else if (result->status == KVREL_NOT_FOUND)
+		text_error(&text, "ERR no such key");
+	else
+		text_error(&text, "ERR the request failed");
+	w->api->out_bytes(w->out, text.data, text.size);
+	text_done(&text);
+}
+
+static void write_info(const struct writer *w, struct kvrel_conn *conn, const struct kvrel_result *result)
+{
+	const struct server *server = w->api->conn_state(conn);
+	struct text report = { 0 };
+	describe_info(server, w->api->node_name(server->node), result->integer, &report);
+	write_bulk(w, (struct kvrel_slice){ report.data, report.size });
+	text_done(&report);
+}
+
+void reply_write(const struct kvrel_api *api, struct kvrel_conn *conn, uint32_t tag, const struct kvrel_result *result,
+		 struct kvrel_out *out)
+{
+	struct writer w = { api, out, tag >> 8 & 1 };
+	enum shape shape = (enum shape)(tag & 0xff);
+	if (result && result->status != KVREL_OK) {
+		write_error(&w, &command_table[tag >> 16], result);
+		return;
+	}
+	switch (shape) {
+	case SHAPE_OK:
+		write_literal(&w, "+OK\r\n");
+		return;
+	case SHAPE_PONG:
+		write_literal(&w, "+PONG\r\n");
+		return;
+	case SHAPE_RAW:
+		api->out_bytes(out, result->bytes.data, result->bytes.size);
+		return;
+	case SHAPE_TYPE:
+		write_literal(&w, result->integer > 0 ? "+hash\r\n" : "+none\r\n");
+		return;
+	case SHAPE_INFO:
+		write_info(&w, conn, result);
+		return;
+	case SHAPE_MAP:
+		write_map(&w, result);
+		return;
+	case SHAPE_INTEGER:
+	case SHAPE_BULK:
+	case SHAPE_ARRAY:
+	case SHAPE_SCAN:
+	case SHAPE_COUNT:
+		break;
+	}
+	write_value(&w, result);
+}

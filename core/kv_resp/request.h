@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/* One request on its way from the parser to the node, and what it may look at. */
+#ifndef KV_RESP_REQUEST_H
+#define KV_RESP_REQUEST_H
+
+#include "command.h"
+#include "resp.h"
+#include "text.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum { PASSWORD_MAX = 512 };
+
+/* The component. Workers read it; the main thread alone changes it. */
+struct server {
+	struct kvrel_node *node;
+	const struct kvrel_op_ref *ops[COMMANDS_MAX]; /* by index in command_table */
+	const struct kvrel_op_ref *count_op;
+	_Atomic size_t max_request;
+	_Atomic bool has_password;
+	_Atomic bool guarded;           /* clients of other hosts are turned away */
+	pthread_rwlock_t settings_lock; /* of the password */
+	char password[PASSWORD_MAX];
+	size_t password_size;
+	_Atomic int port; /* known a moment after the first client may be there */
+	char address[64];
+	int64_t started_s; /* monotonic */
+	_Atomic uint64_t next_id;
+	_Atomic uint64_t clients, connected, commands;
+};
+
+/* A connection. Zeroed at its start. */
+struct session {
+	uint64_t id;
+	size_t need;              /* no use in parsing before the rest is this long */
+	struct resp_words *words; /* of inline commands, until the next receive() */
+	char *name;               /* CLIENT SETNAME */
+	bool opened;
+	bool resp3;
+	bool known;   /* authenticated */
+	bool foreign; /* from another host */
+};
+
+struct request {
+	const struct kvrel_api *api;
+	struct server *server;
+	struct session *session;
+	struct kvrel_conn *conn;
+	const struct command *command;
+	const struct kvrel_slice *args; /* args[0] is the name */
+	uint32_t count;
+};
+
+bool request_is_guest(const struct server *server, const struct session *session);
+
+/* What a reply has to know: shape, version of the protocol, command. */
+uint32_t request_tag(const struct request *request, enum shape shape);
+/* Each takes the reply slot; false when there was no room. The text is freed. */
+bool request_ask(const struct request *request, const struct kvrel_op_ref *op, const struct kvrel_slice *args,
+		 uint32_t count, enum shape shape);
+bool request_answer(const struct request *request, struct text *text);
+bool request_ok(const struct request *request);
+bool request_error(const struct request *request, const char *format, ...) __attribute__((format(printf, 2, 3)));
+bool request_wrong_arity(const struct request *request);
+
+/* session.c */
+bool run_ping(struct request *request);
+bool run_echo(struct request *request);
+bool run_hello(struct request *request);
+bool run_auth(struct request *request);
+bool run_select(struct request *request);
+bool run_quit(struct request *request);
+bool run_reset(struct request *request);
+bool run_client(struct request *request);
+
+/* describe.c */
+bool run_command(struct request *request);
+bool run_config(struct request *request);
+bool run_info(struct request *request);
+void describe_info(const struct server *server, const char *node_name, int64_t buckets, struct text *text);
+
+/* hash.c */
+bool run_hset(struct request *request);
+bool run_hincrby(struct request *request);
+bool run_scan(struct request *request);
+bool run_hscan(struct request *request);
+
+/* reply.c */
+void reply_write(const struct kvrel_api *api, struct kvrel_conn *conn, uint32_t tag, const struct kvrel_result *result,
+		 struct kvrel_out *out);
+
+#endif

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+/* Commands about the connection itself. They take effect when they are read, so that what follows in a pipeline sees
+ * them. */
+#include "request.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+bool run_ping(struct request *request)
+{
+	if (request->count > 2)
+		return request_wrong_arity(request);
+	if (request->count == 1)
+		return request_ask(request, NULL, NULL, 0, SHAPE_PONG);
+	struct text text = { 0 };
+	text_bulk(&text, request->args[1]);
+	return request_answer(request, &text);
+}
+
+bool run_echo(struct request *request)
+{
+	struct text text = { 0 };
+	text_bulk(&text, request->args[1]);
+	return request_answer(request, &text);
+}
+
+/* ---- authentication ---- */
+
+/* Takes the same time wherever the difference is. */
+static bool same_secret(struct kvrel_slice given, const char *secret, size_t size)
+{
+	volatile unsigned char difference = given.size != size;
+	for (size_t i = 0; i < given.size; i++)
+		difference |= (unsigned char)(given.data[i] ^ secret[size ? i % size : 0]);
+	return difference == 0;
+}
+
+static bool password_is(struct server *server, struct kvrel_slice user, struct kvrel_slice password)
+{
+	static const char name[] = "default";
+	pthread_rwlock_rdlock(&server->settings_lock);
+	bool right = same_secret(password, server->password, server->password_size);
+	pthread_rwlock_unlock(&server->settings_lock);
+	return right && user.size == sizeof(name) - 1 && memcmp(user.data, name, user.size) == 0;
+}
+
+static const char wrong_pass[] = "WRONGPASS invalid username-password pair or user is disabled.";
+
+bool run_auth(struct request *request)
+{
+	static const char user[] = "default";
+	if (request->count > 3)
+		return request_error(request, "ERR syntax error");
+	bool named = request->count == 3;
+	if (!named && !atomic_load_explicit(&request->server->has_password, memory_order_relaxed))
+		return request_error(request, "ERR AUTH <password> called without any password configured for the "
+					      "default user. Are you sure your configuration is correct?");
+	struct kvrel_slice name = named ? request->args[1] : (struct kvrel_slice){ user, sizeof(user) - 1 };
+	if (!password_is(request->server, name, request->args[request->count - 1]))
+		return request_error(request, "%s", wrong_pass);
+	request->session->known = true;
+	return request_ok(request);
+}
+
+/* ---- names ---- */
+
+static bool is_client_name(struct kvrel_slice name)
+{
+	for (size_t i = 0; i < name.size; i++) {
+		if (name.data[i] < '!' || name.data[i] > '~')
+			return false;
+	}
+	return true;
+}
+
+static bool set_name(struct session *session, struct kvrel_slice name)
+{
+	char *copy = name.size ? strndup(name.data, name.size) : NULL;
+	if (name.size && !copy)
+		return false;
+	free(session->name);
+	session->name = copy;
+	return true;
+}
+
+static const char bad_name[] = "ERR Client names cannot contain spaces, newlines or special characters.";
+
+/* ---- HELLO ---- */
+
+struct hello {
+	int version; /* 0: as it is */
+	bool auth, rename;
+	struct kvrel_slice user, password, name;
+};
+
+/* NULL, or the error; `word` is the option that was not understood. */
+static const char *read_hello(const struct request *request, struct hello *out, struct kvrel_slice *word)
+{
+	*out = (struct hello){ 0 };
+	if (request->count > 1) {
+		struct kvrel_slice version = request->args[1];
+		if (version.size != 1 || version.data[0] < '0' || version.data[0] > '9')
+			return "ERR Protocol version is not an integer or out of range";
+		out->version = version.data[0] - '0';
+		if (out->version != 2 && out->version != 3)
+			return "NOPROTO unsupported protocol version";
+	}
+	for (uint32_t i = 2; i < request->count;) {
+		*word = request->args[i];
+		if (word_is(*word, "auth") && i + 2 < request->count) {
+			out->auth = true;
+			out->user = request->args[i + 1];
+			out->password = request->args[i + 2];
+			i += 3;
+		} else if (word_is(*word, "setname") && i + 1 < request->count) {
+			out->rename = true;
+			out->name = request->args[i + 1];
+			i += 2;
+		} else {
+			return "ERR Syntax error in HELLO option";
+		}
+	}
+	return out->rename && !is_client_name(out->name) ? bad_name : NULL;
+}
+
+static bool answer_hello(const struct request *request)
+{
+	struct text text = { .resp3 = request->session->resp3 };
+	text_map(&text, 7);
+	text_string(&text, "server");
+	text_string(&text, "kvrel");
+	text_string(&text, "version");
+	text_string(&text, "7.0.0"); /* of the Redis whose behaviour this follows */
+	text_string(&text, "proto");
+	text_integer(&text, request->session->resp3 ? 3 : 2);
+	text_string(&text, "id");
+	text_integer(&text, (int64_t)request->session->id);
+	text_string(&text, "mode");
+	text_string(&text, "standalone");
+	text_string(&text, "role");
+	text_string(&text, "master");
+	text_string(&text, "modules");
+	text_array(&text, 0);
+	return request_answer(request, &text);
+}
+
+bool run_hello(struct request *request)
+{
+	struct session *session = request->session;
+	struct hello hello;
+	struct kvrel_slice word = { "", 0 };
+	const char *mistake = read_hello(request, &hello, &word);
+	if (mistake && strstr(mistake, "HELLO option"))
+		return request_error(request, "%s '%.*s'", mistake, (int)(word.size > 64 ? 64 : word.size), word.data);
+	if (mistake)
+		return request_error(request, "%s", mistake);
+	if (hello.auth && !password_is(request->server, hello.user, hello.password))
+		return request_error(request, "%s", wrong_pass);
+	if (hello.auth)
+		session->known = true;
+	if (request_is_guest(request->server, session))
+		return request_error(request, "NOAUTH HELLO must be called with the client already authenticated, "
+					      "otherwise the HELLO <proto> AUTH <user> <pass> option can be used to "
+					      "authenticate the client and select the RESP protocol version at the "
+					      "same time");
+	if (hello.rename && !set_name(session, hello.name))
+		return request_error(request, "ERR out of memory");
+	if (hello.version)
+		session->resp3 = hello.version == 3;
+	return answer_hello(request);
+}
+
+/* ---- the rest ---- */
+
+bool run_select(struct request *request)
+{
+	struct kvrel_slice word = request->args[1];
+	if (word.size == 1 && word.data[0] == '0')
+		return request_ok(request);
+	for (size_t i = word.size > 1 && word.data[0] == '-'; i < word.size; i++) {
+		if (word.data[i] < '0' || word.data[i] > '9')
+			return request_error(request, "ERR value is not an integer or out of range");
+	}
+	return request_error(request, "ERR DB index is out of range");
+}
+
+bool run_quit(struct request *request)
+{
+	bool taken = request_ok(request);
+	if (taken)
+		request->api->close_after(request->conn);
+	return taken;
+}
+
+bool run_reset(struct request *request)
+{
+	struct text text = { 0 };
+	request->session->resp3 = false;
+	request->session->known = false;
+	set_name(request->session, (struct kvrel_slice){ 0 });
+	text_simple(&text, "RESET");
+	return request_answer(request, &text);
+}
+
+/* ---- CLIENT ---- */
+
+static bool client_setname(struct request *request)
+{
+	if (!is_client_name(request->args[2]))
+		return request_error(request, "%s", bad_name);
+	if (!set_name(request->session, request->args[2]))
+		return request_error(request, "ERR out of memory");
+	return request_ok(request);
+}
+
+static bool client_getname(struct request *request)
+{
+	struct text text = { .resp3 = request->session->resp3 };
+	if (request->session->name)
+		text_string(&text, request->session->name);
+	else
+		text_nil(&text);
+	return request_answer(request, &text);
+}
+
+static bool client_id(struct request *request)
+{
+	struct text text = { 0 };
+	text_integer(&text, (int64_t)request->session->id);
+	return request_answer(request, &text);
+}
+
+/* Of this connection: another worker's are not to be touched from here. */
+static bool client_info(struct request *request)
+{
+	const struct session *session = request->session;
+	struct text line = { 0 }, text = { 0 };
+	text_format(&line, "id=%llu addr=%s name=%s db=0 resp=%d\n", (unsigned long long)session->id,
+		    request->api->conn_peer(request->conn), session->name ? session->name : "", session->resp3 ? 3 : 2);
+	text_bulk(&text, (struct kvrel_slice){ line.data, line.size });
+	text.failed |= line.failed;
+	text_done(&line);
+	return request_answer(request, &text);
+}
+
+/* Nothing is evicted here, and names of client libraries are of no use. */
+static bool client_accept(struct request *request)
+{
+	return request_ok(request);
+}
+
+bool run_client(struct request *request)
+{
+	static const struct subcommand table[] = {
+		{ "setname", 3, client_setname }, { "getname", 2, client_getname }, { "id", 2, client_id },
+		{ "info", 2, client_info },       { "list", 2, client_info },       { "setinfo", 4, client_accept },
+		{ "no-evict", 3, client_accept }, { "no-touch", 3, client_accept },
+	};
+	return subcommand_run(request, table, sizeof(table) / sizeof(table[0]));
+}

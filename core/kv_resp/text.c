@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+#include "text.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FIRST_BYTES = 256, ERROR_BYTES = 512 };
+
+void text_done(struct text *text)
+{
+	free(text->data);
+	*text = (struct text){ 0 };
+}
+
+void text_bytes(struct text *text, const void *data, size_t size)
+{
+	if (text->failed || size == 0)
+		return;
+	if (size > text->capacity - text->size) {
+		size_t capacity = text->capacity ? text->capacity : FIRST_BYTES;
+		while (capacity - text->size < size)
+			capacity *= 2;
+		char *grown = realloc(text->data, capacity);
+		text->failed = !grown;
+		if (!grown)
+			return;
+		text->data = grown;
+		text->capacity = capacity;
+	}
+	memcpy(text->data + text->size, data, size);
+	text->size += size;
+}
+
+static void append_va(struct text *text, const char *format, va_list args)
+{
+	char line[ERROR_BYTES];
+	int size = vsnprintf(line, sizeof(line), format, args);
+	if (size < 0)
+		return;
+	text_bytes(text, line, (size_t)size < sizeof(line) ? (size_t)size : sizeof(line) - 1);
+}
+
+void text_format(struct text *text, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	append_va(text, format, args);
+	va_end(args);
+}
+
+void text_simple(struct text *text, const char *word)
+{
+	text_format(text, "+%s\r\n", word);
+}
+
+void text_error(struct text *text, const char *format, ...)
+{
+	va_list args;
+	text_bytes(text, "-", 1);
+	size_t start = text->size;
+	va_start(args, format);
+	append_va(text, format, args);
+	va_end(args);
+	for (size_t i = start; i < text->size; i++) {
+		if ((unsigned char)text->data[i] < ' ')
+			text->data[i] = ' ';
+	}
+	text_bytes(text, "\r\n", 2);
+}
+
+void text_integer(struct text *text, int64_t number)
+{
+	text_format(text, ":%lld\r\n", (long long)number);
+}
+
+void text_bulk(struct text *text, struct kvrel_slice bytes)
+{
+	text_format(text, "$%zu\r\n", bytes.size);
+	text_bytes(text, bytes.data, bytes.size);
+	text_bytes(text, "\r\n", 2);
+}
+
+void text_string(struct text *text, const char *string)
+{
+	text_bulk(text, (struct kvrel_slice){ string, strlen(string) });
+}
+
+void text_nil(struct text *text)
+{
+	if (text->resp3)
+		text_bytes(text, "_\r\n", 3);
+	else
+		text_bytes(text, "$-1\r\n", 5);
+}
+
+void text_array(struct text *text, size_t count)
+{
+	text_format(text, "*%zu\r\n", count);
+}
+
+void text_map(struct text *text, size_t pairs)
+{
+	if (text->resp3)
+		text_format(text, "%%%zu\r\n", pairs);
+	else
+		text_array(text, pairs * 2);
+}
