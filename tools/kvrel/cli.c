@@ -45,6 +45,9 @@ void commands_check(void)
 static const char *suggest_command(const char *word)
 {
 	const char *names[COMMANDS_MAX];
+	static const char *const options[] = { "--help", "--version" };
+	if (*word == '-')
+		return term_suggest(word, options, 2);
 	for (size_t i = 0; i < command_count; i++)
 		names[i] = commands[i].name;
 	return term_suggest(word, names, command_count);
@@ -78,6 +81,17 @@ static int unknown_option(struct cli *cli, const char *word)
 	return cli_usage(cli, "unknown option '%s'", plain);
 }
 
+/* "auto, always, never" */
+static const char *shown_choices(struct cli *cli, const char *choices)
+{
+	struct buf text = { 0 };
+	for (; *choices; choices++)
+		buf_printf(&text, *choices == ' ' ? ",%c" : "%c", *choices);
+	const char *shown = arena_string(&cli->arena, buf_string(&text));
+	buf_done(&text);
+	return shown;
+}
+
 static bool is_choice(const char *choices, const char *value)
 {
 	struct slice word, rest = slice_of(choices);
@@ -93,7 +107,8 @@ static int store(struct cli *cli, const struct option *option, const char *value
 {
 	char *slot = (char *)&cli->options + option->offset;
 	if (option->choices && !is_choice(option->choices, value))
-		return cli_usage(cli, "option '--%s' takes one of %s, not '%s'", option->name, option->choices, value);
+		return cli_usage(cli, "option '--%s' takes one of %s, not '%s'", option->name,
+				 shown_choices(cli, option->choices), value);
 	if (option->kind == OPTION_FLAG) {
 		*(bool *)slot = true;
 	} else if (option->kind == OPTION_TEXT) {

@@ -35,7 +35,7 @@ const char *reader_describe(const struct reader *reader, const struct value *val
 {
 	switch (value->type) {
 	case VALUE_NULL:
-		return "empty";
+		return "nothing";
 	case VALUE_STRING:
 		return value->secret ? "a string"
 				     : arena_printf(reader->arena, "the string \"%s\"",
@@ -128,8 +128,11 @@ uint64_t fields_read(const struct reader *reader, const struct value *map, const
 	assert(count <= FIELDS_MAX);
 	uint64_t meant = 0;
 	if (map->type != VALUE_MAP) {
-		reader_mistake(reader, &map->origin, "%s must be a map of keys and values, not %s", noun,
-			       reader_describe(reader, map));
+		if (map->type == VALUE_NULL)
+			reader_mistake(reader, &map->origin, "%s is empty, it needs keys and values", noun);
+		else
+			reader_mistake(reader, &map->origin, "%s must be a map of keys and values, not %s", noun,
+				       reader_describe(reader, map));
 		return UINT64_MAX;
 	}
 	for (size_t i = 0; i < map->map.count; i++)

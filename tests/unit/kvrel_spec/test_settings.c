@@ -69,7 +69,7 @@ static const struct {
 	{ "{table: {}}", "1:22: 'table' of component 'kv' must be a list, not a map" },
 	{ "{extra: x}", "1:22: 'extra' of component 'kv' must be a map, not the string \"x\"" },
 	{ "{prot: 1}", "1:15: unknown setting 'prot' of component 'kv' (did you mean 'port'?)" },
-	{ "[]", "1:15: the settings of component 'kv' must be a map, not a list" },
+	{ "[]", "1:14: the settings of component 'kv' must be a map, not a list" },
 };
 
 Test(settings, a_misfit_says_what_is_expected_where_it_was_written)
