@@ -59,6 +59,8 @@ static int run_step(struct build *build, const struct spec_step *step, int *step
 	switch (step->kind) {
 	case STEP_ASSEMBLE:
 		return build_assemble(build, err);
+	case STEP_TAR:
+		return build_tar(build, err);
 	case STEP_RUN:
 		build_say(build, "* running %s", step->command);
 		return build_run(build, step, step_status, err);

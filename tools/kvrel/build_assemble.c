@@ -225,29 +225,31 @@ static int check_existing(struct build *build, struct error *err)
 int build_assemble(struct build *build, struct error *err)
 {
 	const struct spec_release *release = build->release;
-	struct plan plan = { .arena = build->arena };
+	struct plan *plan = ARENA_NEW(build->arena, struct plan);
 	struct package_map packages;
+	plan->arena = build->arena;
 	int status = build->options->dry_run ? 0 : check_existing(build, err);
 	if (status < 0)
 		return status;
 	announce(build);
-	status = make_plan(build, &plan, &packages, err);
+	status = make_plan(build, plan, &packages, err);
 	if (status == 0 && (build->options->dry_run || build->options->verbose))
-		show_plan(build, &plan);
+		show_plan(build, plan);
 	if (status == 0 && !build->options->dry_run)
-		status = plan_prepare(&plan, build->cache_dir, err);
+		status = plan_prepare(plan, build->cache_dir, err);
 	if (status == 0 && !build->options->dry_run)
-		status = add_manifest(build, &plan, &packages, err);
+		status = add_manifest(build, plan, &packages, err);
 	if (status < 0 || build->options->dry_run)
 		return status < 0 ? error_wrap(err, "cannot assemble release '%s'", release->name) : 0;
 	struct staging staging;
 	status = staging_begin(build->arena, release->path, &staging, err);
 	if (status == 0) {
-		status = put_in_place(build, &plan, &staging, err);
+		status = put_in_place(build, plan, &staging, err);
 		staging_end(&staging);
 	}
 	if (status < 0)
 		return error_wrap(err, "cannot assemble release '%s'", release->name);
-	count(&plan, build->result);
+	count(plan, build->result);
+	build->plan = plan;
 	return 0;
 }

@@ -14,6 +14,7 @@ struct build {
 	const char *cache_dir;
 	int64_t source_date;
 	struct build_result *result;
+	const struct plan *plan; /* what `assemble` put in place */
 };
 
 /* One line to the user, unless the release or the caller is quiet. */
@@ -30,6 +31,11 @@ struct build {
 int find_source_date(const char *project_dir, int64_t *out, struct error *err);
 /* The step `assemble`. */
 int build_assemble(struct build *build, struct error *err);
+/* The step `tar`. */
+int build_tar(struct build *build, struct error *err);
+/* _build/NAME-VERSION and a suffix, in the project. */
+const char *build_artifact_path(struct build *build, const char *suffix);
+void build_add_artifact(struct build *build, const char *path);
 /* A step `{run: …}`: /bin/sh -c with RELEASE_* set; its exit code in *step_status when it is not 0. */
 int build_run(struct build *build, const struct spec_step *step, int *step_status, struct error *err);
 
