@@ -279,6 +279,16 @@ static void write_record(const struct record *record)
 	}
 }
 
+/* Of a message that was cut: drops the character at the end that may be half of one, and says that more followed. */
+static void mark_cut(char message[MESSAGE_BYTES])
+{
+	size_t end = MESSAGE_BYTES - sizeof("…");
+
+	while (end > 0 && (message[end] & 0xc0) == 0x80)
+		end--;
+	memcpy(message + end, "…", sizeof("…"));
+}
+
 void log_vwrite(enum log_level level, const char *component, const struct log_field *fields, size_t field_count,
 		const char *format, va_list args)
 {
@@ -293,8 +303,8 @@ void log_vwrite(enum log_level level, const char *component, const struct log_fi
 	record.size = 0;
 	record.full = false;
 	size = vsnprintf(message, sizeof(message), format, args);
-	if (size >= (int)sizeof(message)) /* cut; the mark replaces the last bytes, the NUL counts as one */
-		memcpy(message + sizeof(message) - sizeof("…"), "…", sizeof("…"));
+	if (size >= (int)sizeof(message))
+		mark_cut(message);
 	text = slice_of(size < 0 ? "(message cannot be formatted)" : message);
 	if (current_format == LOG_FORMAT_JSON)
 		put_json(&record, level, component, text, fields, field_count);
