@@ -118,23 +118,28 @@ not_debian() {
 	exit 1
 }
 
-# compile PRESET: configures _build/PRESET where that is needed, and compiles. Quiet, but for a terminal's progress line.
-compile() {
-	local preset=$1 tree=$root/_build/$1 log quiet=(--quiet)
+# configure PRESET: makes _build/PRESET, unless it is there.
+configure() {
+	local preset=$1 tree=$root/_build/$1 log
 	# a checkout that was copied or moved brings a build tree that belongs elsewhere
 	if [ -f "$tree/CMakeCache.txt" ] && ! grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$root" "$tree/CMakeCache.txt"; then
 		rm -rf -- "$tree"
 	fi
-	if ! [ -f "$tree/build.ninja" ]; then
-		step "configuring _build/$preset"
-		log=$(mktemp)
-		if ! (cd "$root" && cmake --preset "$preset") >"$log" 2>&1; then
-			cat "$log" >&2
-			rm -f -- "$log"
-			die "cmake --preset $preset failed"
-		fi
+	[ ! -f "$tree/build.ninja" ] || return 0
+	step "configuring _build/$preset"
+	log=$(mktemp)
+	if ! (cd "$root" && cmake --preset "$preset") >"$log" 2>&1; then
+		cat "$log" >&2
 		rm -f -- "$log"
+		die "cmake --preset $preset failed"
 	fi
+	rm -f -- "$log"
+}
+
+# compile PRESET: compiles _build/PRESET where that is needed. Quiet, but for a terminal's progress line.
+compile() {
+	local preset=$1 quiet=(--quiet)
+	configure "$preset"
 	if (cd "$root" && cmake --build --preset "$preset" -- -n 2>/dev/null | grep -q 'no work to do'); then
 		return 0
 	fi
