@@ -73,6 +73,8 @@ int cli_parse(struct cli *cli, int argc, char **argv);
 
 /* Reports `err` on stderr, and as a document on stdout with --json. Returns its exit code. */
 int cli_fail(struct cli *cli, const struct error *err);
+/* Only says it on stderr: the document is written already. */
+int cli_say_error(struct cli *cli, const struct error *err);
 /* A wrong command line: the complaint and one line that says where help is. Returns 2. */
 int cli_usage(struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* "releases.yaml:12:7: error: …" a line; as a document with --json. Returns 3. */
@@ -84,6 +86,8 @@ struct value *cli_document(struct cli *cli, bool ok);
 /* Shortcuts for documents; text may be NULL, which becomes null. */
 void cli_set_text(struct cli *cli, struct value *map, const char *key, const char *text);
 void cli_set(struct cli *cli, struct value *map, const char *key, struct value *value);
+/* "12.3 MiB" */
+const char *cli_size(struct cli *cli, int64_t bytes);
 /* How an absolute path reads from the current folder. */
 const char *cli_shown(struct cli *cli, const char *path);
 

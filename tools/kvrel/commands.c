@@ -73,6 +73,7 @@ static const struct option list_options[] = {
 	PROJECT,
 	COMMON,
 };
+static const struct option verify_options[] = { QUIET, COMMON };
 static const struct option help_options[] = { COMMON };
 
 #define OPTIONS(table) .options = (table), .option_count = ARRAY_LEN(table)
@@ -138,6 +139,50 @@ const struct command commands[] = {
 		.examples = "  kvrel init\n  kvrel init --force\n",
 		OPTIONS(init_options),
 		.run = cmd_init,
+	},
+	{
+		.name = "inspect",
+		.summary = "Show what is in a bundle and where it runs",
+		.arguments = "BUNDLE",
+		.page = "BUNDLE is a bundle's folder or a tarball of one. Prints components, libraries and the "
+			"packages "
+			"they came from, sizes, the CPU and kernel it needs, and what is looked for at run time but "
+			"not inside.",
+		.examples = "  kvrel inspect _build/rel/foo\n  kvrel inspect _build/foo-0.0.1.tar.zst --json\n",
+		OPTIONS(help_options),
+		.arguments_min = 1,
+		.arguments_max = 1,
+		.completes = COMPLETES_BUNDLES,
+		.run = cmd_inspect,
+	},
+	{
+		.name = "verify",
+		.summary = "Check every file of a bundle against its manifest",
+		.arguments = "BUNDLE",
+		.page = "BUNDLE is a bundle's folder or a tarball of one. Each file that was changed, is missing or "
+			"was added "
+			"is named, and the exit code is 4 then. The folders data and tmp of a node and its cookie are "
+			"no part of the bundle.",
+		.examples = "  kvrel verify _build/rel/foo\n  kvrel verify foo-0.0.1.tar.zst --quiet && deploy\n",
+		OPTIONS(verify_options),
+		.arguments_min = 1,
+		.arguments_max = 1,
+		.completes = COMPLETES_BUNDLES,
+		.run = cmd_verify,
+	},
+	{
+		.name = "diff",
+		.summary = "Show what changes from one bundle to another",
+		.arguments = "OLD NEW",
+		.page = "OLD and NEW are bundles' folders or tarballs. Prints what was added (+), removed (-) and "
+			"changed "
+			"(~): components, the packages that libraries came from, and files with their sizes.",
+		.examples = "  kvrel diff foo-0.0.1.tar.zst _build/rel/foo\n",
+		OPTIONS(help_options),
+		.arguments_min = 2,
+		.arguments_max = 2,
+		.completes = COMPLETES_BUNDLES,
+		.run = cmd_diff,
 	},
 	{
 		.name = "completion",

@@ -69,6 +69,22 @@ int cli_fail(struct cli *cli, const struct error *err)
 	return error_exit_code(err->code);
 }
 
+int cli_say_error(struct cli *cli, const struct error *err)
+{
+	say_error(who(cli), err->message);
+	return error_exit_code(err->code);
+}
+
+const char *cli_size(struct cli *cli, int64_t bytes)
+{
+	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
+	double shown = (double)bytes;
+	size_t unit = 0;
+	for (; shown >= 1024 && unit + 1 < sizeof(units) / sizeof(units[0]); unit++)
+		shown /= 1024;
+	return arena_printf(&cli->arena, unit ? "%.1f %s" : "%.0f %s", shown, units[unit]);
+}
+
 int cli_usage(struct cli *cli, const char *format, ...)
 {
 	struct error err;
