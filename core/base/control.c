@@ -50,7 +50,7 @@ static int header_size(const char *header, size_t *size, struct error *err)
 
 int control_parse(struct slice input, char *type, struct slice *payload, size_t *consumed, struct error *err)
 {
-	size_t size;
+	size_t size = 0;
 	int rc;
 
 	if (input.size < CONTROL_HEADER_BYTES)
@@ -145,7 +145,7 @@ int control_receive(int fd, char *buffer, size_t buffer_size, char *type, struct
 {
 	char header[CONTROL_HEADER_BYTES];
 	int rc = receive_all(fd, header, sizeof(header), err);
-	size_t size;
+	size_t size = 0;
 
 	if (rc <= 0)
 		return rc;
@@ -306,11 +306,13 @@ static int call_at(socket_call *call, int fd, const char *dir, const char *file)
 	if (dir_fd < 0)
 		return errno;
 	if (strlen(dir) + 1 + strlen(file) < room) {
-		snprintf(path, room, "%s/%s", dir, file);
+		if ((size_t)snprintf(path, room, "%s/%s", dir, file) >= room)
+			return ENAMETOOLONG;
 	} else if (access("/proc/self/fd", X_OK) == 0) {
 		snprintf(path, room, "/proc/self/fd/%d/%s", dir_fd, file);
 	} else {
-		snprintf(path, room, "%s", file);
+		if ((size_t)snprintf(path, room, "%s", file) >= room)
+			return ENAMETOOLONG;
 		rc = pthread_create(&thread, NULL, detour_run, &detour);
 		if (rc)
 			return rc;

@@ -23,7 +23,8 @@ static const char *const state_names[] = {
 _Static_assert(ARRAY_LEN(state_names) == COMPONENT_STATE_COUNT, "a name for each state");
 
 #define TO(state) (1u << COMPONENT_##state)
-static const unsigned allowed_moves[] = {
+/* read by an assertion only */
+__attribute__((unused)) static const unsigned allowed_moves[] = {
 	[COMPONENT_DEFINED] = TO(LOADED) | TO(FAILED),
 	[COMPONENT_LOADED] = TO(STARTING),
 	[COMPONENT_STARTING] = TO(STARTED) | TO(FAILED),

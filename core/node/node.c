@@ -30,7 +30,8 @@ static const char *const state_names[] = { "new", "prepared", "booting", "runnin
 _Static_assert(ARRAY_LEN(state_names) == NODE_STATE_COUNT, "a name for each state");
 
 #define TO(state) (1u << NODE_##state)
-static const unsigned allowed_moves[] = {
+/* read by an assertion only */
+__attribute__((unused)) static const unsigned allowed_moves[] = {
 	[NODE_NEW] = TO(PREPARED),
 	[NODE_PREPARED] = TO(BOOTING) | TO(STOPPING),
 	[NODE_BOOTING] = TO(RUNNING) | TO(STOPPING),

@@ -67,7 +67,7 @@ static int cached_by_tool(struct arena *arena, const char *cache_dir, const char
 			  const char *source, const char **out, struct error *err)
 {
 	char input[DIGEST_HEX_BYTES], name[DIGEST_HEX_BYTES];
-	const char *key;
+	const char *key = NULL;
 	int status = find_tool(arena, tool, &key, err);
 	if (status == 0)
 		status = digest_file(source, input, NULL, err);
