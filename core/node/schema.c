@@ -5,7 +5,6 @@
 #include "base/term.h"
 #include "base/text.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -66,11 +65,13 @@ static bool as_integer(const struct value *given, int64_t *out)
 		*out = given->integer;
 		return true;
 	}
-	if (given->type != VALUE_FLOAT ||
-	    !(given->number >= -9007199254740992.0 && given->number <= 9007199254740992.0) ||
-	    floor(given->number) != given->number)
+	const double exact = 9007199254740992.0; /* 2^53: beyond it doubles skip integers */
+	if (given->type != VALUE_FLOAT || !(given->number >= -exact && given->number <= exact))
 		return false;
-	*out = (int64_t)given->number;
+	int64_t number = (int64_t)given->number;
+	if ((double)number != given->number)
+		return false;
+	*out = number;
 	return true;
 }
 

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct echo {
 	struct kvrel_node *node;
@@ -104,6 +105,9 @@ static int start(struct kvrel_node *node, const struct kvrel_api *api, void **st
 
 static void stop(void *state)
 {
+	struct echo *echo = state;
+	while (echo->api->value_bool(echo->api->config(echo->node, "hang")))
+		pause();
 	free(state);
 }
 
