@@ -73,7 +73,7 @@ static const struct option list_options[] = {
 	PROJECT,
 	COMMON,
 };
-static const struct option verify_options[] = { QUIET, COMMON };
+static const struct option quiet_options[] = { QUIET, COMMON };
 static const struct option help_options[] = { COMMON };
 
 #define OPTIONS(table) .options = (table), .option_count = ARRAY_LEN(table)
@@ -141,6 +141,21 @@ const struct command commands[] = {
 		.run = cmd_init,
 	},
 	{
+		.name = "new",
+		.summary = "Begin a project with one component and one release",
+		.arguments = "NAME",
+		.page = "Creates the folder NAME with a component that compiles, a test, a releases.yaml and the "
+			"commented "
+			"files of 'kvrel init'. NAME may be a path; its last part names project, component and "
+			"release. "
+			"A folder that holds something is left alone.",
+		.examples = "  kvrel new hello && cd hello && kvrel build\n",
+		OPTIONS(quiet_options),
+		.arguments_min = 1,
+		.arguments_max = 1,
+		.run = cmd_new,
+	},
+	{
 		.name = "inspect",
 		.summary = "Show what is in a bundle and where it runs",
 		.arguments = "BUNDLE",
@@ -164,7 +179,7 @@ const struct command commands[] = {
 			"is named, and the exit code is 4 then. The folders data and tmp of a node and its cookie are "
 			"no part of the bundle.",
 		.examples = "  kvrel verify _build/rel/foo\n  kvrel verify foo-0.0.1.tar.zst --quiet && deploy\n",
-		OPTIONS(verify_options),
+		OPTIONS(quiet_options),
 		.arguments_min = 1,
 		.arguments_max = 1,
 		.completes = COMPLETES_BUNDLES,
