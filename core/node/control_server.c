@@ -63,6 +63,7 @@ struct control_server {
 };
 
 static void on_client(uv_poll_t *handle, int status, int events);
+static bool take_frame(struct client *client);
 
 /* ---- a client's life ---- */
 
@@ -165,7 +166,9 @@ static void on_session_ended(struct main_job *job)
 {
 	struct client *client = (struct client *)((char *)job - offsetof(struct client, session_ended));
 	session_free(TAKE_PTR(client->session));
-	if (client->closing || (client->eof && client->in.size == 0))
+	while (take_frame(client))
+		;
+	if (client->closing || (client->eof && client->session == NULL))
 		close_client(client);
 	else
 		watch(client);
@@ -285,8 +288,7 @@ static void on_session_frame(struct client *client, enum control_type type, stru
 {
 	if (type == CONTROL_INTERRUPT)
 		session_interrupt(client->session);
-	else if (type != CONTROL_LINE || memchr(payload.data, '\n', payload.size) != NULL ||
-		 !session_line(client->session, payload))
+	else if (memchr(payload.data, '\n', payload.size) != NULL || !session_line(client->session, payload))
 		close_client(client);
 }
 
@@ -302,6 +304,9 @@ static bool take_frame(struct client *client)
 	if (rc < 0)
 		close_client(client);
 	if (rc <= 0)
+		return false;
+	/* the next request may come before this thread knows that the session has ended */
+	if (client->session != NULL && type != CONTROL_LINE && type != CONTROL_INTERRUPT)
 		return false;
 	if (client->session != NULL)
 		on_session_frame(client, (enum control_type)type, payload);
