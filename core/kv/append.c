@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Appending one frame: everything that changes memtables, buckets and their counts is here, under the write lock, so
+ * that the log tells exactly what happened in memory.
+ */
+#include "durable.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* ---- room -------------------------------------------------------------------------------------------------- */
+
+static int next_segment(struct durable *store, uint64_t *number)
+{
+	int fd = store->spare.fd;
+
+	if (fd >= 0) {
+		*number = store->spare.number;
+		store->spare.fd = -1;
+		return fd;
+	}
+	*number = store->log.next_number++;
+	return segment_create(store->log.dir_fd, *number, store->options.segment_size);
+}
+
+static int refuse_backlog(struct durable *store, struct kv_error *err)
+{
+	struct applier *applier = &store->applier;
+
+	if (!atomic_load(&applier->stuck))
+		return kv_fail(err, "the store cannot take more at this moment: try again");
+	pthread_mutex_lock(&applier->lock);
+	kv_fail(err, "the store cannot take more: %.*s", (int)sizeof(err->message) - 64, applier->reason);
+	pthread_mutex_unlock(&applier->lock);
+	return -1;
+}
+
+int rotate(struct durable *store, struct kv_error *err)
+{
+	struct memtable *before = atomic_load(&store->newest), *memtable;
+	uint64_t number, base = before != NULL ? memtable_end(before) : store->pages.state.applied;
+	int fd;
+
+	if (before != NULL && before->id - atomic_load(&store->retired) >= MEMTABLES_MAX)
+		return refuse_backlog(store, err);
+	fd = next_segment(store, &number);
+	if (fd < 0)
+		return kv_fail(err, "cannot make room in the log: %s%s", strerror(errno),
+			       errno == ENOSPC ? ": make room on the disk" : "");
+	memtable = memtable_new(before != NULL ? before->id + 1 : 1, number, base, store->options.segment_size, fd);
+	if (memtable == NULL) {
+		close(fd);
+		segment_remove(store->log.dir_fd, number);
+		return kv_fail(err, "out of memory");
+	}
+	segment_begin(memtable, store->pages.state.store);
+	atomic_store(&memtable->older, before);
+	if (before != NULL) {
+		atomic_store(&before->newer, memtable);
+		atomic_store(&before->frozen, true);
+	}
+	atomic_store(&store->newest_base, base);
+	atomic_store(&store->newest_id, memtable->id);
+	atomic_store_explicit(&store->newest, memtable, memory_order_release);
+	if (before != NULL)
+		applier_nudge(store);
+	return 0;
+}
+
+int append_begin(struct appender *appender, struct durable *store, size_t bytes, uint32_t entries, struct kv_error *err)
+{
+	size_t needed = frame_size(bytes), limit;
+
+	pthread_mutex_lock(&store->write_lock);
+	struct memtable *memtable = atomic_load(&store->newest);
+
+	limit = memtable->size - MARK_FRAME_SIZE; /* the mark behind it has to fit as well */
+	if (log_broken(&store->log)) {
+		kv_fail(err, "%s", store->log.reason);
+	} else if (needed > limit - sizeof(struct segment_header)) {
+		kv_fail(err, "the request is larger than a segment of the log: raise kv.log_segment_size");
+	} else if (memtable->used + needed > limit && rotate(store, err) != 0) {
+		/* said */
+	} else if (!memtable_reserve(memtable = atomic_load(&store->newest), entries)) {
+		kv_fail(err, "out of memory");
+	} else {
+		*appender = (struct appender){ .store = store,
+					       .memtable = memtable,
+					       .frame = memtable->buffer + memtable->used };
+		appender->at = appender->frame + sizeof(struct frame);
+		if (memtable->began_ms == 0)
+			memtable->began_ms = now_ms();
+		return 0;
+	}
+	pthread_mutex_unlock(&store->write_lock);
+	return -1;
+}
+
+uint64_t append_end(struct appender *appender, struct bucket *bucket)
+{
+	struct memtable *memtable = appender->memtable;
+	struct frame *frame = (struct frame *)(void *)appender->frame;
+	uint64_t end = 0;
+	size_t size = (size_t)(appender->at - appender->frame) - sizeof(*frame);
+
+	if (size > 0) {
+		frame->size = (uint32_t)size;
+		frame->position = memtable_position(memtable, frame);
+		frame->checksum = frame_checksum(frame, memtable->number);
+		memtable->used += frame_size(size);
+		end = memtable_end(memtable);
+		if (memtable->used > memtable->size / 2 && memtable->used - frame_size(size) <= memtable->size / 2)
+			applier_nudge(appender->store); /* the next segment will be needed soon */
+		if (bucket != NULL)
+			atomic_store_explicit(&bucket->changed, end, memory_order_release);
+	}
+	pthread_mutex_unlock(&appender->store->write_lock);
+	return end;
+}
+
+/* ---- records ----------------------------------------------------------------------------------------------- */
+
+static const struct record *put_record(struct appender *appender, enum record_kind kind, uint64_t bucket,
+				       struct kvrel_slice key, struct kvrel_slice value)
+{
+	const struct record *record = record_write(appender->at, kind, bucket, key, value);
+
+	appender->at += record_size(key.size, value.size);
+	return record;
+}
+
+/* What happens to a key in memory when its record is there. Whether the key was there before. */
+static bool set_key(struct durable *store, struct memtable *memtable, const struct slot *slot, struct bucket *bucket,
+		    uint64_t hash, const struct record *record, bool below)
+{
+	struct kvrel_slice key = record_key(record);
+	struct entry *entry = memtable_find(memtable, bucket, (uint32_t)hash, key);
+	struct found found;
+	bool existed = below;
+
+	if (entry != NULL)
+		existed = atomic_load_explicit(&entry->record, memory_order_relaxed)->kind == RECORD_PUT;
+	else if (find_in_memory(store, slot, bucket, hash, key, &found))
+		existed = found.there;
+	/* before the count: whoever sees that has to wait for this */
+	atomic_store_explicit(&bucket->changed, memtable_position(memtable, record) + 1, memory_order_release);
+	memtable_set(memtable, entry, bucket, (uint32_t)hash, record, existed);
+	if (existed != (record->kind == RECORD_PUT))
+		atomic_fetch_add_explicit(&bucket->count, existed ? -1 : 1, memory_order_release);
+	return existed;
+}
+
+bool append_record(struct appender *appender, const struct slot *slot, struct bucket *bucket, enum record_kind kind,
+		   uint64_t hash, struct kvrel_slice key, struct kvrel_slice value, bool below)
+{
+	const struct record *record = put_record(appender, kind, bucket->id, key, value);
+
+	return set_key(appender->store, appender->memtable, slot, bucket, hash, record, below);
+}
+
+void replay_key(struct durable *store, struct memtable *memtable, struct bucket *bucket, const struct record *record,
+		const struct slot *slot, bool below)
+{
+	uint64_t hash = hash_in_bucket(bucket, hash_name(store, record_key(record)));
+
+	set_key(store, memtable, slot, bucket, hash, record, below);
+}
+
+/* ---- buckets ----------------------------------------------------------------------------------------------- */
+
+size_t append_bucket_bytes(struct kvrel_slice name)
+{
+	return 2 * record_size(name.size, 1);
+}
+
+struct bucket *append_bucket(struct appender *appender, struct kvrel_slice name, struct bucket *bucket)
+{
+	struct durable *store = appender->store;
+	uint64_t hash;
+
+	if (bucket != NULL && !bucket_is(bucket, BUCKET_DEAD | BUCKET_LEAVING))
+		return bucket;
+	hash = hash_name(store, name);
+	bucket = bucket_table_find(&store->buckets, name, hash);
+	if (bucket != NULL && !bucket_is(bucket, BUCKET_DEAD))
+		return bucket;
+	bucket = bucket_new(name, hash, store->next_bucket);
+	if (bucket == NULL || !bucket_table_set(&store->buckets, bucket)) {
+		free(bucket);
+		return NULL;
+	}
+	store->next_bucket++;
+	return bucket;
+}
+
+/* A change of the directory, remembered as a key of bucket 0 for listings and for the pages. */
+static void set_directory(struct appender *appender, const struct record *record, uint64_t name_hash)
+{
+	struct durable *store = appender->store;
+	struct bucket *directory = &store->directory;
+	uint32_t hash = (uint32_t)hash_in_bucket(directory, name_hash);
+	struct memtable *memtable = appender->memtable;
+
+	memtable_set(memtable, memtable_find(memtable, directory, hash, record_key(record)), directory, hash, record,
+		     false);
+	atomic_store_explicit(&store->directory_changed, memtable_position(memtable, record) + 1, memory_order_release);
+}
+
+void append_existence(struct appender *appender, struct bucket *bucket, bool stays)
+{
+	bool exists = bucket_is(bucket, BUCKET_EXISTS);
+
+	if (!exists || (stays && !bucket_is(bucket, BUCKET_STAYS))) {
+		set_directory(appender,
+			      put_record(appender, RECORD_CREATE, bucket->id, bucket_name(bucket),
+					 (struct kvrel_slice){ stays ? "\1" : "\0", 1 }),
+			      bucket->hash);
+		atomic_store_explicit(&bucket->state, BUCKET_EXISTS | (stays ? BUCKET_STAYS : 0), memory_order_release);
+		bucket_list_add(&appender->memtable->made, bucket);
+		if (!exists)
+			atomic_fetch_add(&appender->store->bucket_count, 1);
+	} else if (bucket->announced != appender->memtable->id) {
+		put_record(appender, RECORD_NAME, bucket->id, bucket_name(bucket), (struct kvrel_slice){ 0 });
+	}
+	bucket->announced = appender->memtable->id;
+}
+
+static void append_end_of_bucket(struct appender *appender, struct bucket *bucket, enum record_kind kind,
+				 uint32_t state)
+{
+	set_directory(appender, put_record(appender, kind, bucket->id, bucket_name(bucket), (struct kvrel_slice){ 0 }),
+		      bucket->hash);
+	bucket->died = memtable_position(appender->memtable, appender->frame);
+	atomic_store_explicit(&bucket->state, state, memory_order_release);
+	atomic_fetch_sub(&appender->store->bucket_count, 1);
+	bucket_list_add(&appender->memtable->gone, bucket);
+}
+
+void append_vanish(struct appender *appender, struct bucket *bucket)
+{
+	append_end_of_bucket(appender, bucket, RECORD_VANISH, 0);
+}
+
+void append_drop(struct appender *appender, struct bucket *bucket)
+{
+	append_end_of_bucket(appender, bucket, RECORD_DROP, BUCKET_DEAD);
+}

@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From memtables to pages. A frozen memtable is sorted by bucket and key, so that LMDB touches each page once, and put
+ * in by a few transactions, each of them synced: LMDB without sync would not survive a power loss between two
+ * checkpoints.
+ *
+ * Crashes between those transactions are harmless because a replay of the segment ends in the same state: values are
+ * absolute, and a bucket's count in the pages always is the number of its keys in the pages. For that the order
+ * matters: buckets that begin to exist come first, those that cease to come last, together with the position that says
+ * the segment is done.
+ */
+#include "apply.h"
+
+#include <stdlib.h>
+
+enum { BYTES_PER_TRANSACTION = 16 << 20, RECORDS_PER_TRANSACTION = 8192 };
+
+static int item_compare(const void *a, const void *b, void *pages)
+{
+	const struct item *left = a, *right = b;
+
+	if (left->bucket != right->bucket)
+		return left->bucket < right->bucket ? -1 : 1;
+	return page_key_compare(pages, record_key(left->record), record_key(right->record));
+}
+
+static int bucket_compare(const void *a, const void *b)
+{
+	const struct bucket *left = *(struct bucket *const *)a, *right = *(struct bucket *const *)b;
+
+	return (left->id > right->id) - (left->id < right->id);
+}
+
+static bool died_here(const struct apply *apply, const struct bucket *bucket)
+{
+	return bucket_is(bucket, BUCKET_DEAD) && bucket->died < memtable_end(apply->memtable);
+}
+
+int apply_init(struct apply *apply, struct durable *store, struct memtable *memtable)
+{
+	uint32_t count = atomic_load(&memtable->entry_count);
+
+	*apply = (struct apply){ .store = store, .memtable = memtable, .state = store->pages.state };
+	apply->items = malloc(((size_t)count + 1) * sizeof(*apply->items));
+	if (apply->items == NULL)
+		return ENOMEM;
+	for (uint32_t i = 0; i < count; i++) {
+		const struct entry *entry = &memtable->entries[i];
+
+		if (died_here(apply, entry->bucket))
+			continue;
+		apply->items[apply->count++] = (struct item){ .bucket = entry->bucket->id,
+							      .record = atomic_load(&entry->record),
+							      .node = entry->bucket,
+							      .existed = entry->existed };
+		apply->directory_count += entry->bucket->id == 0;
+	}
+	qsort_r(apply->items, apply->count, sizeof(*apply->items), item_compare, &store->pages);
+	if (memtable->made.count > 0)
+		qsort(memtable->made.items, memtable->made.count, sizeof(struct bucket *), bucket_compare);
+	return 0;
+}
+
+void apply_done(struct apply *apply)
+{
+	free(apply->items);
+	free(apply->undo);
+}
+
+/* ---- what a transaction changed in memory, should it fail --------------------------------------------------- */
+
+static int touch(struct apply *apply, struct bucket *bucket)
+{
+	if (bucket->stored.touched == apply->transaction)
+		return 0;
+	if (apply->undo_count == apply->undo_capacity) {
+		size_t capacity = apply->undo_capacity > 0 ? apply->undo_capacity * 2 : 64;
+		struct undo *grown = realloc(apply->undo, capacity * sizeof(*grown));
+
+		if (grown == NULL)
+			return ENOMEM;
+		apply->undo = grown;
+		apply->undo_capacity = capacity;
+	}
+	apply->undo[apply->undo_count++] =
+		(struct undo){ bucket, bucket->stored.there, bucket->stored.stays, bucket->stored.count };
+	bucket->stored.touched = apply->transaction;
+	return 0;
+}
+
+static void take_back(struct apply *apply)
+{
+	while (apply->undo_count > 0) {
+		const struct undo *undo = &apply->undo[--apply->undo_count];
+
+		undo->bucket->stored.there = undo->there;
+		undo->bucket->stored.stays = undo->stays;
+		undo->bucket->stored.count = undo->count;
+	}
+}
+
+/* ---- the directory ----------------------------------------------------------------------------------------- */
+
+static int put_directory(struct apply *apply, const struct bucket *bucket)
+{
+	struct page_bucket page = { bucket->id, bucket->stored.count, bucket->stored.stays };
+	MDB_val value = { sizeof(page), &page };
+	struct page_key key;
+
+	return page_put(&apply->store->pages, apply->txn, NULL, 0, bucket_name(bucket), &key,
+			(struct kvrel_slice){ value.mv_data, value.mv_size });
+}
+
+/* 0 and what the pages hold of that name, MDB_NOTFOUND. */
+static int get_directory(struct apply *apply, struct kvrel_slice name, struct page_bucket *page)
+{
+	struct kvrel_slice stored_name, value;
+	struct page_key key;
+	MDB_val stored;
+	int code;
+
+	page_key_set(&apply->store->pages, &key, 0, name);
+	code = mdb_get(apply->txn, apply->store->pages.data, &key.val, &stored);
+	if (code != 0)
+		return code;
+	if (!page_entry_split(&key.val, &stored, &stored_name, &value) || value.size != sizeof(*page))
+		return MDB_CORRUPTED;
+	memcpy(page, value.data, sizeof(*page));
+	return 0;
+}
+
+static int put_garbage(struct apply *apply, uint64_t id)
+{
+	struct page_key key;
+	MDB_val nothing = { 0, NULL };
+
+	page_key_set(&apply->store->pages, &key, id, (struct kvrel_slice){ 0 });
+	return mdb_put(apply->txn, apply->store->pages.garbage, &key.val, &nothing, 0);
+}
+
+static struct bucket *made_bucket(const struct apply *apply, uint64_t id)
+{
+	const struct bucket_list *made = &apply->memtable->made;
+	size_t low = 0, high = made->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (made->items[middle]->id < id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < made->count && made->items[low]->id == id ? made->items[low] : NULL;
+}
+
+static int begin_bucket(struct apply *apply, const struct record *record)
+{
+	struct bucket *bucket = made_bucket(apply, record_bucket(record));
+	struct page_bucket page;
+	int code = get_directory(apply, record_key(record), &page);
+
+	if (bucket == NULL)
+		return MDB_CORRUPTED;
+	if (code == 0 && page.id != bucket->id)
+		code = put_garbage(apply, page.id);
+	else if (code == MDB_NOTFOUND) {
+		apply->state.bucket_count++;
+		code = 0;
+	}
+	if (code == 0)
+		code = touch(apply, bucket);
+	if (code != 0)
+		return code;
+	bucket->stored.there = true;
+	bucket->stored.stays = record_value(record).data[0] != 0;
+	return put_directory(apply, bucket);
+}
+
+static int end_bucket(struct apply *apply, const struct record *record)
+{
+	struct page_bucket page;
+	struct page_key key;
+	int code = get_directory(apply, record_key(record), &page);
+
+	if (code != 0)
+		return code == MDB_NOTFOUND ? 0 : code;
+	page_key_set(&apply->store->pages, &key, 0, record_key(record));
+	code = mdb_del(apply->txn, apply->store->pages.data, &key.val, NULL);
+	if (code == 0 && (record->kind == RECORD_DROP || page.id != record_bucket(record)))
+		code = put_garbage(apply, page.id);
+	apply->state.bucket_count--;
+	return code;
+}
+
+/* ---- keys -------------------------------------------------------------------------------------------------- */
+
+static int apply_key(struct apply *apply, const struct item *item)
+{
+	const struct pages *pages = &apply->store->pages;
+	struct page_key key;
+	int code = touch(apply, item->node);
+
+	if (code != 0)
+		return code;
+	if (item->record->kind == RECORD_PUT) {
+		item->node->stored.count += !item->existed;
+		return page_put(pages, apply->txn, apply->cursor, item->bucket, record_key(item->record), &key,
+				record_value(item->record));
+	}
+	if (!item->existed)
+		return 0;
+	item->node->stored.count--;
+	page_key_set(pages, &key, item->bucket, record_key(item->record));
+	code = mdb_del(apply->txn, pages->data, &key.val, NULL);
+	return code == MDB_NOTFOUND ? 0 : code;
+}
+
+static int apply_item(struct apply *apply, size_t at)
+{
+	const struct item *item = &apply->items[at < apply->count ? at : at - apply->count];
+	bool begins = item->record->kind == RECORD_CREATE;
+
+	if (item->bucket != 0)
+		return apply_key(apply, item);
+	if (at < apply->count)
+		return begins ? begin_bucket(apply, item->record) : 0;
+	return begins ? 0 : end_bucket(apply, item->record);
+}
+
+/* The counts of the buckets that this transaction touched. */
+static int put_counts(struct apply *apply)
+{
+	int code = 0;
+
+	for (size_t i = 0; code == 0 && i < apply->undo_count; i++)
+		if (apply->undo[i].bucket->stored.there)
+			code = put_directory(apply, apply->undo[i].bucket);
+	return code;
+}
+
+/* ---- transactions ------------------------------------------------------------------------------------------ */
+
+/* The sparser the records lie over the pages, the more pages, that is memory, each of them costs. */
+static size_t records_per_transaction(struct apply *apply)
+{
+	size_t per_page = 1;
+	MDB_stat stat;
+
+	if (mdb_stat(apply->txn, apply->store->pages.data, &stat) == 0 && stat.ms_leaf_pages > 0)
+		per_page = apply->count / stat.ms_leaf_pages;
+	return RECORDS_PER_TRANSACTION * (per_page > 0 ? per_page < 64 ? per_page : 64 : 1);
+}
+
+static int apply_some(struct apply *apply)
+{
+	size_t end = apply->count + apply->directory_count, records = records_per_transaction(apply), bytes = 0;
+	int code = 0;
+
+	while (code == 0 && apply->at < end && records-- > 0 && bytes < BYTES_PER_TRANSACTION) {
+		if (apply->at == apply->count && apply->undo_count > 0 && apply->began_at < apply->count) {
+			/* the counts first: what ends now must not come back with them */
+			break;
+		}
+		bytes += apply->items[apply->at < apply->count ? apply->at : apply->at - apply->count]
+				 .record->value_size;
+		code = apply_item(apply, apply->at++);
+	}
+	return code;
+}
+
+static int put_state(struct apply *apply, bool finished)
+{
+	MDB_val key = { 5, (char *)"state" }, value = { sizeof(apply->state), &apply->state };
+
+	if (finished)
+		apply->state.applied = memtable_end(apply->memtable);
+	pthread_mutex_lock(&apply->store->write_lock);
+	apply->state.next_bucket = apply->store->next_bucket;
+	pthread_mutex_unlock(&apply->store->write_lock);
+	return mdb_put(apply->txn, apply->store->pages.meta, &key, &value, 0);
+}
+
+static int begin(struct apply *apply)
+{
+	int code = mdb_txn_begin(apply->store->pages.env, NULL, 0, &apply->txn);
+
+	if (code != 0)
+		return code;
+	apply->transaction = ++apply->store->applier.touches;
+	apply->undo_count = 0;
+	apply->began_at = apply->at;
+	apply->state = apply->store->pages.state;
+	code = mdb_cursor_open(apply->txn, apply->store->pages.data, &apply->cursor);
+	if (code != 0)
+		mdb_txn_abort(apply->txn);
+	return code;
+}
+
+int apply_step(struct apply *apply, bool *finished)
+{
+	int code = begin(apply);
+
+	if (code != 0)
+		return code;
+	code = apply_some(apply);
+	if (code == 0)
+		code = put_counts(apply);
+	*finished = apply->at == apply->count + apply->directory_count;
+	if (code == 0)
+		code = put_state(apply, *finished);
+	mdb_cursor_close(apply->cursor);
+	if (code == 0)
+		code = mdb_txn_commit(apply->txn);
+	else
+		mdb_txn_abort(apply->txn);
+	if (code != 0) {
+		take_back(apply);
+		apply->at = apply->began_at;
+		return code;
+	}
+	pthread_mutex_lock(&apply->store->write_lock);
+	apply->store->pages.state = apply->state;
+	pthread_mutex_unlock(&apply->store->write_lock);
+	atomic_fetch_add(&apply->store->applier.transactions, 1);
+	atomic_fetch_add(&apply->store->applier.records, apply->at - apply->began_at);
+	return 0;
+}
+
+/* ---- what dropped buckets left behind ------------------------------------------------------------------------ */
+
+static int clear_keys(MDB_cursor *cursor, const MDB_val *prefix, bool *empty)
+{
+	MDB_val key = *prefix, value;
+	int code = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE), cleared = 0;
+
+	while (code == 0 && memcmp(key.mv_data, prefix->mv_data, PAGE_ID_BYTES) == 0) {
+		if (cleared++ == RECORDS_PER_TRANSACTION)
+			return 0;
+		code = mdb_cursor_del(cursor, 0);
+		if (code == 0)
+			code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+	}
+	*empty = code == 0 || code == MDB_NOTFOUND;
+	return code == MDB_NOTFOUND ? 0 : code;
+}
+
+static int clear_first(const struct pages *pages, MDB_txn *txn, bool *more)
+{
+	unsigned char id[PAGE_ID_BYTES];
+	MDB_cursor *garbage, *data;
+	MDB_val prefix = { sizeof(id), id }, key, value;
+	bool empty = false;
+	int code = mdb_cursor_open(txn, pages->garbage, &garbage);
+
+	if (code != 0)
+		return code;
+	code = mdb_cursor_get(garbage, &key, &value, MDB_FIRST);
+	*more = code == 0;
+	if (code == 0) {
+		memcpy(id, key.mv_data, sizeof(id));
+		code = mdb_cursor_open(txn, pages->data, &data);
+		if (code == 0) {
+			code = clear_keys(data, &prefix, &empty);
+			mdb_cursor_close(data);
+		}
+		if (code == 0 && empty)
+			code = mdb_cursor_del(garbage, 0);
+	}
+	mdb_cursor_close(garbage);
+	return code == MDB_NOTFOUND ? 0 : code;
+}
+
+int clear_garbage(const struct pages *pages, bool *more)
+{
+	MDB_txn *txn;
+	int code = mdb_txn_begin(pages->env, NULL, 0, &txn);
+
+	*more = false;
+	if (code != 0)
+		return code;
+	code = clear_first(pages, txn, more);
+	if (code == 0 && *more)
+		return mdb_txn_commit(txn);
+	mdb_txn_abort(txn);
+	return code;
+}

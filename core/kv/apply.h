@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/* One memtable on its way into the pages, transaction by transaction; the applying thread's alone. */
+#ifndef KV_APPLY_H
+#define KV_APPLY_H
+
+#include "durable.h"
+
+#include <errno.h>
+
+struct item {
+	uint64_t bucket;
+	const struct record *record;
+	struct bucket *node;
+	bool existed;
+};
+
+struct undo {
+	struct bucket *bucket;
+	bool there;
+	uint8_t stays;
+	int64_t count;
+};
+
+/*
+ * Items in order: the directory's, then keys. Steps go over all of them, of the directory's those that begin a bucket,
+ * and over the directory's again, those that end one.
+ */
+struct apply {
+	struct durable *store;
+	struct memtable *memtable;
+	struct item *items;
+	size_t count, directory_count;
+	size_t at, began_at; /* steps */
+	MDB_txn *txn;
+	MDB_cursor *cursor;
+	struct page_state state;
+	uint64_t transaction;
+	struct undo *undo;
+	size_t undo_count, undo_capacity;
+};
+
+/* The memtable is frozen and synced. 0 or an error of LMDB or errno. */
+int apply_init(struct apply *apply, struct durable *store, struct memtable *memtable);
+void apply_done(struct apply *apply);
+/* One transaction. After an error nothing has happened; it may be tried again. */
+int apply_step(struct apply *apply, bool *finished);
+
+/* Clears some keys of a dropped bucket; *more: there was something, ask again. */
+int clear_garbage(const struct pages *pages, bool *more);
+
+#endif

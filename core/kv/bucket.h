@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Buckets in memory: those that were touched since the start. A node is one life of a bucket: dropping a bucket that
+ * holds keys ends it, and the next bucket of that name is another node with another id, so that the old keys are out of
+ * reach at once and can be cleared away later.
+ *
+ * Names are found without a lock, added and taken out under the store's write lock. A bucket that exists never leaves
+ * the table; one that is gone leaves it when the store no longer holds it and no reader can see an older store
+ * (apply.c).
+ */
+#ifndef KV_BUCKET_H
+#define KV_BUCKET_H
+
+#include "kvrel/component.h"
+
+#include <stdatomic.h>
+
+enum bucket_state {
+	BUCKET_EXISTS = 1,
+	BUCKET_STAYS = 2,   /* made by create: not gone with its last key */
+	BUCKET_DEAD = 4,    /* dropped with keys */
+	BUCKET_LEAVING = 8, /* taken out of the table: look the name up again */
+	BUCKET_GHOST = 16,  /* replay only: a life that the store already knows is over */
+};
+
+struct bucket {
+	uint64_t id;
+	uint64_t hash; /* of the name */
+	_Atomic uint32_t state;
+	_Atomic int64_t count;    /* keys */
+	_Atomic uint64_t changed; /* position in or behind its last write; 0: none since the start */
+	_Atomic uint64_t chain;   /* newest memtable entry of this bucket: memtable id << 32 | entry + 1 */
+	uint64_t announced;       /* id of the memtable whose segment knows the name; under the write lock */
+	uint64_t died;            /* position of the drop */
+	struct {                  /* what the store holds; the applying thread's */
+		bool there;
+		uint8_t stays;
+		int64_t count;
+		uint64_t touched; /* the transaction that has its undo record */
+	} stored;
+	uint32_t name_size;
+	char name[];
+};
+
+static inline struct kvrel_slice bucket_name(const struct bucket *bucket)
+{
+	return (struct kvrel_slice){ bucket->name, bucket->name_size };
+}
+
+static inline bool bucket_is(const struct bucket *bucket, uint32_t state)
+{
+	return (atomic_load_explicit(&bucket->state, memory_order_acquire) & state) != 0;
+}
+
+static inline bool bucket_exists(const struct bucket *bucket)
+{
+	return bucket != NULL && bucket_is(bucket, BUCKET_EXISTS);
+}
+
+/* NULL without memory. */
+struct bucket *bucket_new(struct kvrel_slice name, uint64_t hash, uint64_t id);
+
+struct bucket_array;
+struct bucket_table {
+	_Atomic(struct bucket_array *) array;
+};
+
+int bucket_table_init(struct bucket_table *table);
+/* Frees the nodes that are in it. */
+void bucket_table_done(struct bucket_table *table);
+struct bucket *bucket_table_find(const struct bucket_table *table, struct kvrel_slice name, uint64_t hash);
+/* Puts it in, in place of a node of the same name. The old one is the caller's. False without memory. */
+bool bucket_table_set(struct bucket_table *table, struct bucket *bucket);
+/* Takes it out if it is what its name leads to. */
+void bucket_table_remove(struct bucket_table *table, const struct bucket *bucket);
+
+#endif

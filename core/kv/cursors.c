@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+#include "listing.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CURSOR_COUNT = 4096 };
+
+/* A number is slot + CURSOR_COUNT * turn: it tells its slot, and whether the slot still holds it. */
+struct cursors {
+	pthread_mutex_t lock;
+	uint64_t next;
+	struct {
+		uint64_t number;
+		char *key;
+		size_t size;
+	} slots[CURSOR_COUNT];
+};
+
+struct cursors *cursors_new(void)
+{
+	struct cursors *cursors = calloc(1, sizeof(*cursors));
+
+	if (cursors == NULL)
+		return NULL;
+	pthread_mutex_init(&cursors->lock, NULL);
+	cursors->next = CURSOR_COUNT;
+	return cursors;
+}
+
+void cursors_free(struct cursors *cursors)
+{
+	if (cursors == NULL)
+		return;
+	for (size_t i = 0; i < CURSOR_COUNT; i++)
+		free(cursors->slots[i].key);
+	pthread_mutex_destroy(&cursors->lock);
+	free(cursors);
+}
+
+uint64_t cursors_save(struct cursors *cursors, struct kvrel_slice key)
+{
+	char *copy = malloc(key.size + 1);
+	uint64_t number;
+	size_t slot;
+
+	if (copy == NULL)
+		return 0;
+	memcpy(copy, key.data, key.size);
+	pthread_mutex_lock(&cursors->lock);
+	number = cursors->next++;
+	slot = number % CURSOR_COUNT;
+	free(cursors->slots[slot].key);
+	cursors->slots[slot].number = number;
+	cursors->slots[slot].key = copy;
+	cursors->slots[slot].size = key.size;
+	pthread_mutex_unlock(&cursors->lock);
+	return number;
+}
+
+struct kvrel_slice cursors_find(struct cursors *cursors, uint64_t number)
+{
+	size_t slot = number % CURSOR_COUNT;
+	struct kvrel_slice found = { NULL, 0 };
+
+	pthread_mutex_lock(&cursors->lock);
+	if (number != 0 && cursors->slots[slot].number == number) {
+		size_t size = cursors->slots[slot].size;
+		char *copy = malloc(size + 1);
+
+		if (copy != NULL) {
+			memcpy(copy, cursors->slots[slot].key, size);
+			found = (struct kvrel_slice){ copy, size };
+		}
+	}
+	pthread_mutex_unlock(&cursors->lock);
+	return found;
+}

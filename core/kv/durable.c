@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT */
+/* Workers inside and outside, names, keys wherever they are, and results that wait: what all kinds of requests share.
+ */
+#include "durable.h"
+
+#include "hash.h"
+#include "result.h"
+
+#include <stdlib.h>
+
+/* ---- inside and out ---------------------------------------------------------------------------------------- */
+
+struct slot *slot_enter(struct durable *store, uint32_t worker)
+{
+	struct slot *slot = &store->slots[worker < store->slot_count - 1 ? worker : store->slot_count - 1];
+
+	if (!slot->inside) {
+		slot->inside = true;
+		epoch_enter(&store->epoch, &slot->epoch);
+		slot->retired = atomic_load_explicit(&store->retired, memory_order_acquire);
+		slot->memo = NULL;
+	}
+	return slot;
+}
+
+/* ---- names ------------------------------------------------------------------------------------------------- */
+
+uint64_t hash_name(const struct durable *store, struct kvrel_slice name)
+{
+	return hash_bytes(name.data, name.size, store->seed);
+}
+
+static bool is_memo(const struct slot *slot, struct kvrel_slice name)
+{
+	const struct bucket *memo = slot->memo;
+
+	return memo != NULL && memo->name_size == name.size && memcmp(memo->name, name.data, name.size) == 0 &&
+	       !bucket_is(memo, BUCKET_DEAD | BUCKET_LEAVING);
+}
+
+/* A bucket that the pages know and memory does not: nothing was written to it since the start. */
+static struct bucket *bucket_load(struct durable *store, struct kvrel_slice name, uint64_t hash,
+				  struct kvrel_slice stored)
+{
+	struct page_bucket page;
+	struct bucket *bucket;
+
+	memcpy(&page, stored.data, sizeof(page));
+	pthread_mutex_lock(&store->write_lock);
+	bucket = bucket_table_find(&store->buckets, name, hash);
+	if (bucket == NULL) {
+		bucket = bucket_new(name, hash, page.id);
+		if (bucket != NULL) {
+			atomic_store(&bucket->state, BUCKET_EXISTS | (page.stays ? BUCKET_STAYS : 0));
+			atomic_store(&bucket->count, page.count);
+			bucket->stored.there = true;
+			bucket->stored.stays = page.stays != 0;
+			bucket->stored.count = page.count;
+			if (!bucket_table_set(&store->buckets, bucket)) {
+				free(bucket);
+				bucket = NULL;
+			}
+		}
+	}
+	pthread_mutex_unlock(&store->write_lock);
+	return bucket;
+}
+
+static int bucket_from_pages(struct durable *store, struct slot *slot, struct kvrel_slice name, uint64_t hash,
+			     struct bucket **out, struct kv_error *err)
+{
+	struct kvrel_slice stored;
+	int found = page_find(&slot->reader, 0, name, hash_in_bucket(&store->directory, hash), &stored, err);
+
+	if (found < 0)
+		return -1;
+	*out = NULL;
+	if (found == 0)
+		return 0;
+	if (stored.size != sizeof(struct page_bucket))
+		return kv_fail(err, "kv store: the record of a bucket is damaged: restore a backup");
+	*out = bucket_load(store, name, hash, stored);
+	return *out != NULL ? 0 : kv_fail(err, "out of memory");
+}
+
+int bucket_look_up(struct durable *store, struct slot *slot, struct kvrel_slice name, struct bucket **out,
+		   struct kv_error *err)
+{
+	uint64_t hash;
+
+	if (is_memo(slot, name)) {
+		*out = slot->memo;
+		return 0;
+	}
+	hash = hash_name(store, name);
+	*out = bucket_table_find(&store->buckets, name, hash);
+	if (*out == NULL && bucket_from_pages(store, slot, name, hash, out, err) != 0)
+		return -1;
+	slot->memo = *out;
+	return 0;
+}
+
+/* ---- keys -------------------------------------------------------------------------------------------------- */
+
+bool find_in_memory(struct durable *store, const struct slot *slot, const struct bucket *bucket, uint64_t hash,
+		    struct kvrel_slice key, struct found *found)
+{
+	struct memtable *memtable = atomic_load_explicit(&store->newest, memory_order_acquire);
+	const struct entry *entry;
+
+	while ((entry = memtable_find(memtable, bucket, (uint32_t)hash, key)) == NULL) {
+		if (memtable->id == slot->retired + 1)
+			return false;
+		memtable = atomic_load_explicit(&memtable->older, memory_order_acquire);
+	}
+	const struct record *record = atomic_load_explicit(&entry->record, memory_order_acquire);
+
+	*found = (struct found){ .there = record->kind == RECORD_PUT,
+				 .in_memory = true,
+				 .value = record_value(record),
+				 .position = memtable_position(memtable, record) + 1 };
+	return true;
+}
+
+int find_key(struct durable *store, struct slot *slot, const struct bucket *bucket, uint64_t hash,
+	     struct kvrel_slice key, struct found *found, struct kv_error *err)
+{
+	int there;
+
+	if (find_in_memory(store, slot, bucket, hash, key, found))
+		return 0;
+	*found = (struct found){ 0 };
+	there = page_find(&slot->reader, bucket->id, key, hash, &found->value, err);
+	found->there = there > 0;
+	return there < 0 ? -1 : 0;
+}
+
+/* ---- waiting ----------------------------------------------------------------------------------------------- */
+
+/*
+ * How a waiting call keeps its result: scratch[1] the position it waits for, scratch[2] the kind below, scratch[3] a
+ * number or a copy of the result.
+ */
+enum waiting { WAITING_NIL, WAITING_INT, WAITING_NOT_FOUND, WAITING_COPY, WAITING_NO_MEMORY };
+
+uint64_t admitted(const struct durable *store)
+{
+	uint64_t backlog = atomic_load(&store->newest_id) - atomic_load(&store->retired);
+
+	return backlog <= MEMTABLES_SLOW ? UINT64_MAX : atomic_load(&store->newest_base);
+}
+
+uint64_t settled(const struct durable *store)
+{
+	uint64_t limit = admitted(store);
+
+	if (atomic_load_explicit(&store->log.durability, memory_order_relaxed) == ENGINE_ALWAYS) {
+		uint64_t durable = atomic_load_explicit(&store->log.durable, memory_order_acquire);
+
+		return durable < limit ? durable : limit;
+	}
+	return limit;
+}
+
+static void wait_for(struct slot *slot, struct kvrel_call *call, uint64_t position, enum waiting kind, uint64_t payload)
+{
+	call->scratch[1] = position;
+	call->scratch[2] = kind;
+	call->scratch[3] = payload;
+	call->next = NULL;
+	if (slot->waiting.last != NULL)
+		slot->waiting.last->next = call;
+	else
+		slot->waiting.first = call;
+	slot->waiting.last = call;
+}
+
+void wait_for_sync(struct slot *slot, struct kvrel_call *call)
+{
+	wait_for(slot, call, 0, WAITING_NIL, 0);
+}
+
+uint64_t waiting_position(const struct kvrel_call *call)
+{
+	return call->scratch[1];
+}
+
+void waiting_complete(struct kvrel_call *call, const char *reason)
+{
+	enum waiting kind = (enum waiting)call->scratch[2];
+	struct kvrel_result *copy = kind == WAITING_COPY ? (struct kvrel_result *)(uintptr_t)call->scratch[3] : NULL;
+
+	if (reason != NULL)
+		result_error(call, reason);
+	else if (kind == WAITING_NIL)
+		result_nil(call);
+	else if (kind == WAITING_INT)
+		result_int(call, (int64_t)call->scratch[3]);
+	else if (kind == WAITING_NOT_FOUND)
+		result_not_found(call);
+	else if (kind == WAITING_NO_MEMORY)
+		result_error(call, "out of memory");
+	else
+		call->complete(call, copy);
+	free(copy);
+}
+
+void finish(struct durable *store, struct slot *slot, struct kvrel_call *call, uint64_t position,
+	    const struct kvrel_result *result)
+{
+	if (position == 0 || position <= settled(store)) {
+		call->complete(call, result);
+	} else if (result->status == KVREL_NOT_FOUND) {
+		wait_for(slot, call, position, WAITING_NOT_FOUND, 0);
+	} else if (result->status == KVREL_OK && result->kind == KVREL_NIL) {
+		wait_for(slot, call, position, WAITING_NIL, 0);
+	} else if (result->status == KVREL_OK && result->kind == KVREL_INT) {
+		wait_for(slot, call, position, WAITING_INT, (uint64_t)result->integer);
+	} else {
+		struct kvrel_result *copy = result_copy(result);
+
+		wait_for(slot, call, position, copy != NULL ? WAITING_COPY : WAITING_NO_MEMORY, (uintptr_t)copy);
+	}
+}
+
+void finish_int(struct durable *store, struct slot *slot, struct kvrel_call *call, uint64_t position, int64_t integer)
+{
+	const struct kvrel_result result = { .status = KVREL_OK, .kind = KVREL_INT, .integer = integer };
+
+	finish(store, slot, call, position, &result);
+}
+
+void finish_nil(struct durable *store, struct slot *slot, struct kvrel_call *call, uint64_t position)
+{
+	const struct kvrel_result result = { .status = KVREL_OK, .kind = KVREL_NIL };
+
+	finish(store, slot, call, position, &result);
+}
+
+void finish_not_found(struct durable *store, struct slot *slot, struct kvrel_call *call, uint64_t position)
+{
+	const struct kvrel_result result = { .status = KVREL_NOT_FOUND };
+
+	finish(store, slot, call, position, &result);
+}

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The durable engine: a log in front of LMDB.
+ *
+ * A write goes into the newest memtable, which is the log's newest segment, and is acknowledged when the log is synced.
+ * When a segment is full, or its oldest write is, the memtable is frozen, and the applying thread puts what it amounts
+ * to into LMDB in order of keys, in a few synced transactions. Then the segment is done with: that is the checkpoint. A
+ * read looks into the memtables, newest first, then into LMDB.
+ *
+ * Who holds what: write_lock is for appending, memtables' entries, the bucket table and ids. Readers hold nothing; a
+ * worker is inside the epoch from its first request of a wake-up to batch_end and sees, besides LMDB's snapshot, all
+ * memtables younger than `retired` was when it came in. So the snapshot, which is taken later, holds at least what the
+ * memtables it looks into do not.
+ *
+ * A result that rests on a write waits until that write is durable. How far that is, is one number, a position in the
+ * log.
+ */
+#ifndef KV_DURABLE_H
+#define KV_DURABLE_H
+
+#include "bucket.h"
+#include "engine.h"
+#include "epoch.h"
+#include "listing.h"
+#include "log.h"
+#include "memtable.h"
+#include "pages.h"
+
+#include <pthread.h>
+
+enum {
+	MEMTABLES_SLOW = 4, /* so many unapplied: acknowledgements wait for the applying thread */
+	MEMTABLES_MAX = 10, /* so many: writes are refused */
+};
+
+/* One worker's; the last one is shared by threads that are not workers, under no_worker_lock. */
+struct slot {
+	struct epoch_reader epoch;
+	bool inside;
+	uint64_t retired; /* the store's when it came inside */
+	struct page_reader reader;
+	struct bucket *memo; /* the bucket found last */
+	struct call_queue waiting;
+	bool wrote;
+	bool sync_wanted;
+};
+
+struct applier {
+	pthread_t thread;
+	bool started;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;    /* something to do */
+	pthread_cond_t applied; /* `retired` moved on, or a failure */
+	bool stopping, nudged;
+	uint64_t freeze_up_to;    /* id of a memtable that somebody wants applied */
+	_Atomic unsigned backups; /* threads that copy */
+	_Atomic bool stuck;
+	char reason[KV_ERROR_BYTES];
+	_Atomic uint64_t transactions, records;
+	uint64_t touches; /* numbers transactions for struct bucket's stored.touched */
+};
+
+struct durable {
+	struct engine engine;
+	struct engine_options options;
+	char dir[4096];
+	int lock_fd;
+
+	struct slot *slots;
+	struct epoch_reader **readers;
+	unsigned slot_count;
+	pthread_mutex_t no_worker_lock;
+	struct epoch epoch;
+	uint64_t seed;
+
+	pthread_mutex_t write_lock;
+	struct bucket_table buckets;
+	struct bucket directory; /* bucket 0: names */
+	uint64_t next_bucket;
+	_Atomic int64_t bucket_count;
+	_Atomic uint64_t directory_changed;
+	_Atomic(struct memtable *) newest;
+	_Atomic uint64_t newest_id, newest_base; /* for who must not look into it */
+	struct memtable *oldest;                 /* the applying thread's */
+	_Atomic uint64_t retired;                /* id of the youngest memtable that the pages hold whole */
+	struct {
+		int fd; /* a segment file for the next memtable; -1: none */
+		uint64_t number;
+	} spare;
+
+	struct pages pages;
+	struct log log;
+	struct applier applier;
+	struct cursors *cursors;
+	_Atomic uint64_t reads, writes;
+};
+
+/* ---- durable.c: inside and out, names, waiting --------------------------------------------------------------------
+ */
+
+struct slot *slot_enter(struct durable *store, uint32_t worker);
+uint64_t hash_name(const struct durable *store, struct kvrel_slice name);
+
+/* A hash of a bucket's key, for memtables (the lower half) and page spots. */
+static inline uint64_t hash_in_bucket(const struct bucket *bucket, uint64_t key_hash)
+{
+	uint64_t mixed = (key_hash ^ bucket->id * 0x9e3779b97f4a7c15u) * 0xd6e8feb86659fd93u;
+
+	return mixed ^ mixed >> 32;
+}
+
+/*
+ * The bucket of that name, existing or not; NULL when neither memory nor pages know it. -1: it could not be read. Stays
+ * valid while the slot is inside.
+ */
+int bucket_look_up(struct durable *store, struct slot *slot, struct kvrel_slice name, struct bucket **out,
+		   struct kv_error *err);
+
+struct found {
+	bool there;
+	bool in_memory;
+	struct kvrel_slice value;
+	uint64_t position; /* of the write that it rests on, plus 1; 0: durable for sure */
+};
+
+/* In memtables only; false when they don't know the key. */
+bool find_in_memory(struct durable *store, const struct slot *slot, const struct bucket *bucket, uint64_t hash,
+		    struct kvrel_slice key, struct found *found);
+int find_key(struct durable *store, struct slot *slot, const struct bucket *bucket, uint64_t hash,
+	     struct kvrel_slice key, struct found *found, struct kv_error *err);
+
+/* Completes the call when what it rests on may be told: everything before `position`. */
+void finish(struct durable *store, struct slot *slot, struct kvrel_call *call, uint64_t position,
+	    const struct kvrel_result *result);
+void finish_int(struct durable *store, struct slot *slot, struct kvrel_call *call, uint64_t position, int64_t integer);
+void finish_nil(struct durable *store, struct slot *slot, struct kvrel_call *call, uint64_t position);
+void finish_not_found(struct durable *store, struct slot *slot, struct kvrel_call *call, uint64_t position);
+/* The call is answered with NIL by the log's next sync. */
+void wait_for_sync(struct slot *slot, struct kvrel_call *call);
+/* Completes a call that waited; `reason`: with that error. */
+void waiting_complete(struct kvrel_call *call, const char *reason);
+uint64_t waiting_position(const struct kvrel_call *call);
+/* What may be told: everything before it. */
+uint64_t settled(const struct durable *store);
+/* What may be told as far as the applying thread is concerned: it limits how far writers get ahead. */
+uint64_t admitted(const struct durable *store);
+
+/* ---- the kinds of requests ----------------------------------------------------------------------------------------
+ */
+
+/* durable_write.c */
+void run_put(struct durable *store, struct slot *slot, const struct engine_request *request);
+void run_increment(struct durable *store, struct slot *slot, const struct engine_request *request);
+void run_delete(struct durable *store, struct slot *slot, const struct engine_request *request);
+/* durable_bucket.c */
+void run_create(struct durable *store, struct slot *slot, const struct engine_request *request);
+void run_drop(struct durable *store, struct slot *slot, const struct engine_request *request);
+void run_exists(struct durable *store, struct slot *slot, const struct engine_request *request);
+/* durable_read.c */
+void run_read(struct durable *store, struct slot *slot, const struct engine_request *request);
+/* durable_list.c */
+void run_list(struct durable *store, struct slot *slot, const struct engine_request *request);
+/* durable_stats.c */
+void run_stats(struct durable *store, struct slot *slot, const struct engine_request *request);
+/* backup.c */
+void run_backup(struct durable *store, const struct engine_request *request);
+
+/* ---- append.c: one frame of the log, under the write lock
+ * ------------------------------------------------------------ */
+
+struct appender {
+	struct durable *store;
+	struct memtable *memtable;
+	char *frame, *at;
+};
+
+/* Locks, and makes room for `bytes` of records and `entries` keys. 0; or -1, unlocked, and why. */
+int append_begin(struct appender *appender, struct durable *store, size_t bytes, uint32_t entries,
+		 struct kv_error *err);
+/* The node to write to: `bucket`, or if that is NULL or of the past, the present one, made if need be. NULL without
+ * memory. */
+struct bucket *append_bucket(struct appender *appender, struct kvrel_slice name, struct bucket *bucket);
+/* What has to stand before the first record of a bucket: that it exists (stays: for good), or its name. */
+void append_existence(struct appender *appender, struct bucket *bucket, bool stays);
+void append_vanish(struct appender *appender, struct bucket *bucket);
+void append_drop(struct appender *appender, struct bucket *bucket);
+/*
+ * One key. `below`: whether the pages hold it, where memtables don't know it. Returns whether it was there before.
+ */
+bool append_record(struct appender *appender, const struct slot *slot, struct bucket *bucket, enum record_kind kind,
+		   uint64_t hash, struct kvrel_slice key, struct kvrel_slice value, bool below);
+/* Seals the frame, if anything is in it, and unlocks. The position behind it, 0 for an empty one. */
+uint64_t append_end(struct appender *appender, struct bucket *bucket);
+/* Bytes that existence, name or vanishing of this bucket may take. */
+size_t append_bucket_bytes(struct kvrel_slice name);
+
+/* A new newest memtable; under the write lock. */
+int rotate(struct durable *store, struct kv_error *err);
+/* Replays one record; at the start only. `bucket` is what its id is bound to. */
+void replay_key(struct durable *store, struct memtable *memtable, struct bucket *bucket, const struct record *record,
+		const struct slot *slot, bool below);
+
+/* ---- apply.c ---------------------------------------------------------------------------------------------------- */
+
+int applier_start(struct durable *store, struct kv_error *err);
+/* Applies everything, if it can. */
+void applier_stop(struct durable *store);
+void applier_nudge(struct durable *store);
+/* Returns when everything written before the call is in the pages; -1 and why. Not on a worker. */
+int applier_checkpoint(struct durable *store, struct kv_error *err);
+
+static inline int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+#endif

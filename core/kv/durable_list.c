@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Listings: what the pages hold of a bucket, overlaid with what memtables know better, in order of keys. Names of
+ * buckets are the keys of bucket 0, so that they are listed in the same way.
+ *
+ * A bucket's entries in memtables are chained, so that a listing looks at its own bucket's only.
+ */
+#include "durable.h"
+
+#include "glob.h"
+#include "result.h"
+
+#include <stdlib.h>
+
+struct overlaid {
+	const struct record *record;
+	uint64_t order; /* of a walk from the newest entry to the oldest */
+};
+
+struct overlay {
+	const struct pages *pages;
+	struct overlaid *items;
+	size_t count, capacity;
+	uint64_t position;
+};
+
+static bool overlay_add(struct overlay *overlay, const struct record *record)
+{
+	if (overlay->count == overlay->capacity) {
+		size_t capacity = overlay->capacity > 0 ? overlay->capacity * 2 : 64;
+		struct overlaid *grown = realloc(overlay->items, capacity * sizeof(*grown));
+
+		if (grown == NULL)
+			return false;
+		overlay->items = grown;
+		overlay->capacity = capacity;
+	}
+	overlay->items[overlay->count] = (struct overlaid){ record, overlay->count };
+	overlay->count++;
+	return true;
+}
+
+static const struct memtable *memtable_of(struct durable *store, const struct slot *slot, uint64_t id)
+{
+	const struct memtable *memtable = atomic_load_explicit(&store->newest, memory_order_acquire);
+
+	if (id <= slot->retired)
+		return NULL;
+	while (memtable->id != id)
+		memtable = atomic_load_explicit(&memtable->older, memory_order_acquire);
+	return memtable;
+}
+
+static int overlaid_compare(const void *a, const void *b, void *pages)
+{
+	const struct overlaid *left = a, *right = b;
+	int order = page_key_compare(pages, record_key(left->record), record_key(right->record));
+
+	return order != 0 ? order : (left->order > right->order) - (left->order < right->order);
+}
+
+/* The newest record of each key behind `after`, in order. */
+static void overlay_sort(struct overlay *overlay)
+{
+	size_t kept = 0;
+
+	if (overlay->count > 0)
+		qsort_r(overlay->items, overlay->count, sizeof(*overlay->items), overlaid_compare,
+			(void *)overlay->pages);
+	for (size_t i = 0; i < overlay->count; i++) {
+		if (kept > 0 && page_key_compare(overlay->pages, record_key(overlay->items[i].record),
+						 record_key(overlay->items[kept - 1].record)) == 0)
+			continue;
+		overlay->items[kept++] = overlay->items[i];
+	}
+	overlay->count = kept;
+}
+
+static bool overlay_collect(struct overlay *overlay, struct durable *store, const struct slot *slot,
+			    const struct bucket *bucket, struct kvrel_slice after)
+{
+	uint64_t at = atomic_load_explicit(&bucket->chain, memory_order_acquire);
+	const struct memtable *memtable;
+
+	while (at != 0 && (memtable = memtable_of(store, slot, at >> 32)) != NULL) {
+		const struct entry *entry = &memtable->entries[(uint32_t)at - 1];
+		const struct record *record = atomic_load_explicit(&entry->record, memory_order_acquire);
+		uint64_t position = memtable_position(memtable, record) + 1;
+
+		if (position > overlay->position)
+			overlay->position = position;
+		if ((after.data == NULL || page_key_compare(overlay->pages, record_key(record), after) > 0) &&
+		    !overlay_add(overlay, record))
+			return false;
+		at = entry->next;
+	}
+	overlay_sort(overlay);
+	return true;
+}
+
+struct walk {
+	const struct engine_scan *scan;
+	struct listing *listing;
+	uint64_t looked_at;
+	struct kvrel_slice last; /* the key it ended at */
+	bool more;
+};
+
+/* False: enough. */
+static bool walk_entry(struct walk *walk, struct kvrel_slice key, struct kvrel_slice value)
+{
+	const struct engine_scan *scan = walk->scan;
+
+	if (scan->stepwise && walk->looked_at >= scan->count) {
+		walk->more = true;
+		return false;
+	}
+	walk->looked_at++;
+	walk->last = key;
+	if (scan->match.data == NULL || glob_match(scan->match, key))
+		listing_entry(walk->listing, scan->what, key, value);
+	return !listing_failed(walk->listing);
+}
+
+static bool walk_record(struct walk *walk, const struct record *record)
+{
+	if (record->kind != RECORD_PUT && record->kind != RECORD_CREATE)
+		return true;
+	return walk_entry(walk, record_key(record), record_value(record));
+}
+
+/* Merges; 0, or -1 and why. */
+static int walk_bucket(struct walk *walk, struct slot *slot, uint64_t id, const struct overlay *overlay,
+		       struct kvrel_slice after, struct kv_error *err)
+{
+	struct kvrel_slice key, value;
+	int there = page_first(&slot->reader, id, after, &key, &value, err);
+	size_t i = 0;
+	bool on = true;
+
+	while (on && (there > 0 || i < overlay->count)) {
+		int order = there <= 0 ? 1
+			    : i == overlay->count
+				    ? -1
+				    : page_key_compare(overlay->pages, key, record_key(overlay->items[i].record));
+
+		if (there < 0)
+			return -1;
+		on = order < 0 ? walk_entry(walk, key, value) : walk_record(walk, overlay->items[i++].record);
+		if (order <= 0 && on)
+			there = page_next(&slot->reader, id, &key, &value, err);
+	}
+	return there < 0 ? -1 : 0;
+}
+
+static void list(struct durable *store, struct slot *slot, const struct engine_request *request,
+		 const struct bucket *bucket, struct kvrel_slice after)
+{
+	struct overlay overlay = { .pages = &store->pages };
+	struct listing listing;
+	struct walk walk = { .scan = &request->scan, .listing = &listing };
+	struct listing_step step;
+	struct kvrel_result result;
+	struct kv_error err;
+	uint64_t cursor;
+
+	listing_init(&listing, store->options.list_max);
+	if (!overlay_collect(&overlay, store, slot, bucket, after)) {
+		result_error(request->call, "out of memory");
+	} else if (walk_bucket(&walk, slot, bucket->id, &overlay, after, &err) != 0) {
+		result_error(request->call, err.message);
+	} else {
+		cursor = walk.more ? cursors_save(store->cursors, walk.last) : 0;
+		listing.no_memory |= walk.more && cursor == 0;
+		result = listing_result(&listing, &request->scan, cursor, &step);
+		finish(store, slot, request->call, overlay.position, &result);
+	}
+	free(overlay.items);
+	listing_done(&listing);
+}
+
+/* The bucket to list; NULL after the call was answered. */
+static const struct bucket *bucket_to_list(struct durable *store, struct slot *slot,
+					   const struct engine_request *request)
+{
+	struct kvrel_result empty;
+	struct listing_step step;
+	struct listing listing;
+	struct bucket *bucket;
+	struct kv_error err;
+
+	if (request->scan.what == ENGINE_BUCKETS)
+		return &store->directory;
+	if (bucket_look_up(store, slot, request->bucket, &bucket, &err) != 0) {
+		result_error(request->call, err.message);
+		return NULL;
+	}
+	if (bucket_exists(bucket))
+		return bucket;
+	if (request->flags & ENGINE_LENIENT) {
+		listing_init(&listing, UINT64_MAX);
+		empty = listing_result(&listing, &request->scan, 0, &step);
+		finish(store, slot, request->call, atomic_load(&store->directory_changed), &empty);
+	} else {
+		finish_not_found(store, slot, request->call, atomic_load(&store->directory_changed));
+	}
+	return NULL;
+}
+
+void run_list(struct durable *store, struct slot *slot, const struct engine_request *request)
+{
+	const struct bucket *bucket = bucket_to_list(store, slot, request);
+	struct kvrel_slice after = { NULL, 0 };
+
+	if (bucket == NULL)
+		return;
+	if (request->scan.cursor != 0) {
+		after = cursors_find(store->cursors, request->scan.cursor);
+		if (after.data == NULL) {
+			result_error(request->call, "invalid cursor");
+			return;
+		}
+	}
+	list(store, slot, request, bucket, after);
+	free((char *)after.data);
+}

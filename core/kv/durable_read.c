@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/* Reads of single keys and of what a bucket amounts to. */
+#include "durable.h"
+
+#include "result.h"
+
+static uint64_t later(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+static void answer_found(struct durable *store, struct slot *slot, const struct engine_request *request,
+			 const struct found *found)
+{
+	struct kvrel_result result = { .status = KVREL_OK };
+
+	if (request->kind == ENGINE_HAS) {
+		result.kind = KVREL_INT;
+		result.integer = found->there;
+	} else if (request->kind == ENGINE_VALUE_SIZE) {
+		result.kind = KVREL_INT;
+		result.integer = found->there ? (int64_t)found->value.size : 0;
+	} else if (found->there) {
+		result.kind = KVREL_BYTES;
+		result.bytes = found->value;
+	} else {
+		result.kind = KVREL_NIL;
+	}
+	finish(store, slot, request->call, found->position, &result);
+}
+
+static int find_item(struct durable *store, struct slot *slot, const struct engine_request *request,
+		     const struct bucket *bucket, uint32_t item, struct found *found, struct kv_error *err)
+{
+	uint64_t prefetched = item == 0 ? request->call->scratch[0] : 0,
+		 hash = prefetched != 0 ? prefetched : hash_name(store, request->items[item]);
+
+	return find_key(store, slot, bucket, hash_in_bucket(bucket, hash), request->items[item], found, err);
+}
+
+static void read_many(struct durable *store, struct slot *slot, const struct engine_request *request,
+		      const struct bucket *bucket)
+{
+	const struct engine_scan scan = { .what = ENGINE_VALUES };
+	uint64_t position = bucket == NULL ? atomic_load(&store->directory_changed) : 0;
+	struct listing listing;
+	struct kvrel_result result;
+	struct kv_error err;
+	int code = 0;
+
+	listing_init(&listing, store->options.list_max);
+	for (uint32_t i = 0; code == 0 && i < request->item_count; i++) {
+		struct found found = { 0 };
+
+		if (bucket != NULL)
+			code = find_item(store, slot, request, bucket, i, &found, &err);
+		position = later(position, found.position);
+		if (found.there)
+			listing_bytes(&listing, found.value);
+		else
+			listing_nil(&listing);
+	}
+	if (code == 0) {
+		result = listing_result(&listing, &scan, 0, NULL);
+		finish(store, slot, request->call, position, &result);
+	} else {
+		result_error(request->call, err.message);
+	}
+	listing_done(&listing);
+}
+
+static void read_length(struct durable *store, struct slot *slot, const struct engine_request *request,
+			const struct bucket *bucket)
+{
+	int64_t count = atomic_load_explicit(&bucket->count, memory_order_acquire);
+
+	finish_int(store, slot, request->call, atomic_load_explicit(&bucket->changed, memory_order_acquire), count);
+}
+
+void run_read(struct durable *store, struct slot *slot, const struct engine_request *request)
+{
+	struct found found = { 0 };
+	struct bucket *bucket;
+	struct kv_error err;
+
+	if (bucket_look_up(store, slot, request->bucket, &bucket, &err) != 0) {
+		result_error(request->call, err.message);
+		return;
+	}
+	if (!bucket_exists(bucket)) {
+		bucket = NULL;
+		found.position = atomic_load(&store->directory_changed);
+		if (!(request->flags & ENGINE_LENIENT)) {
+			finish_not_found(store, slot, request->call, found.position);
+			return;
+		}
+	}
+	if (request->kind == ENGINE_GET_MANY)
+		read_many(store, slot, request, bucket);
+	else if (request->kind == ENGINE_LENGTH && bucket != NULL)
+		read_length(store, slot, request, bucket);
+	else if (request->kind == ENGINE_LENGTH)
+		finish_int(store, slot, request->call, found.position, 0);
+	else if (bucket == NULL || find_item(store, slot, request, bucket, 0, &found, &err) == 0)
+		answer_found(store, slot, request, &found);
+	else
+		result_error(request->call, err.message);
+}

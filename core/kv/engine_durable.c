@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: MIT */
+/* The durable engine as kv sees it: opening and closing the folder, handing requests to those who know their kind. */
+#include "durable.h"
+
+#include "hash.h"
+#include "result.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { SEGMENT_MIN = 1 << 20, SEGMENT_MAX = 1 << 30, SPARE_READERS = 16 };
+
+/* ---- requests ---------------------------------------------------------------------------------------------- */
+
+static void run_sync(struct durable *store, struct slot *slot, const struct engine_request *request)
+{
+	uint64_t end;
+
+	pthread_mutex_lock(&store->write_lock);
+	end = memtable_end(atomic_load(&store->newest));
+	pthread_mutex_unlock(&store->write_lock);
+	if (end <= atomic_load(&store->log.durable)) {
+		const struct kvrel_result done = { .status = KVREL_OK };
+
+		request->call->complete(request->call, &done);
+		return;
+	}
+	wait_for_sync(slot, request->call);
+	slot->sync_wanted = true;
+}
+
+static void run_count(struct durable *store, struct slot *slot, const struct engine_request *request)
+{
+	int64_t count = atomic_load(&store->bucket_count);
+
+	finish_int(store, slot, request->call, atomic_load(&store->directory_changed), count);
+}
+
+static void run(struct durable *store, struct slot *slot, const struct engine_request *request)
+{
+	switch (request->kind) {
+	case ENGINE_CREATE:
+		run_create(store, slot, request);
+		break;
+	case ENGINE_DROP:
+		run_drop(store, slot, request);
+		break;
+	case ENGINE_PUT:
+		run_put(store, slot, request);
+		break;
+	case ENGINE_INCREMENT:
+		run_increment(store, slot, request);
+		break;
+	case ENGINE_DELETE:
+		run_delete(store, slot, request);
+		break;
+	case ENGINE_GET:
+	case ENGINE_GET_MANY:
+	case ENGINE_HAS:
+	case ENGINE_VALUE_SIZE:
+	case ENGINE_LENGTH:
+		run_read(store, slot, request);
+		break;
+	case ENGINE_LIST:
+		run_list(store, slot, request);
+		break;
+	case ENGINE_EXISTS:
+		run_exists(store, slot, request);
+		break;
+	case ENGINE_COUNT:
+		run_count(store, slot, request);
+		break;
+	case ENGINE_STATS:
+		run_stats(store, slot, request);
+		break;
+	case ENGINE_SYNC:
+		run_sync(store, slot, request);
+		break;
+	case ENGINE_BACKUP:
+		run_backup(store, request);
+		break;
+	case ENGINE_KIND_COUNT:
+		result_error(request->call, "no such request");
+		break;
+	}
+}
+
+/* The worker holds nothing any more; what it wrote goes on its way. */
+static void slot_leave(struct durable *store, struct slot *slot)
+{
+	if (!slot->inside)
+		return;
+	slot->inside = false;
+	page_reader_end(&slot->reader);
+	epoch_leave(&slot->epoch);
+	if (slot->wrote && atomic_load_explicit(&store->log.durability, memory_order_relaxed) != ENGINE_ALWAYS)
+		log_write_out(&store->log);
+	slot->wrote = false;
+	if (slot->waiting.first != NULL)
+		log_hand_over(&store->log, &slot->waiting, slot->sync_wanted);
+	slot->sync_wanted = false;
+}
+
+static void durable_submit(struct engine *engine, const struct engine_request *request)
+{
+	struct durable *store = (struct durable *)engine;
+
+	if (request->call->worker < store->slot_count - 1) {
+		run(store, slot_enter(store, request->call->worker), request);
+		return;
+	}
+	pthread_mutex_lock(&store->no_worker_lock);
+	run(store, slot_enter(store, KVREL_NO_WORKER), request);
+	slot_leave(store, &store->slots[store->slot_count - 1]);
+	pthread_mutex_unlock(&store->no_worker_lock);
+}
+
+static void durable_prefetch(struct engine *engine, struct kvrel_call *call, struct kvrel_slice bucket_of,
+			     struct kvrel_slice key)
+{
+	struct durable *store = (struct durable *)engine;
+	const struct bucket *bucket;
+	struct slot *slot;
+	uint64_t hash;
+
+	call->scratch[0] = hash_name(store, key);
+	if (call->worker >= store->slot_count - 1)
+		return;
+	slot = slot_enter(store, call->worker);
+	bucket = slot->memo;
+	if (bucket == NULL || bucket->name_size != bucket_of.size ||
+	    memcmp(bucket->name, bucket_of.data, bucket_of.size) != 0) {
+		bucket = bucket_table_find(&store->buckets, bucket_of, hash_name(store, bucket_of));
+		if (bucket == NULL)
+			return;
+		slot->memo = (struct bucket *)bucket;
+	}
+	hash = hash_in_bucket(bucket, call->scratch[0]);
+	memtable_prefetch(atomic_load_explicit(&store->newest, memory_order_acquire), (uint32_t)hash);
+	page_prefetch(&slot->reader, hash);
+}
+
+static void durable_batch_end(struct engine *engine, uint32_t worker)
+{
+	struct durable *store = (struct durable *)engine;
+
+	if (worker < store->slot_count - 1)
+		slot_leave(store, &store->slots[worker]);
+}
+
+static void durable_set_durability(struct engine *engine, enum engine_durability durability)
+{
+	struct durable *store = (struct durable *)engine;
+	struct call_queue nobody = { NULL, NULL };
+
+	atomic_store(&store->log.durability, durability);
+	log_hand_over(&store->log, &nobody, true);
+}
+
+/* ---- opening and closing ----------------------------------------------------------------------------------- */
+
+static void close_store(struct durable *store)
+{
+	struct memtable *memtable = atomic_load(&store->newest), *older;
+
+	for (; memtable != NULL; memtable = older) {
+		older = memtable->id == atomic_load(&store->retired) + 1 ? NULL : atomic_load(&memtable->older);
+		for (size_t i = 0; i < memtable->gone.count; i++)
+			if (bucket_is(memtable->gone.items[i], BUCKET_DEAD))
+				bucket_table_remove(&store->buckets, memtable->gone.items[i]);
+		for (size_t i = 0; i < memtable->gone.count; i++)
+			if (bucket_is(memtable->gone.items[i], BUCKET_DEAD))
+				free(memtable->gone.items[i]);
+		memtable_free(memtable);
+	}
+	if (store->spare.fd >= 0)
+		close(store->spare.fd);
+	for (unsigned i = 0; store->slots != NULL && i < store->slot_count; i++)
+		page_reader_done(&store->slots[i].reader);
+	bucket_table_done(&store->buckets);
+	log_close(&store->log);
+	pages_close(&store->pages);
+	cursors_free(store->cursors);
+	pthread_mutex_destroy(&store->no_worker_lock);
+	pthread_mutex_destroy(&store->write_lock);
+	pthread_mutex_destroy(&store->applier.lock);
+	pthread_cond_destroy(&store->applier.wake);
+	pthread_cond_destroy(&store->applier.applied);
+	if (store->lock_fd >= 0)
+		close(store->lock_fd);
+	free(store->readers);
+	free(store->slots);
+	free(store);
+}
+
+static void durable_close(struct engine *engine)
+{
+	struct durable *store = (struct durable *)engine;
+
+	log_stop(&store->log);
+	applier_stop(store);
+	while (atomic_load(&store->applier.backups) > 0)
+		nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
+	close_store(store);
+}
+
+static const struct engine_type durable_type = {
+	.name = "durable",
+	.prefetch = durable_prefetch,
+	.submit = durable_submit,
+	.batch_end = durable_batch_end,
+	.set_durability = durable_set_durability,
+	.close = durable_close,
+};
+
+/* Makes the folder and those above it. */
+static int make_folders(const char *path, struct kv_error *err)
+{
+	char part[4096];
+
+	if (strlen(path) >= sizeof(part))
+		return kv_fail(err, "kv store: the path is too long");
+	for (size_t i = 1;; i++) {
+		if (path[i] != '/' && path[i] != '\0')
+			continue;
+		memcpy(part, path, i);
+		part[i] = '\0';
+		if (mkdir(part, 0700) != 0 && errno != EEXIST)
+			return kv_fail(err, "kv store: cannot make '%.300s': %s", part, strerror(errno));
+		if (path[i] == '\0')
+			return 0;
+	}
+}
+
+/* One process a folder. The lock goes with the process; the number in the file is for the message only. */
+static int lock_folder(struct durable *store, struct kv_error *err)
+{
+	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	char path[4200], owner[32] = "";
+	ssize_t size;
+
+	snprintf(path, sizeof(path), "%s/lock", store->dir);
+	store->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (store->lock_fd < 0)
+		return kv_fail(err, "kv store: cannot open '%.300s': %s", path, strerror(errno));
+	if (fcntl(store->lock_fd, F_OFD_SETLK, &whole) != 0) {
+		size = pread(store->lock_fd, owner, sizeof(owner) - 1, 0);
+		owner[size > 0 ? strcspn(owner, "\n") : 0] = '\0';
+		return kv_fail(err,
+			       "kv store: '%.300s' is in use by another node (process %s): a data folder serves one",
+			       store->dir, owner[0] != '\0' ? owner : "unknown");
+	}
+	size = snprintf(owner, sizeof(owner), "%ld\n", (long)getpid());
+	if (ftruncate(store->lock_fd, 0) != 0 || pwrite(store->lock_fd, owner, (size_t)size, 0) != size)
+		return kv_fail(err, "kv store: cannot write '%.300s': %s", path, strerror(errno));
+	return 0;
+}
+
+static int make_slots(struct durable *store, struct kv_error *err)
+{
+	store->slot_count = store->options.workers + 1;
+	store->slots = aligned_alloc(64, store->slot_count * sizeof(struct slot));
+	store->readers = calloc(store->slot_count, sizeof(struct epoch_reader *));
+	if (store->slots == NULL || store->readers == NULL)
+		return kv_fail(err, "out of memory");
+	memset(store->slots, 0, store->slot_count * sizeof(struct slot));
+	for (unsigned i = 0; i < store->slot_count; i++) {
+		bool worker = i < store->options.workers;
+		uint64_t cache = worker ? store->options.cache_size / store->options.workers : 0;
+
+		store->readers[i] = &store->slots[i].epoch;
+		page_reader_init(&store->slots[i].reader, &store->pages, cache);
+	}
+	return 0;
+}
+
+static void init_locks(struct durable *store)
+{
+	pthread_condattr_t attributes;
+
+	pthread_mutex_init(&store->no_worker_lock, NULL);
+	pthread_mutex_init(&store->write_lock, NULL);
+	pthread_mutex_init(&store->applier.lock, NULL);
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&store->applier.wake, &attributes);
+	pthread_cond_init(&store->applier.applied, &attributes);
+	pthread_condattr_destroy(&attributes);
+}
+
+static int open_store(struct durable *store, struct kv_error *err)
+{
+	if (bucket_table_init(&store->buckets) != 0 || (store->cursors = cursors_new()) == NULL)
+		return kv_fail(err, "out of memory");
+	if (make_folders(store->dir, err) != 0 || lock_folder(store, err) != 0 ||
+	    pages_open(&store->pages, store->dir, store->options.map_size, store->options.workers + SPARE_READERS,
+		       err) != 0 ||
+	    make_slots(store, err) != 0 || log_open(&store->log, store->dir, err) != 0)
+		return -1;
+	store->next_bucket = store->pages.state.next_bucket;
+	atomic_store(&store->bucket_count, store->pages.state.bucket_count);
+	if (log_recover(&store->log, err) != 0 || log_start(&store->log, err) != 0)
+		return -1;
+	if (applier_start(store, err) != 0) {
+		log_stop(&store->log);
+		return -1;
+	}
+	return 0;
+}
+
+int engine_durable_open(const struct engine_options *options, struct engine **out, struct kv_error *err)
+{
+	struct durable *store = calloc(1, sizeof(*store));
+	uint64_t segment = options->segment_size & ~(uint64_t)4095;
+
+	if (store == NULL)
+		return kv_fail(err, "out of memory");
+	store->engine.type = &durable_type;
+	store->options = *options;
+	store->options.segment_size = segment < SEGMENT_MIN   ? SEGMENT_MIN
+				      : segment > SEGMENT_MAX ? SEGMENT_MAX
+							      : segment;
+	snprintf(store->dir, sizeof(store->dir), "%s", options->dir);
+	store->options.dir = store->dir;
+	store->lock_fd = store->spare.fd = store->log.dir_fd = -1;
+	atomic_store(&store->log.durability, options->durability);
+	atomic_store(&store->epoch.now, 1);
+	init_locks(store);
+	log_init(&store->log, store);
+	crc32c_init();
+	if (getrandom(&store->seed, sizeof(store->seed), 0) != sizeof(store->seed))
+		store->seed = (uint64_t)now_ms();
+	if (open_store(store, err) != 0) {
+		close_store(store);
+		return -1;
+	}
+	*out = &store->engine;
+	return 0;
+}

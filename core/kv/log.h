@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The write-ahead log: from memtables to segment files, and from there to those who wait.
+ *
+ * Writers append to the newest memtable under the store's write lock. Two things happen to what they appended: it is
+ * written out (pwrite) and it is synced (fdatasync). With `always` one thread does both, again and again while anybody
+ * waits: whatever arrived during one sync shares the next. With `everysec` and `none` each worker writes out what it
+ * has at the end of its wake-up and the thread syncs once a second, or never.
+ *
+ * A mark frame before each sync says up to where the log was durable when it was written. A tear before such a position
+ * is not the trace of a power loss but damage.
+ *
+ * A failed write or sync is final: the kernel may have thrown the pages away, so nothing later can make up for it. All
+ * that wait get an error, and so do all later writes.
+ */
+#ifndef KV_LOG_H
+#define KV_LOG_H
+
+#include "engine.h"
+#include "memtable.h"
+
+#include <pthread.h>
+
+struct durable;
+
+struct call_queue {
+	struct kvrel_call *first, *last;
+};
+
+struct log {
+	struct durable *store;
+	char dir[4096];
+	int dir_fd;
+	_Atomic int durability;   /* enum engine_durability */
+	_Atomic uint64_t durable; /* position: everything before it is synced */
+	_Atomic bool broken;
+	char reason[KV_ERROR_BYTES]; /* set before `broken` */
+
+	pthread_mutex_t write_out_lock; /* `writing` and its successors' `written` */
+	struct memtable *writing;       /* the oldest that is not all written */
+	pthread_mutex_t sync_lock;
+	struct memtable *syncing; /* the oldest that is not all synced */
+	uint64_t marked;          /* position behind the last mark; under the sync lock */
+
+	pthread_mutex_t wait_lock;
+	pthread_cond_t wake;
+	bool asleep, stopping;
+	bool sync_wanted;
+	struct call_queue handed; /* calls that wait, by workers */
+	pthread_t thread;
+	bool started;
+
+	_Atomic uint64_t next_number; /* of the next segment file; under the write lock */
+	_Atomic uint64_t syncs, bytes;
+};
+
+/* Before log_open; log_close() undoes both. */
+void log_init(struct log *log, struct durable *store);
+int log_open(struct log *log, const char *dir, struct kv_error *err);
+int log_start(struct log *log, struct kv_error *err);
+/* Syncs what there is and completes all that wait. */
+void log_stop(struct log *log);
+void log_close(struct log *log);
+
+/* Hands over calls that wait; the log's thread takes it from here. `sync`: whatever the durability. */
+void log_hand_over(struct log *log, struct call_queue *queue, bool sync);
+/* Hands what was appended to the operating system, unless somebody else is at it. */
+void log_write_out(struct log *log);
+/* Returns when everything appended before is synced; -1 when the log is broken. */
+int log_sync(struct log *log);
+/* The first failure counts. */
+void log_break(struct log *log, const char *what, const char *name, int errnum);
+
+static inline bool log_broken(const struct log *log)
+{
+	return atomic_load_explicit(&log->broken, memory_order_acquire);
+}
+
+/* ---- log_segment.c: the files ---------------------------------------------------------------------------------- */
+
+enum { SEGMENT_NAME_BYTES = 32 };
+
+void segment_name(uint64_t number, char out[SEGMENT_NAME_BYTES]);
+/* The number of a segment's file name; false for other files. */
+bool segment_number(const char *name, uint64_t *number);
+/* A file with its space reserved, known to the folder. A descriptor, or -1 and errno. */
+int segment_create(int dir_fd, uint64_t number, size_t size);
+/* Gives an old segment's file a new life. Its content stays; it belongs to another number. */
+int segment_rename(int dir_fd, uint64_t from, uint64_t to);
+int segment_remove(int dir_fd, uint64_t number);
+/* Writes the header into the memtable's buffer. */
+void segment_begin(struct memtable *memtable, const uint64_t store[2]);
+bool segment_header_valid(const struct segment_header *header, uint64_t number, const uint64_t store[2]);
+uint32_t frame_checksum(const struct frame *frame, uint64_t number);
+
+/* ---- log_recover.c ---------------------------------------------------------------------------------------------- */
+
+/*
+ * Reads the segments that the pages do not hold yet into memtables, oldest first, and makes them the store's. A torn
+ * end is cut and told; damage is an error that names file and offset. Before the first thread starts.
+ */
+int log_recover(struct log *log, struct kv_error *err);
+
+#endif

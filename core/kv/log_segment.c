@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Segment files. Space is reserved when a file is made, so that a full disk shows there, as an error of one request,
+ * and never in the middle of the log. A file that is done with becomes a later segment: its blocks are there and need
+ * no further metadata to be written.
+ */
+#include "log.h"
+
+#include "hash.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <unistd.h>
+
+void segment_name(uint64_t number, char out[SEGMENT_NAME_BYTES])
+{
+	snprintf(out, SEGMENT_NAME_BYTES, "%016" PRIx64 ".log", number);
+}
+
+bool segment_number(const char *name, uint64_t *number)
+{
+	char expected[SEGMENT_NAME_BYTES];
+
+	if (sscanf(name, "%16" SCNx64, number) != 1)
+		return false;
+	segment_name(*number, expected);
+	return strcmp(name, expected) == 0;
+}
+
+/* For file systems that cannot reserve: written in full, which reserves as well. */
+static int fill(int fd, size_t size)
+{
+	static const char zeros[65536];
+
+	for (size_t at = 0; at < size;) {
+		size_t left = size - at < sizeof(zeros) ? size - at : sizeof(zeros);
+		ssize_t wrote = pwrite(fd, zeros, left, (off_t)at);
+
+		if (wrote < 0 && errno != EINTR)
+			return -1;
+		at += wrote > 0 ? (size_t)wrote : 0;
+	}
+	return 0;
+}
+
+static int reserve(int fd, size_t size)
+{
+	int code;
+
+	do
+		code = fallocate(fd, 0, 0, (off_t)size);
+	while (code != 0 && errno == EINTR);
+	if (code != 0 && (errno == EOPNOTSUPP || errno == ENOSYS))
+		code = fill(fd, size);
+	return code == 0 ? fsync(fd) : -1;
+}
+
+int segment_create(int dir_fd, uint64_t number, size_t size)
+{
+	char name[SEGMENT_NAME_BYTES];
+	int fd, errnum;
+
+	segment_name(number, name);
+	fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -1;
+	if (reserve(fd, size) == 0 && fsync(dir_fd) == 0)
+		return fd;
+	errnum = errno;
+	unlinkat(dir_fd, name, 0);
+	close(fd);
+	errno = errnum;
+	return -1;
+}
+
+int segment_rename(int dir_fd, uint64_t from, uint64_t to)
+{
+	char old_name[SEGMENT_NAME_BYTES], new_name[SEGMENT_NAME_BYTES];
+
+	segment_name(from, old_name);
+	segment_name(to, new_name);
+	if (renameat(dir_fd, old_name, dir_fd, new_name) != 0)
+		return -1;
+	return fsync(dir_fd);
+}
+
+int segment_remove(int dir_fd, uint64_t number)
+{
+	char name[SEGMENT_NAME_BYTES];
+
+	segment_name(number, name);
+	return unlinkat(dir_fd, name, 0);
+}
+
+static uint32_t header_checksum(const struct segment_header *header)
+{
+	struct segment_header copy = *header;
+
+	copy.checksum = 0;
+	return crc32c(0, &copy, sizeof(copy));
+}
+
+void segment_begin(struct memtable *memtable, const uint64_t store[2])
+{
+	struct segment_header *header = (struct segment_header *)(void *)memtable->buffer;
+
+	*header = (struct segment_header){ .format = SEGMENT_FORMAT,
+					   .number = memtable->number,
+					   .base = memtable->base,
+					   .store = { store[0], store[1] } };
+	memcpy(header->magic, SEGMENT_MAGIC, sizeof(header->magic));
+	header->checksum = header_checksum(header);
+}
+
+bool segment_header_valid(const struct segment_header *header, uint64_t number, const uint64_t store[2])
+{
+	return memcmp(header->magic, SEGMENT_MAGIC, sizeof(header->magic)) == 0 &&
+	       header->checksum == header_checksum(header) && header->number == number &&
+	       header->store[0] == store[0] && header->store[1] == store[1];
+}
+
+uint32_t frame_checksum(const struct frame *frame, uint64_t number)
+{
+	return crc32c((uint32_t)(number ^ number >> 32), &frame->size,
+		      sizeof(*frame) - sizeof(frame->checksum) + frame->size);
+}

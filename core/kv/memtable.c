@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+#include "memtable.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* A slot is hash << 32 | entry + 1; 0 is empty. Never more than half full. */
+struct memtable_index {
+	struct memtable_index *older;
+	uint32_t mask;
+	_Atomic uint64_t slots[];
+};
+
+enum { FIRST_INDEX_SLOTS = 1024, SMALLEST_ENTRY_BYTES = 16 };
+
+static struct memtable_index *index_new(uint32_t slots, struct memtable_index *older)
+{
+	struct memtable_index *index = calloc(1, sizeof(*index) + slots * sizeof(index->slots[0]));
+
+	if (index != NULL) {
+		index->mask = slots - 1;
+		index->older = older;
+	}
+	return index;
+}
+
+static void *reserve_memory(size_t size)
+{
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return memory != MAP_FAILED ? memory : NULL;
+}
+
+struct memtable *memtable_new(uint64_t id, uint64_t number, uint64_t base, size_t size, int fd)
+{
+	struct memtable *memtable = calloc(1, sizeof(*memtable));
+
+	if (memtable == NULL)
+		return NULL;
+	memtable->id = id;
+	memtable->number = number;
+	memtable->base = base;
+	memtable->size = size;
+	memtable->fd = -1;
+	memtable->used = sizeof(struct segment_header);
+	memtable->entry_max = (uint32_t)(size / SMALLEST_ENTRY_BYTES);
+	memtable->buffer = reserve_memory(size);
+	memtable->entries = reserve_memory(memtable->entry_max * sizeof(struct entry));
+	atomic_init(&memtable->index, index_new(FIRST_INDEX_SLOTS, NULL));
+	if (memtable->buffer == NULL || memtable->entries == NULL || atomic_load(&memtable->index) == NULL) {
+		memtable_free(memtable);
+		return NULL;
+	}
+	memtable->fd = fd;
+	return memtable;
+}
+
+void memtable_free(struct memtable *memtable)
+{
+	struct memtable_index *index, *older;
+
+	if (memtable == NULL)
+		return;
+	if (memtable->fd >= 0)
+		close(memtable->fd);
+	if (memtable->buffer != NULL)
+		munmap(memtable->buffer, memtable->size);
+	if (memtable->entries != NULL)
+		munmap(memtable->entries, memtable->entry_max * sizeof(struct entry));
+	for (index = atomic_load(&memtable->index); index != NULL; index = older) {
+		older = index->older;
+		free(index);
+	}
+	free(memtable->made.items);
+	free(memtable->gone.items);
+	free(memtable);
+}
+
+static void index_add(struct memtable_index *index, uint32_t hash, uint32_t entry)
+{
+	uint32_t i = hash & index->mask;
+
+	while (atomic_load_explicit(&index->slots[i], memory_order_relaxed) != 0)
+		i = (i + 1) & index->mask;
+	atomic_store_explicit(&index->slots[i], (uint64_t)hash << 32 | (entry + 1), memory_order_release);
+}
+
+static bool list_reserve(struct bucket_list *list)
+{
+	size_t capacity = list->capacity > 0 ? list->capacity * 2 : 8;
+	struct bucket **grown;
+
+	if (list->count < list->capacity)
+		return true;
+	grown = realloc(list->items, capacity * sizeof(struct bucket *));
+	if (grown == NULL)
+		return false;
+	list->items = grown;
+	list->capacity = capacity;
+	return true;
+}
+
+void bucket_list_add(struct bucket_list *list, struct bucket *bucket)
+{
+	list->items[list->count++] = bucket;
+}
+
+bool memtable_reserve(struct memtable *memtable, uint32_t count)
+{
+	struct memtable_index *index = atomic_load(&memtable->index), *larger;
+	uint32_t have = atomic_load(&memtable->entry_count);
+	uint64_t needed = ((uint64_t)have + count) * 2, slots = (uint64_t)index->mask + 1;
+
+	if (have + (uint64_t)count > memtable->entry_max || !list_reserve(&memtable->made) ||
+	    !list_reserve(&memtable->gone))
+		return false;
+	if (needed <= slots)
+		return true;
+	while (slots < needed)
+		slots *= 2;
+	larger = index_new((uint32_t)slots, index);
+	if (larger == NULL)
+		return false;
+	for (uint32_t i = 0; i < have; i++)
+		index_add(larger, memtable->entries[i].hash, i);
+	atomic_store_explicit(&memtable->index, larger, memory_order_release);
+	return true;
+}
+
+static bool is_entry(const struct entry *entry, const struct bucket *bucket, struct kvrel_slice key)
+{
+	const struct record *record;
+
+	if (entry->bucket != bucket)
+		return false;
+	record = atomic_load_explicit(&entry->record, memory_order_acquire);
+	return record->key_size == key.size && (key.size == 0 || memcmp(record->bytes, key.data, key.size) == 0);
+}
+
+struct entry *memtable_find(const struct memtable *memtable, const struct bucket *bucket, uint32_t hash,
+			    struct kvrel_slice key)
+{
+	const struct memtable_index *index = atomic_load_explicit(&memtable->index, memory_order_acquire);
+	uint64_t slot;
+
+	for (uint32_t i = hash & index->mask;
+	     (slot = atomic_load_explicit(&index->slots[i], memory_order_acquire)) != 0; i = (i + 1) & index->mask) {
+		struct entry *entry = &memtable->entries[(uint32_t)slot - 1];
+
+		if (slot >> 32 == hash && is_entry(entry, bucket, key))
+			return entry;
+	}
+	return NULL;
+}
+
+void memtable_set(struct memtable *memtable, struct entry *entry, struct bucket *bucket, uint32_t hash,
+		  const struct record *record, bool existed)
+{
+	uint32_t at;
+
+	if (entry != NULL) {
+		atomic_store_explicit(&entry->record, record, memory_order_release);
+		return;
+	}
+	at = atomic_load_explicit(&memtable->entry_count, memory_order_relaxed);
+	entry = &memtable->entries[at];
+	entry->bucket = bucket;
+	entry->hash = hash;
+	entry->existed = existed;
+	entry->next = atomic_load_explicit(&bucket->chain, memory_order_relaxed);
+	atomic_store_explicit(&entry->record, record, memory_order_relaxed);
+	index_add(atomic_load_explicit(&memtable->index, memory_order_relaxed), hash, at);
+	atomic_store_explicit(&memtable->entry_count, at + 1, memory_order_release);
+	atomic_store_explicit(&bucket->chain, memtable->id << 32 | (at + 1), memory_order_release);
+}
+
+void memtable_prefetch(const struct memtable *memtable, uint32_t hash)
+{
+	const struct memtable_index *index = atomic_load_explicit(&memtable->index, memory_order_acquire);
+
+	__builtin_prefetch(&index->slots[hash & index->mask]);
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One segment of the log in memory, with an index: the writes that the store does not hold yet.
+ *
+ * The buffer is the segment file's image; an entry is one key of one bucket and points to the record written last.
+ * Writers hold the store's write lock. Readers take no lock: records never change once an entry points to them, entries
+ * and slots are published with release stores, an index that grew is replaced as a whole, and nothing is freed before
+ * the epoch allows it.
+ *
+ * Entries and buffer are reserved at their largest and take memory as they are used.
+ */
+#ifndef KV_MEMTABLE_H
+#define KV_MEMTABLE_H
+
+#include "bucket.h"
+#include "record.h"
+
+struct entry {
+	_Atomic(const struct record *) record;
+	struct bucket *bucket;
+	uint64_t next; /* of the same bucket, older: as bucket->chain */
+	uint32_t hash;
+	uint32_t existed; /* the key was there before this memtable began */
+};
+
+struct memtable_index;
+
+struct bucket_list {
+	struct bucket **items;
+	size_t count, capacity;
+};
+
+struct memtable {
+	uint64_t id;     /* 1, 2, 3 … since the start */
+	uint64_t number; /* of the segment */
+	uint64_t base;   /* position of the first frame */
+	char *buffer;
+	size_t size; /* of buffer and file */
+	size_t used; /* under the write lock; final once frozen */
+	int fd;
+	size_t written; /* under the log's write_out lock */
+	_Atomic bool frozen;
+	int64_t began_ms; /* time of the first write; 0: none */
+
+	struct entry *entries;
+	uint32_t entry_max;
+	_Atomic uint32_t entry_count;
+	_Atomic(struct memtable_index *) index;
+
+	_Atomic(struct memtable *) older; /* followed down to the first that the store does not hold only */
+	_Atomic(struct memtable *) newer;
+
+	struct bucket_list made; /* buckets that began to exist in this segment */
+	struct bucket_list gone; /* that vanished or were dropped in it */
+};
+
+/* With an empty buffer behind room for the header. NULL without memory. Takes over fd. */
+struct memtable *memtable_new(uint64_t id, uint64_t number, uint64_t base, size_t size, int fd);
+void memtable_free(struct memtable *memtable);
+
+/* Lets `count` further entries be set, and one bucket be made and gone, without failing. */
+bool memtable_reserve(struct memtable *memtable, uint32_t count);
+struct entry *memtable_find(const struct memtable *memtable, const struct bucket *bucket, uint32_t hash,
+			    struct kvrel_slice key);
+/* Points the key's entry to `record`; `entry` is what memtable_find() said. */
+void memtable_set(struct memtable *memtable, struct entry *entry, struct bucket *bucket, uint32_t hash,
+		  const struct record *record, bool existed);
+/* Touches what memtable_find() will look at first. */
+void memtable_prefetch(const struct memtable *memtable, uint32_t hash);
+void bucket_list_add(struct bucket_list *list, struct bucket *bucket);
+
+static inline uint64_t memtable_position(const struct memtable *memtable, const void *in_buffer)
+{
+	return memtable->base + (uint64_t)((const char *)in_buffer - memtable->buffer) - sizeof(struct segment_header);
+}
+
+static inline uint64_t memtable_end(const struct memtable *memtable)
+{
+	return memtable->base + memtable->used - sizeof(struct segment_header);
+}
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+#include "ops.h"
+
+#include "number.h"
+#include "result.h"
+
+#include <stdio.h>
+
+void op_prefetch(void *state, struct kvrel_call *call)
+{
+	struct kv *kv = state;
+
+	if (call->arg_count >= 2)
+		kv->engine->type->prefetch(kv->engine, call, call->args[0], call->args[1]);
+}
+
+static void refuse_size(struct kvrel_call *call, const char *what, size_t size, size_t max)
+{
+	char message[KV_ERROR_BYTES];
+
+	snprintf(message, sizeof(message), "%s too long: %zu bytes, the limit is %zu", what, size, max);
+	result_error(call, message);
+}
+
+bool ops_accept(struct kv *kv, struct kvrel_call *call, struct kvrel_slice bucket)
+{
+	if (bucket.size > KV_BUCKET_NAME_MAX) {
+		refuse_size(call, "bucket name", bucket.size, KV_BUCKET_NAME_MAX);
+		return false;
+	}
+	return router_local(kv_router(kv), call, bucket);
+}
+
+bool ops_accept_names(struct kv *kv, struct kvrel_call *call)
+{
+	for (uint32_t i = 0; i < call->arg_count; i++)
+		if (!ops_accept(kv, call, call->args[i]))
+			return false;
+	return true;
+}
+
+static bool accept_sizes(struct kvrel_call *call, uint32_t first, uint32_t step, const char *what, size_t max)
+{
+	for (uint32_t i = first; i < call->arg_count; i += step) {
+		if (call->args[i].size > max) {
+			refuse_size(call, what, call->args[i].size, max);
+			return false;
+		}
+	}
+	return true;
+}
+
+bool ops_accept_keys(struct kvrel_call *call, uint32_t first, uint32_t step)
+{
+	return accept_sizes(call, first, step, "key", KV_KEY_MAX);
+}
+
+bool ops_accept_values(struct kvrel_call *call, uint32_t first, uint32_t step)
+{
+	return accept_sizes(call, first, step, "value", KV_VALUE_MAX);
+}
+
+bool ops_accept_scan(struct kvrel_call *call, uint32_t first, struct engine_scan *scan)
+{
+	int64_t count = 10;
+
+	if (!number_parse_unsigned(call->args[first], &scan->cursor)) {
+		result_error(call, "invalid cursor");
+		return false;
+	}
+	if (call->arg_count > first + 1)
+		scan->match = call->args[first + 1];
+	if (call->arg_count > first + 2 && (!number_parse(call->args[first + 2], &count) || count < 1)) {
+		result_wrong_args(call, "count is not a positive integer");
+		return false;
+	}
+	scan->count = (uint64_t)count;
+	scan->stepwise = true;
+	return true;
+}

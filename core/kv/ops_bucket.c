@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+#include "ops.h"
+
+void op_create(void *state, struct kvrel_call *call)
+{
+	struct kv *kv = state;
+
+	if (ops_accept(kv, call, call->args[0]))
+		ops_submit(kv,
+			   &(struct engine_request){ .kind = ENGINE_CREATE, .call = call, .bucket = call->args[0] });
+}
+
+void op_put(void *state, struct kvrel_call *call)
+{
+	struct kv *kv = state;
+
+	if (ops_accept(kv, call, call->args[0]) && ops_accept_keys(call, 1, 2) && ops_accept_values(call, 2, 2))
+		ops_submit(kv, &(struct engine_request){ .kind = ENGINE_PUT,
+							 .call = call,
+							 .bucket = call->args[0],
+							 .items = call->args + 1,
+							 .item_count = 2 });
+}
+
+void op_get(void *state, struct kvrel_call *call)
+{
+	struct kv *kv = state;
+
+	if (ops_accept(kv, call, call->args[0]) && ops_accept_keys(call, 1, 1))
+		ops_submit(kv, &(struct engine_request){ .kind = ENGINE_GET,
+							 .call = call,
+							 .bucket = call->args[0],
+							 .items = call->args + 1,
+							 .item_count = 1 });
+}
+
+void op_delete(void *state, struct kvrel_call *call)
+{
+	struct kv *kv = state;
+
+	if (ops_accept(kv, call, call->args[0]) && ops_accept_keys(call, 1, 1))
+		ops_submit(kv, &(struct engine_request){ .kind = ENGINE_DELETE,
+							 .call = call,
+							 .bucket = call->args[0],
+							 .items = call->args + 1,
+							 .item_count = 1 });
+}
+
+void op_keys(void *state, struct kvrel_call *call)
+{
+	struct kv *kv = state;
+
+	if (ops_accept(kv, call, call->args[0]))
+		ops_submit(kv, &(struct engine_request){ .kind = ENGINE_LIST,
+							 .call = call,
+							 .bucket = call->args[0],
+							 .scan = { .what = ENGINE_KEYS } });
+}
+
+void op_buckets(void *state, struct kvrel_call *call)
+{
+	struct engine_request request = { .kind = ENGINE_LIST, .call = call, .scan = { .what = ENGINE_BUCKETS } };
+
+	if (call->arg_count > 0)
+		request.scan.match = call->args[0];
+	ops_submit(state, &request);
+}
+
+void op_drop(void *state, struct kvrel_call *call)
+{
+	struct kv *kv = state;
+
+	if (ops_accept_names(kv, call))
+		ops_submit(kv, &(struct engine_request){ .kind = ENGINE_DROP,
+							 .call = call,
+							 .items = call->args,
+							 .item_count = call->arg_count });
+}
+
+void op_exists(void *state, struct kvrel_call *call)
+{
+	struct kv *kv = state;
+
+	if (ops_accept_names(kv, call))
+		ops_submit(kv, &(struct engine_request){ .kind = ENGINE_EXISTS,
+							 .call = call,
+							 .items = call->args,
+							 .item_count = call->arg_count });
+}
+
+void op_scan(void *state, struct kvrel_call *call)
+{
+	struct engine_request request = { .kind = ENGINE_LIST, .call = call, .scan = { .what = ENGINE_BUCKETS } };
+
+	if (ops_accept_scan(call, 0, &request.scan))
+		ops_submit(state, &request);
+}

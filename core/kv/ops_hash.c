@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+#include "ops.h"
+
+#include "number.h"
+#include "result.h"
+
+static void submit_keys(struct kv *kv, struct kvrel_call *call, enum engine_kind kind, uint32_t flags)
+{
+	if (ops_accept(kv, call, call->args[0]) && ops_accept_keys(call, 1, 1))
+		ops_submit(kv, &(struct engine_request){ .kind = kind,
+							 .flags = flags,
+							 .call = call,
+							 .bucket = call->args[0],
+							 .items = call->args + 1,
+							 .item_count = call->arg_count - 1 });
+}
+
+static void submit_put(struct kv *kv, struct kvrel_call *call, uint32_t flags)
+{
+	if (call->arg_count % 2 == 0) {
+		result_wrong_args(call, "a key without a value");
+		return;
+	}
+	if (ops_accept(kv, call, call->args[0]) && ops_accept_keys(call, 1, 2) && ops_accept_values(call, 2, 2))
+		ops_submit(kv, &(struct engine_request){ .kind = ENGINE_PUT,
+							 .flags = ENGINE_MAKE | ENGINE_COUNTED | flags,
+							 .call = call,
+							 .bucket = call->args[0],
+							 .items = call->args + 1,
+							 .item_count = call->arg_count - 1 });
+}
+
+static void submit_list(struct kv *kv, struct kvrel_call *call, enum engine_what what)
+{
+	if (ops_accept(kv, call, call->args[0]))
+		ops_submit(kv, &(struct engine_request){ .kind = ENGINE_LIST,
+							 .flags = ENGINE_LENIENT,
+							 .call = call,
+							 .bucket = call->args[0],
+							 .scan = { .what = what } });
+}
+
+void op_hset(void *state, struct kvrel_call *call)
+{
+	submit_put(state, call, 0);
+}
+
+void op_hsetnx(void *state, struct kvrel_call *call)
+{
+	submit_put(state, call, ENGINE_IF_NEW);
+}
+
+void op_hincrby(void *state, struct kvrel_call *call)
+{
+	struct kv *kv = state;
+	struct engine_request request = { .kind = ENGINE_INCREMENT,
+					  .flags = ENGINE_MAKE,
+					  .call = call,
+					  .bucket = call->args[0],
+					  .items = call->args + 1,
+					  .item_count = 1 };
+
+	if (!number_parse(call->args[2], &request.delta)) {
+		result_error(call, "value is not an integer or out of range");
+		return;
+	}
+	if (ops_accept(kv, call, call->args[0]) && ops_accept_keys(call, 1, 2))
+		ops_submit(kv, &request);
+}
+
+void op_hget(void *state, struct kvrel_call *call)
+{
+	submit_keys(state, call, ENGINE_GET, ENGINE_LENIENT);
+}
+
+void op_hmget(void *state, struct kvrel_call *call)
+{
+	submit_keys(state, call, ENGINE_GET_MANY, ENGINE_LENIENT);
+}
+
+void op_hdel(void *state, struct kvrel_call *call)
+{
+	submit_keys(state, call, ENGINE_DELETE, ENGINE_LENIENT | ENGINE_COUNTED);
+}
+
+void op_hexists(void *state, struct kvrel_call *call)
+{
+	submit_keys(state, call, ENGINE_HAS, ENGINE_LENIENT);
+}
+
+void op_hstrlen(void *state, struct kvrel_call *call)
+{
+	submit_keys(state, call, ENGINE_VALUE_SIZE, ENGINE_LENIENT);
+}
+
+void op_hlen(void *state, struct kvrel_call *call)
+{
+	submit_keys(state, call, ENGINE_LENGTH, ENGINE_LENIENT);
+}
+
+void op_hgetall(void *state, struct kvrel_call *call)
+{
+	submit_list(state, call, ENGINE_PAIRS);
+}
+
+void op_hkeys(void *state, struct kvrel_call *call)
+{
+	submit_list(state, call, ENGINE_KEYS);
+}
+
+void op_hvals(void *state, struct kvrel_call *call)
+{
+	submit_list(state, call, ENGINE_VALUES);
+}
+
+void op_hscan(void *state, struct kvrel_call *call)
+{
+	struct kv *kv = state;
+	struct engine_request request = { .kind = ENGINE_LIST,
+					  .flags = ENGINE_LENIENT,
+					  .call = call,
+					  .bucket = call->args[0],
+					  .scan = { .what = ENGINE_PAIRS } };
+
+	if (ops_accept(kv, call, call->args[0]) && ops_accept_scan(call, 1, &request.scan))
+		ops_submit(kv, &request);
+}

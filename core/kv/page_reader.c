@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reading the store. LMDB needs three or four pages for a look-up; most of its time goes into finding the way. A reader
+ * therefore keeps a table of spots: where the key and value of a hash are in the map. A spot is good for one snapshot
+ * only, which it names, and is checked against the whole key. It costs 32 bytes and copies nothing. Each worker has its
+ * own, so that they share no cache line.
+ */
+#include "pages.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+struct page_spot {
+	const char *key; /* of the key as stored, behind the bucket's id */
+	const char *value;
+	uint32_t value_size;
+	uint32_t key_size;
+	uint32_t hash;
+	uint32_t transaction;
+};
+
+_Static_assert(sizeof(struct page_spot) == 32, "spot");
+
+static void spots_init(struct page_reader *reader, uint64_t bytes)
+{
+	size_t count = 1;
+
+	while (count * 2 * sizeof(struct page_spot) <= bytes)
+		count *= 2;
+	if (bytes < sizeof(struct page_spot))
+		return;
+	reader->spots = mmap(NULL, count * sizeof(struct page_spot), PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (reader->spots == MAP_FAILED)
+		reader->spots = NULL; /* slower, but as right */
+	reader->spot_mask = count - 1;
+}
+
+int page_reader_init(struct page_reader *reader, const struct pages *pages, uint64_t cache_bytes)
+{
+	*reader = (struct page_reader){ .pages = pages };
+	spots_init(reader, cache_bytes);
+	return 0;
+}
+
+void page_reader_done(struct page_reader *reader)
+{
+	if (reader->cursor != NULL)
+		mdb_cursor_close(reader->cursor);
+	if (reader->txn != NULL)
+		mdb_txn_abort(reader->txn);
+	if (reader->spots != NULL)
+		munmap(reader->spots, (reader->spot_mask + 1) * sizeof(struct page_spot));
+	*reader = (struct page_reader){ 0 };
+}
+
+void page_reader_end(struct page_reader *reader)
+{
+	if (reader->live)
+		mdb_txn_reset(reader->txn);
+	reader->live = false;
+}
+
+static int begin(struct page_reader *reader, struct kv_error *err)
+{
+	int code;
+
+	if (reader->live)
+		return 0;
+	if (reader->txn == NULL) {
+		code = mdb_txn_begin(reader->pages->env, NULL, MDB_RDONLY, &reader->txn);
+		if (code == 0)
+			code = mdb_cursor_open(reader->txn, reader->pages->data, &reader->cursor);
+	} else {
+		code = mdb_txn_renew(reader->txn);
+		if (code == 0)
+			code = mdb_cursor_renew(reader->txn, reader->cursor);
+	}
+	if (code != 0)
+		return pages_fail(err, "cannot begin to read", code);
+	reader->live = true;
+	reader->transaction = mdb_txn_id(reader->txn);
+	return 0;
+}
+
+static struct page_spot *spot_of(const struct page_reader *reader, uint64_t hash)
+{
+	return &reader->spots[hash & reader->spot_mask];
+}
+
+void page_prefetch(const struct page_reader *reader, uint64_t hash)
+{
+	if (reader->spots != NULL)
+		__builtin_prefetch(spot_of(reader, hash));
+}
+
+static bool spot_holds(const struct page_reader *reader, uint64_t bucket, struct kvrel_slice key, uint64_t hash,
+		       struct kvrel_slice *value)
+{
+	const struct page_spot *spot = spot_of(reader, hash);
+
+	if (spot->hash != (uint32_t)(hash >> 32) || spot->transaction != (uint32_t)reader->transaction ||
+	    spot->key == NULL || spot->key_size != key.size || memcmp(spot->key, key.data, key.size) != 0)
+		return false;
+	for (int i = 0; i < PAGE_ID_BYTES; i++)
+		if ((unsigned char)spot->key[i - PAGE_ID_BYTES] !=
+		    (unsigned char)(bucket >> (8 * (PAGE_ID_BYTES - 1 - i))))
+			return false;
+	*value = (struct kvrel_slice){ spot->value, spot->value_size };
+	return true;
+}
+
+static int damaged(struct kv_error *err)
+{
+	return kv_fail(err, "kv store: an entry is damaged: restore a backup");
+}
+
+static int look_up(struct page_reader *reader, uint64_t bucket, struct kvrel_slice key, uint64_t hash,
+		   struct kvrel_slice *value, struct kv_error *err)
+{
+	struct page_key wanted;
+	struct kvrel_slice found;
+	MDB_val stored;
+	int code;
+
+	page_key_set(reader->pages, &wanted, bucket, key);
+	code = mdb_cursor_get(reader->cursor, &wanted.val, &stored, MDB_SET_KEY);
+	if (code == MDB_NOTFOUND)
+		return 0;
+	if (code != 0)
+		return pages_fail(err, "cannot read", code);
+	if (!page_entry_split(&wanted.val, &stored, &found, value))
+		return damaged(err);
+	if (wanted.digested)
+		return found.size == key.size && memcmp(found.data, key.data, key.size) == 0;
+	if (reader->spots != NULL)
+		*spot_of(reader, hash) = (struct page_spot){ found.data,
+							     value->data,
+							     (uint32_t)value->size,
+							     (uint32_t)found.size,
+							     (uint32_t)(hash >> 32),
+							     (uint32_t)reader->transaction };
+	return 1;
+}
+
+int page_find(struct page_reader *reader, uint64_t bucket, struct kvrel_slice key, uint64_t hash,
+	      struct kvrel_slice *value, struct kv_error *err)
+{
+	if (begin(reader, err) != 0)
+		return -1;
+	if (reader->spots != NULL && key.size > 0 && spot_holds(reader, bucket, key, hash, value))
+		return 1;
+	return look_up(reader, bucket, key, hash, value, err);
+}
+
+/* What a walk's cursor came to: 1 while it is in the bucket. */
+static int walked(int code, uint64_t bucket, const MDB_val *stored_key, const MDB_val *stored, struct kvrel_slice *key,
+		  struct kvrel_slice *value, struct kv_error *err)
+{
+	const unsigned char *bytes = stored_key->mv_data;
+	uint64_t id = 0;
+
+	if (code == MDB_NOTFOUND)
+		return 0;
+	if (code != 0)
+		return pages_fail(err, "cannot read", code);
+	if (stored_key->mv_size < PAGE_ID_BYTES)
+		return damaged(err);
+	for (int i = 0; i < PAGE_ID_BYTES; i++)
+		id = id << 8 | bytes[i];
+	if (id != bucket)
+		return 0;
+	return page_entry_split(stored_key, stored, key, value) ? 1 : damaged(err);
+}
+
+int page_first(struct page_reader *reader, uint64_t bucket, struct kvrel_slice after, struct kvrel_slice *key,
+	       struct kvrel_slice *value, struct kv_error *err)
+{
+	const struct kvrel_slice first = { "", 0 };
+	struct page_key wanted;
+	MDB_val at, stored;
+	int code;
+
+	if (begin(reader, err) != 0)
+		return -1;
+	page_key_set(reader->pages, &wanted, bucket, after.data != NULL ? after : first);
+	at = wanted.val;
+	code = mdb_cursor_get(reader->cursor, &at, &stored, MDB_SET_RANGE);
+	if (code == 0 && after.data != NULL && at.mv_size == wanted.val.mv_size &&
+	    memcmp(at.mv_data, wanted.bytes, at.mv_size) == 0)
+		code = mdb_cursor_get(reader->cursor, &at, &stored, MDB_NEXT);
+	return walked(code, bucket, &at, &stored, key, value, err);
+}
+
+int page_next(struct page_reader *reader, uint64_t bucket, struct kvrel_slice *key, struct kvrel_slice *value,
+	      struct kv_error *err)
+{
+	MDB_val at, stored;
+	int code = mdb_cursor_get(reader->cursor, &at, &stored, MDB_NEXT);
+
+	return walked(code, bucket, &at, &stored, key, value, err);
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The store's pages: LMDB, and how buckets and keys lie in it.
+ *
+ * data: bucket id (5 bytes, big-endian) and key → value. Bucket 0 is the directory: name → struct page_bucket.
+ * garbage: ids of dropped buckets whose keys are still to be cleared away.
+ * meta: "state" → struct page_state.
+ *
+ * LMDB takes keys of up to 511 bytes. A longer one is stored under as many of its bytes as fit and a digest, 511 bytes
+ * together, with the whole key in front of the value; no short key is that long, so the two never meet. The digest's
+ * key is random and the store's own; a second key with the same digest would be refused.
+ *
+ * A reader stays on one snapshot from its first look-up to page_reader_end(): what it returns points into the map until
+ * then. It remembers where keys are (struct page_spot) as long as the snapshot is the same; one commit forgets all of
+ * them.
+ */
+#ifndef KV_PAGES_H
+#define KV_PAGES_H
+
+#include "engine.h"
+
+#include <lmdb.h>
+
+enum { PAGES_FORMAT = 1, PAGE_KEY_MAX = 511, PAGE_ID_BYTES = 5 };
+
+struct page_state {
+	uint32_t format;
+	uint32_t reserved;
+	uint64_t store[2];    /* random: the store's identity, and the digests' key */
+	uint64_t applied;     /* position: every write before it is in here */
+	uint64_t next_bucket; /* id */
+	int64_t bucket_count;
+};
+
+struct page_bucket {
+	uint64_t id;
+	int64_t count;
+	uint64_t stays;
+};
+
+/* A key as LMDB gets it. `bytes` may hold it, so the struct must not move. */
+struct page_key {
+	MDB_val val;
+	bool digested; /* the value begins with the whole key's length (4 bytes) and the key */
+	unsigned char bytes[PAGE_KEY_MAX + 1];
+};
+
+struct pages {
+	MDB_env *env;
+	MDB_dbi data, garbage, meta;
+	struct page_state state; /* as of the last commit; the applying thread's after the start */
+};
+
+struct page_spot;
+struct page_reader {
+	const struct pages *pages;
+	MDB_txn *txn;
+	MDB_cursor *cursor;
+	bool live;
+	size_t transaction;
+	struct page_spot *spots;
+	size_t spot_mask;
+};
+
+/* Makes the store if the folder has none. Refuses one of a newer format. */
+int pages_open(struct pages *pages, const char *dir, uint64_t map_size, unsigned readers, struct kv_error *err);
+void pages_close(struct pages *pages);
+/* "kv store: <what>: <LMDB's reason>", and what helps. Returns -1. */
+int pages_fail(struct kv_error *err, const char *what, int code);
+
+void page_key_set(const struct pages *pages, struct page_key *out, uint64_t bucket, struct kvrel_slice key);
+/* Order of two keys of one bucket in the store. */
+int page_key_compare(const struct pages *pages, struct kvrel_slice a, struct kvrel_slice b);
+/* Splits what LMDB holds into key and value; false when it is damaged. */
+bool page_entry_split(const MDB_val *stored_key, const MDB_val *stored_value, struct kvrel_slice *key,
+		      struct kvrel_slice *value);
+
+/* Stores one key; `key` is room for it. By `cursor` if there is one, which is quicker in order of keys. LMDB's code. */
+int page_put(const struct pages *pages, MDB_txn *txn, MDB_cursor *cursor, uint64_t bucket, struct kvrel_slice name,
+	     struct page_key *key, struct kvrel_slice value);
+
+int page_reader_init(struct page_reader *reader, const struct pages *pages, uint64_t cache_bytes);
+void page_reader_done(struct page_reader *reader);
+/* Gives the snapshot back. */
+void page_reader_end(struct page_reader *reader);
+/* 1 found, 0 not there, -1 and why. `hash` is of bucket and key, any one function of them. */
+int page_find(struct page_reader *reader, uint64_t bucket, struct kvrel_slice key, uint64_t hash,
+	      struct kvrel_slice *value, struct kv_error *err);
+void page_prefetch(const struct page_reader *reader, uint64_t hash);
+
+/* A walk through one bucket, in order, from the first key behind `after` (data NULL: the first). As page_find()
+ * returns. */
+int page_first(struct page_reader *reader, uint64_t bucket, struct kvrel_slice after, struct kvrel_slice *key,
+	       struct kvrel_slice *value, struct kv_error *err);
+int page_next(struct page_reader *reader, uint64_t bucket, struct kvrel_slice *key, struct kvrel_slice *value,
+	      struct kv_error *err);
+
+#endif

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT */
+/* What both engines answer, and that they answer the same. */
+#include "driver.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct t_engine t;
+static char dir[256];
+
+static void durable_up(void)
+{
+	t_make_dir(dir);
+	t_open(&t, dir, ENGINE_ALWAYS);
+}
+
+static void durable_down(void)
+{
+	t_close(&t);
+	t_remove(dir);
+}
+
+/* Stops the engine as a clean stop does, and starts it again. */
+static void reopen(void)
+{
+	t_close(&t);
+	t_open(&t, dir, ENGINE_ALWAYS);
+}
+
+#define ANSWERS(expected, ...) cr_expect_str_eq(t_call(&t, __VA_ARGS__, NULL), expected)
+
+TestSuite(durable, .init = durable_up, .fini = durable_down);
+
+Test(durable, keeps_what_the_line_protocol_puts)
+{
+	ANSWERS("NOT_FOUND", "put", "shopping", "milk", "1");
+	ANSWERS("NOT_FOUND", "get", "shopping", "milk");
+	ANSWERS("OK nil", "create", "shopping");
+	ANSWERS("OK nil", "create", "shopping");
+	ANSWERS("OK nil", "get", "shopping", "milk");
+	ANSWERS("OK nil", "put", "shopping", "milk", "1");
+	ANSWERS("OK '1'", "get", "shopping", "milk");
+	ANSWERS("OK nil", "put", "shopping", "milk", "22");
+	ANSWERS("OK '22'", "get", "shopping", "milk");
+	ANSWERS("OK nil", "delete", "shopping", "milk");
+	ANSWERS("OK nil", "delete", "shopping", "milk");
+	ANSWERS("OK nil", "get", "shopping", "milk");
+	ANSWERS("NOT_FOUND", "delete", "nowhere", "milk");
+	ANSWERS("OK [shopping]", "buckets");
+}
+
+Test(durable, finds_everything_again_after_a_stop)
+{
+	ANSWERS("OK nil", "create", "shopping");
+	ANSWERS("OK nil", "put", "shopping", "milk", "1");
+	ANSWERS("OK 2", "hset", "hash", "a", "1", "b", "2");
+	ANSWERS("OK nil", "create", "empty");
+	reopen();
+	ANSWERS("OK '1'", "get", "shopping", "milk");
+	ANSWERS("OK {a: 1, b: 2}", "hgetall", "hash");
+	ANSWERS("OK 2", "hlen", "hash");
+	ANSWERS("OK [empty, hash, shopping]", "buckets");
+	ANSWERS("OK 3", "count");
+	ANSWERS("OK 1", "hset", "hash", "a", "3", "c", "4");
+	ANSWERS("OK {a: 3, b: 2, c: 4}", "hgetall", "hash");
+	reopen();
+	ANSWERS("OK {a: 3, b: 2, c: 4}", "hgetall", "hash");
+	ANSWERS("OK 3", "hlen", "hash");
+}
+
+Test(durable, lets_a_hash_go_with_its_last_key_but_keeps_a_created_bucket)
+{
+	ANSWERS("OK 1", "hset", "hash", "a", "1");
+	ANSWERS("OK 1", "exists", "hash");
+	ANSWERS("OK 1", "hdel", "hash", "a", "b");
+	ANSWERS("OK 0", "exists", "hash");
+	ANSWERS("OK nil", "create", "made");
+	ANSWERS("OK 1", "hset", "made", "a", "1");
+	ANSWERS("OK 1", "hdel", "made", "a");
+	ANSWERS("OK 1", "exists", "made");
+	ANSWERS("OK [made]", "buckets");
+	reopen();
+	ANSWERS("OK [made]", "buckets");
+	ANSWERS("OK 1", "count");
+}
+
+Test(durable, drops_buckets_with_all_they_hold)
+{
+	ANSWERS("OK 2", "hset", "old", "a", "1", "b", "2");
+	reopen();
+	ANSWERS("OK 1", "drop", "old", "missing");
+	ANSWERS("OK 0", "hlen", "old");
+	ANSWERS("OK nil", "hget", "old", "a");
+	ANSWERS("OK 1", "hset", "old", "b", "3");
+	ANSWERS("OK {b: 3}", "hgetall", "old");
+	reopen();
+	ANSWERS("OK {b: 3}", "hgetall", "old");
+	ANSWERS("OK 1", "hlen", "old");
+	ANSWERS("OK 1", "count");
+}
+
+Test(durable, counts_integers_up_and_down)
+{
+	ANSWERS("OK 5", "hincrby", "h", "n", "5");
+	ANSWERS("OK -2", "hincrby", "h", "n", "-7");
+	reopen();
+	ANSWERS("OK -1", "hincrby", "h", "n", "1");
+	ANSWERS("OK 1", "hset", "h", "text", "abc");
+	ANSWERS("ERROR hash value is not an integer", "hincrby", "h", "text", "1");
+	ANSWERS("OK 1", "hset", "h", "max", "9223372036854775807");
+	ANSWERS("ERROR increment or decrement would overflow", "hincrby", "h", "max", "1");
+	ANSWERS("ERROR value is not an integer or out of range", "hincrby", "h", "n", "1.5");
+	ANSWERS("OK 0", "exists", "other");
+}
+
+Test(durable, answers_the_other_hash_operations)
+{
+	ANSWERS("OK 1", "hsetnx", "h", "a", "1");
+	ANSWERS("OK 0", "hsetnx", "h", "a", "2");
+	ANSWERS("OK 1", "hset", "h", "b", "22", "b", "333");
+	ANSWERS("OK '333'", "hget", "h", "b");
+	ANSWERS("OK [1, nil, 333]", "hmget", "h", "a", "x", "b");
+	ANSWERS("OK [nil]", "hmget", "missing", "a");
+	ANSWERS("OK 1", "hexists", "h", "a");
+	ANSWERS("OK 0", "hexists", "h", "x");
+	ANSWERS("OK 3", "hstrlen", "h", "b");
+	ANSWERS("OK [a, b]", "hkeys", "h");
+	ANSWERS("OK [1, 333]", "hvals", "h");
+	ANSWERS("OK {}", "hgetall", "missing");
+	ANSWERS("OK 2", "exists", "h", "h", "missing");
+	ANSWERS("WRONG_ARGS a key without a value", "hset", "h", "a", "1", "b");
+}
+
+Test(durable, goes_through_buckets_step_by_step)
+{
+	char key[16], cursor[32] = "0", *text;
+	int seen = 0, steps = 0;
+
+	for (int i = 0; i < 25; i++) {
+		snprintf(key, sizeof(key), "k%02d", i);
+		t_call(&t, "hset", "h", key, "v", NULL);
+		if (i == 12)
+			reopen(); /* half of them in the pages, half in the log */
+	}
+	do {
+		text = strdup(t_call(&t, "hscan", "h", cursor, NULL));
+		cr_assert_eq(sscanf(text, "OK [%31[0-9],", cursor), 1);
+		for (char *at = text; (at = strstr(at, "k")) != NULL; at++)
+			seen++;
+		steps++;
+		free(text);
+	} while (strcmp(cursor, "0") != 0 && steps < 10);
+	cr_expect_eq(seen, 25);
+	cr_expect_eq(steps, 3);
+	ANSWERS("ERROR invalid cursor", "hscan", "h", "12345");
+	ANSWERS("ERROR invalid cursor", "hscan", "h", "abc");
+	ANSWERS("OK [0, {k07: v, k17: v}]", "hscan", "h", "0", "*7", "100");
+	ANSWERS("OK [0, [h]]", "scan", "0");
+}
+
+Test(durable, holds_keys_and_values_of_all_sizes)
+{
+	size_t sizes[] = { 0, 1, 505, 506, 507, 511, 512, 2000, 65535 };
+	char *bytes = malloc(1 << 20), *expected = malloc((1 << 20) + 16);
+
+	memset(bytes, 'x', 1 << 20);
+	for (int round = 0; round < 3; round++) {
+		for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+			struct kvrel_slice args[] = { { "big", 3 }, { bytes, sizes[i] }, { bytes, sizes[i] * 2 } };
+
+			if (round == 0)
+				cr_expect_str_eq(t_call_slices(&t, 0, "hset", args, 3), "OK 1");
+			sprintf(expected, "OK '%.*s'", (int)sizes[i] * 2, bytes);
+			cr_expect_str_eq(t_call_slices(&t, 1, "hget", args, 2), expected);
+		}
+		ANSWERS("OK 9", "hlen", "big");
+		reopen();
+	}
+	struct kvrel_slice long_key[] = { { "big", 3 }, { bytes, 65536 }, { "v", 1 } };
+	struct kvrel_slice long_value[] = { { "big", 3 }, { "k", 1 }, { bytes, 1 << 20 } };
+
+	cr_expect_str_eq(t_call_slices(&t, 0, "hset", long_key, 3),
+			 "ERROR key too long: 65536 bytes, the limit is 65535");
+	cr_expect_str_eq(t_call_slices(&t, 0, "hset", long_value, 3),
+			 "ERROR the request is larger than a segment of the log: raise kv.log_segment_size");
+	free(bytes);
+	free(expected);
+}
+
+/* ---- the model ------------------------------------------------------------------------------------------------ */
+
+static unsigned random_state = 1;
+
+static unsigned pick(unsigned below)
+{
+	random_state = random_state * 1103515245 + 12345;
+	return (random_state >> 8) % below;
+}
+
+static void compare(struct t_engine *model, const char *op, const struct kvrel_slice *args, uint32_t count)
+{
+	char *expected = strdup(t_call_slices(model, 0, op, args, count));
+	const char *got = t_call_slices(&t, pick(2), op, args, count);
+
+	cr_assert_str_eq(got, expected, "%s %s %s: durable '%s', memory '%s'", op, count > 0 ? args[0].data : "",
+			 count > 1 ? args[1].data : "", got, expected);
+	free(expected);
+}
+
+Test(durable, answers_as_the_memory_engine_does_whatever_the_order)
+{
+	static const char *const ops[] = { "hset",   "hset",  "hset",    "hset",  "hdel",    "hdel",  "hget",
+					   "hget",   "hlen",  "hgetall", "drop",  "create",  "put",   "get",
+					   "delete", "count", "buckets", "hkeys", "hincrby", "exists" };
+	struct t_engine model;
+
+	t_open_memory(&model);
+	for (int i = 0; i < 30000; i++) {
+		char bucket[600], key[600], value[1200];
+		const char *op = ops[pick(20)];
+		struct kvrel_slice args[3] = { { bucket, 0 }, { key, 0 }, { value, 0 } };
+		uint32_t count = strcmp(op, "count") == 0 || strcmp(op, "buckets") == 0                            ? 0
+				 : strcmp(op, "hset") == 0 || strcmp(op, "put") == 0 || strcmp(op, "hincrby") == 0 ? 3
+				 : strcmp(op, "hlen") == 0 || strcmp(op, "hgetall") == 0 || strcmp(op, "drop") == 0 ||
+						 strcmp(op, "create") == 0 || strcmp(op, "hkeys") == 0 ||
+						 strcmp(op, "exists") == 0
+					 ? 1
+					 : 2;
+
+		if (strcmp(op, "drop") == 0 && pick(8) != 0)
+			continue;
+		args[0].size = (size_t)sprintf(bucket, "%s%u", pick(20) == 0 ? "" : "b", pick(6));
+		/* long keys differ at their beginning: the order of digests is not the model's */
+		args[1].size = (size_t)sprintf(key, "%02u%0*u", pick(12), pick(10) == 0 ? 550 : 1, 0);
+		args[2].size = (size_t)sprintf(value, "%0*u", strcmp(op, "hincrby") == 0 ? 1 : 1 + (int)pick(900),
+					       1 + pick(9));
+		compare(&model, op, args, count);
+		if (pick(2000) == 0)
+			reopen();
+	}
+	t_close(&model);
+}
