@@ -5,10 +5,14 @@
 #include "build_steps.h"
 #include "transform.h"
 
+#include "base/fs.h"
+#include "base/path.h"
 #include "base/proc.h"
 #include "base/scope.h"
 
 extern char **environ;
+
+enum { SBOM_BYTES_MAX = 1 << 30 };
 
 static bool is_variable(const char *entry, const char *name)
 {
@@ -54,6 +58,28 @@ int build_run(struct build *build, const struct spec_step *step, int *step_statu
 			 origin_text(&step->origin, where, sizeof(where)), step->command, code);
 }
 
+bool build_wants_cyclonedx(const struct build *build)
+{
+	return build->options->sbom_format && strcmp(build->options->sbom_format, "cyclonedx") == 0;
+}
+
+int build_sbom(struct build *build, struct error *err)
+{
+	const char *suffix = build_wants_cyclonedx(build) ? ".cdx.json" : ".spdx.json";
+	const char *out = build_artifact_path(build, suffix);
+	const char *in = arena_printf(build->arena, "%s/releases/%s/sbom%s", build->release->path,
+				      build->release->version, suffix);
+	SCOPE(buf_done) struct buf text = { 0 };
+	int status = fs_read(in, SBOM_BYTES_MAX, &text, err);
+	if (status == 0)
+		status = fs_replace(out, buf_slice(&text), 0644, err);
+	if (status < 0)
+		return status;
+	build_say(build, "* wrote %s", path_base(out));
+	build_add_artifact(build, out);
+	return 0;
+}
+
 static int run_step(struct build *build, const struct spec_step *step, int *step_status, struct error *err)
 {
 	switch (step->kind) {
@@ -61,6 +87,8 @@ static int run_step(struct build *build, const struct spec_step *step, int *step
 		return build_assemble(build, err);
 	case STEP_TAR:
 		return build_tar(build, err);
+	case STEP_SBOM:
+		return build_sbom(build, err);
 	case STEP_RUN:
 		build_say(build, "* running %s", step->command);
 		return build_run(build, step, step_status, err);

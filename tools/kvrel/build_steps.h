@@ -33,6 +33,9 @@ int find_source_date(const char *project_dir, int64_t *out, struct error *err);
 int build_assemble(struct build *build, struct error *err);
 /* The step `tar`. */
 int build_tar(struct build *build, struct error *err);
+/* The step `sbom`: the bundle's bill of materials as a file of its own. */
+int build_sbom(struct build *build, struct error *err);
+bool build_wants_cyclonedx(const struct build *build);
 /* _build/NAME-VERSION and a suffix, in the project. */
 const char *build_artifact_path(struct build *build, const char *suffix);
 void build_add_artifact(struct build *build, const char *path);

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+#include "sbom.h"
+
+#include "base/json.h"
+#include "base/scope.h"
+
+static void set(struct sbom *sbom, struct value *map, const char *key, struct value *value)
+{
+	value_map_add(sbom->arena, map, slice_of(key), value);
+}
+
+static void set_text(struct sbom *sbom, struct value *map, const char *key, const char *text)
+{
+	set(sbom, map, key, value_string(sbom->arena, slice_of(text)));
+}
+
+static const char *spdx_id(struct sbom *sbom, const char *id)
+{
+	return arena_printf(sbom->arena, "SPDXRef-%s", id);
+}
+
+static const char *file_id(struct sbom *sbom, size_t entry)
+{
+	return arena_printf(sbom->arena, "SPDXRef-File-%zu", entry);
+}
+
+static struct value *url_reference(struct sbom *sbom, const char *purl)
+{
+	struct value *list = value_list(sbom->arena), *map = value_map(sbom->arena);
+	set_text(sbom, map, "referenceCategory", "PACKAGE-MANAGER");
+	set_text(sbom, map, "referenceType", "purl");
+	set_text(sbom, map, "referenceLocator", purl);
+	value_list_add(sbom->arena, list, map);
+	return list;
+}
+
+static struct value *part_tree(struct sbom *sbom, const struct sbom_part *part, bool release)
+{
+	struct value *map = value_map(sbom->arena);
+	const char *license = part->license ? part->license : "NOASSERTION";
+	set_text(sbom, map, "SPDXID", spdx_id(sbom, part->id));
+	set_text(sbom, map, "name", part->name);
+	set_text(sbom, map, "versionInfo", part->version);
+	set_text(sbom, map, "downloadLocation", "NOASSERTION");
+	set(sbom, map, "filesAnalyzed", value_bool(sbom->arena, false));
+	set_text(sbom, map, "licenseConcluded", "NOASSERTION");
+	set_text(sbom, map, "licenseDeclared", license);
+	set_text(sbom, map, "copyrightText", "NOASSERTION");
+	set_text(sbom, map, "primaryPackagePurpose", release ? "APPLICATION" : "LIBRARY");
+	if (part->source)
+		set_text(sbom, map, "sourceInfo", part->source);
+	if (part->purl)
+		set(sbom, map, "externalRefs", url_reference(sbom, part->purl));
+	return map;
+}
+
+static void add_checksum(struct sbom *sbom, struct value *list, const char *algorithm, const char *hex)
+{
+	struct value *map = value_map(sbom->arena);
+	set_text(sbom, map, "algorithm", algorithm);
+	set_text(sbom, map, "checksumValue", hex);
+	value_list_add(sbom->arena, list, map);
+}
+
+static struct value *file_tree(struct sbom *sbom, size_t at)
+{
+	const struct plan_entry *entry = &sbom->inputs->plan->entries[at];
+	struct value *map = value_map(sbom->arena), *checksums = value_list(sbom->arena);
+	add_checksum(sbom, checksums, "SHA1", sbom->sha1[at]);
+	add_checksum(sbom, checksums, "SHA256", entry->sha256);
+	set_text(sbom, map, "SPDXID", file_id(sbom, at));
+	set_text(sbom, map, "fileName", arena_printf(sbom->arena, "./%s", entry->path));
+	set(sbom, map, "checksums", checksums);
+	set_text(sbom, map, "licenseConcluded", "NOASSERTION");
+	set_text(sbom, map, "copyrightText", "NOASSERTION");
+	if (entry->change == CHANGE_STRIP)
+		set_text(sbom, map, "comment", "unneeded symbols were removed");
+	if (entry->change == CHANGE_EDIT_LOADER)
+		set_text(sbom, map, "comment",
+			 "modified: the host's library, cache and preload paths were replaced by paths of the same "
+			 "length "
+			 "that cannot exist");
+	return map;
+}
+
+static void relate(struct sbom *sbom, struct value *list, const char *from, const char *type, const char *to)
+{
+	struct value *map = value_map(sbom->arena);
+	set_text(sbom, map, "spdxElementId", from);
+	set_text(sbom, map, "relationshipType", type);
+	set_text(sbom, map, "relatedSpdxElement", to);
+	value_list_add(sbom->arena, list, map);
+}
+
+static void relate_components(struct sbom *sbom, struct value *list)
+{
+	const struct spec_release *release = sbom->inputs->info->release;
+	for (size_t i = 0; i < release->member_count; i++) {
+		const struct spec_component *component = release->members[i].component;
+		for (size_t j = 0; j < component->dependency_count; j++)
+			for (size_t k = 0; k < release->member_count; k++)
+				if (strcmp(release->members[k].component->name, component->dependencies[j]) == 0)
+					relate(sbom, list, spdx_id(sbom, sbom->parts[2 + i].id), "DEPENDS_ON",
+					       spdx_id(sbom, sbom->parts[2 + k].id));
+	}
+}
+
+static struct value *relationships(struct sbom *sbom)
+{
+	struct value *list = value_list(sbom->arena);
+	const struct plan *plan = sbom->inputs->plan;
+	const char *release = spdx_id(sbom, sbom->parts[0].id);
+	relate(sbom, list, "SPDXRef-DOCUMENT", "DESCRIBES", release);
+	for (size_t i = 1; i < sbom->part_count; i++)
+		relate(sbom, list, release, "CONTAINS", spdx_id(sbom, sbom->parts[i].id));
+	relate_components(sbom, list);
+	for (size_t i = 0; i < plan->count; i++)
+		if (sbom_has_file(&plan->entries[i]))
+			relate(sbom, list, spdx_id(sbom, sbom->parts[sbom_part_of(sbom, &plan->entries[i])].id),
+			       "CONTAINS", file_id(sbom, i));
+	return list;
+}
+
+static struct value *document(struct sbom *sbom)
+{
+	const struct sbom_part *release = &sbom->parts[0];
+	struct value *map = value_map(sbom->arena), *creation = value_map(sbom->arena);
+	struct value *creators = value_list(sbom->arena), *packages = value_list(sbom->arena);
+	struct value *files = value_list(sbom->arena);
+	value_list_add(sbom->arena, creators, value_string(sbom->arena, slice_of("Tool: kvrel-" KVREL_VERSION)));
+	set_text(sbom, creation, "created", sbom->created);
+	set(sbom, creation, "creators", creators);
+	set_text(sbom, map, "spdxVersion", "SPDX-2.3");
+	set_text(sbom, map, "dataLicense", "CC0-1.0");
+	set_text(sbom, map, "SPDXID", "SPDXRef-DOCUMENT");
+	set_text(sbom, map, "name", arena_printf(sbom->arena, "%s-%s", release->name, release->version));
+	set_text(sbom, map, "documentNamespace",
+		 arena_printf(sbom->arena, "https://spdx.org/spdxdocs/%s-%s-%s", release->name, release->version,
+			      sbom->content_digest));
+	set(sbom, map, "creationInfo", creation);
+	for (size_t i = 0; i < sbom->part_count; i++)
+		value_list_add(sbom->arena, packages, part_tree(sbom, &sbom->parts[i], i == 0));
+	for (size_t i = 0; i < sbom->inputs->plan->count; i++)
+		if (sbom_has_file(&sbom->inputs->plan->entries[i]))
+			value_list_add(sbom->arena, files, file_tree(sbom, i));
+	set(sbom, map, "packages", packages);
+	set(sbom, map, "files", files);
+	set(sbom, map, "relationships", relationships(sbom));
+	return map;
+}
+
+int sbom_spdx(struct arena *arena, const struct sbom_inputs *inputs, struct slice *out, struct error *err)
+{
+	struct sbom sbom;
+	SCOPE(buf_done) struct buf text = { 0 };
+	int status = sbom_gather(arena, inputs, &sbom, err);
+	if (status < 0)
+		return status;
+	json_write(&text, document(&sbom), 1);
+	buf_append_char(&text, '\n');
+	*out = (struct slice){ arena_copy(arena, buf_slice(&text)), text.size };
+	return 0;
+}
