@@ -211,6 +211,7 @@ run_tests() {
 		*) echo "FAILED   ${name//_/ }"; failed=$((failed + 1)) ;;
 		esac
 		[ $status = 0 ] || cat "$T/said"
+		unmount_below "$T/$name"
 		remove_folder "$T/$name"
 	done
 	[ $failed = 0 ] || exit 1
@@ -228,6 +229,13 @@ watchdog() {
 	kill -TERM "$1"
 }
 
+unmount_below() {
+	local point
+	tac /proc/self/mounts | cut -d ' ' -f 2 | grep "^$1/" | while read -r point; do
+		umount -l "$(printf %b "$point")"
+	done
+}
+
 remove_folder() {
 	chmod -R u+rwX "$1" 2>/dev/null
 	rm -rf -- "$1"
@@ -236,8 +244,6 @@ remove_folder() {
 clean_up() {
 	kill "$watchdog_pid" 2>/dev/null
 	end_leftovers "$T" 2>/dev/null
-	for mount in $(tac /proc/self/mounts | cut -d ' ' -f 2 | grep "^$T/"); do
-		umount -l "$mount"
-	done
+	unmount_below "$T"
 	remove_folder "$T"
 }

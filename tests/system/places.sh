@@ -28,7 +28,7 @@ it_runs_in_folders_with_strange_names() {
 	local name
 	bundle foo
 	for name in 'with space' 'with:colon;semicolon' $'b\xc3\xbccher' '-dash' "it's \"quoted\"" "$(printf '%0200d' 0)"; do
-		mv foo "$name"
+		mv -- foo "$name"
 		session "$D/$name/bin/foo"
 		mv -- "./$name" foo
 	done
@@ -106,18 +106,20 @@ it_runs_in_an_empty_root() {
 		done
 		root=$1 && shift && exec chroot "$root" "$@"
 	END
-	# in_root COMMAND…: in namespaces of its own, with an empty environment but for the ports; all of it ends with the shell
-	in_root() {
-		env -i PATH="$PATH" PORT="$PORT" RESP_PORT="$RESP_PORT" \
-			unshare --mount --propagation private sh "$D/enter" "$root" "$@"
-	}
+	# with an empty environment but for the ports
+	cat >in_root <<-END
+		#!/bin/sh
+		exec env -i PATH="$PATH" PORT=$PORT RESP_PORT=$RESP_PORT \
+			unshare --mount --propagation private sh "$D/enter" "$root" "\$@"
+	END
+	chmod +x in_root
 	foo=/foo/bin/foo
-	run in_root "$foo" version
+	run ./in_root "$foo" version
 	[ "$status" != 77 ] || skip "cannot mount here"
 	is "$out" 'foo 0.0.1'
-	run in_root "$foo" eval 'return release.name, 1 + 1'
+	run ./in_root "$foo" eval 'return release.name, 1 + 1'
 	is "$status$out" $'0foo\n2'
-	in_root "$foo" start >"$D/log" 2>&1 </dev/null &
+	./in_root "$foo" start >"$D/log" 2>&1 </dev/null &
 	pid=$!
 	answers() {
 		gone "$pid" && fail "the node ended:"$'\n'"$(cat "$D/log")"
@@ -126,11 +128,11 @@ it_runs_in_an_empty_root() {
 	wait_until answers
 	one_request 'CREATE shopping' OK
 	one_request 'PUT shopping milk 1' OK
-	run in_root "$foo" rpc 'return kv.get("shopping", "milk")'
+	run ./in_root "$foo" rpc 'return kv.get("shopping", "milk")'
 	is "$status$out$err" 01
 	# nothing but the bundle and the kernel is mapped into it
 	is "$(sed -n 's|^[^/]*\(/.*\)|\1|p' "/proc/$pid/maps" | grep -v -e '^/foo/' -e "^$root/foo/" -e '^/dev/zero' -e '^/memfd:')" ''
-	run in_root "$foo" stop
+	run ./in_root "$foo" stop
 	is "$status$err" 0
 	wait_until gone "$pid"
 }
