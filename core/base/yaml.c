@@ -410,7 +410,8 @@ int yaml_parse(struct arena *arena, struct slice text, const char *name, const s
 	reader.levels = levels;
 	reader.file = arena_string(arena, name);
 	yaml_parser_set_encoding(&reader.parser, YAML_UTF8_ENCODING);
-	yaml_parser_set_input_string(&reader.parser, (const unsigned char *)reader.text.data, reader.text.size);
+	yaml_parser_set_input_string(&reader.parser, (const unsigned char *)(reader.text.size ? reader.text.data : ""),
+				     reader.text.size);
 	rc = read_events(&reader);
 	yaml_parser_delete(&reader.parser);
 	if (rc < 0)

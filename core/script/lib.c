@@ -112,6 +112,40 @@ static int os_exit(lua_State *lua)
 	return script_end(lua, SCRIPT_EXITS);
 }
 
+/* Upvalue: the handler. When everything has to end it is passed over: hooks do not run inside a handler that a hook's
+ * error called, so nothing could end it. */
+static int guarded_handler(lua_State *lua)
+{
+	if (script_of(lua)->ending != SCRIPT_GOES_ON)
+		return 1;
+	lua_pushvalue(lua, lua_upvalueindex(1));
+	lua_insert(lua, 1);
+	lua_call(lua, lua_gettop(lua) - 1, LUA_MULTRET);
+	return lua_gettop(lua);
+}
+
+static int finish_xpcall(lua_State *lua, int status, lua_KContext context)
+{
+	(void)status;
+	(void)context;
+	return lua_gettop(lua);
+}
+
+/* Upvalue: Lua's own xpcall. */
+static int guarded_xpcall(lua_State *lua)
+{
+	int count = lua_gettop(lua);
+
+	luaL_checktype(lua, 2, LUA_TFUNCTION);
+	lua_pushvalue(lua, 2);
+	lua_pushcclosure(lua, guarded_handler, 1);
+	lua_replace(lua, 2);
+	lua_pushvalue(lua, lua_upvalueindex(1));
+	lua_insert(lua, 1);
+	lua_callk(lua, count, LUA_MULTRET, 0, finish_xpcall);
+	return finish_xpcall(lua, LUA_OK, 0);
+}
+
 /* Upvalue: the message. */
 static int refuse(lua_State *lua)
 {
@@ -130,6 +164,9 @@ static void set_refused(lua_State *lua, const char *library, const char *functio
 void script_open_lib(lua_State *lua)
 {
 	open_output(lua);
+	lua_getglobal(lua, "xpcall");
+	lua_pushcclosure(lua, guarded_xpcall, 1);
+	lua_setglobal(lua, "xpcall");
 	lua_getglobal(lua, LUA_OSLIBNAME);
 	lua_pushcfunction(lua, os_exit);
 	lua_setfield(lua, -2, "exit");
