@@ -11,7 +11,11 @@
 #include <string.h>
 #include <time.h>
 
-enum { REQUEST_LEAST = 16 << 10, REQUEST_MOST = 1 << 30 };
+enum {
+	REQUEST_LEAST = 16 << 10,
+	REQUEST_MOST = 1 << 30,
+	PATIENCE = 4096, /* shorter requests are tried at each read, so that a mistake is told at once */
+};
 
 static const struct kvrel_api *api;
 
@@ -102,7 +106,7 @@ static size_t receive(struct kvrel_conn *conn, void *conn_state, struct kvrel_sl
 {
 	struct session *session = conn_state;
 	struct request request = { .api = api, .server = api->conn_state(conn), .session = session, .conn = conn };
-	if (input.size < session->need)
+	if (input.size > PATIENCE && input.size < session->need)
 		return 0;
 	session->need = 0;
 	resp_words_free(session->words); /* the batch that looked at them has run */
