@@ -71,6 +71,8 @@ it_says_error_when_its_disk_is_full_and_loses_nothing() {
 	mkdir disk
 	mount -t tmpfs -o size=24m none disk 2>/dev/null || skip "cannot mount a tmpfs here"
 	export RELEASE_DATA=$D/disk
+	# the log takes its room beforehand: let a small disk be enough
+	echo 'config("kv", {log_segment_size = "1MiB"})' >>foo/releases/0.0.1/runtime.lua
 	start_daemon
 	one_request 'CREATE load' OK
 	one_request 'PUT load early 1' OK
