@@ -41,9 +41,13 @@ const char *reader_describe(const struct reader *reader, const struct value *val
 				     : arena_printf(reader->arena, "the string \"%s\"",
 						    reader_printable(reader, value->string));
 	case VALUE_BOOL:
+		if (value->secret)
+			return "a truth value";
 		return value->boolean ? "true" : "false";
 	case VALUE_INT:
 	case VALUE_FLOAT:
+		if (value->secret)
+			return "a number";
 		return arena_printf(reader->arena, "the number %s", reader_printable(reader, value->text));
 	case VALUE_LIST:
 		return "a list";

@@ -27,29 +27,28 @@ static const struct {
 };
 static_assert(ARRAY_LEN(types) == SETTING_TYPE_COUNT, "a name for each type");
 
-static bool is_numeric(enum setting_type type)
+/* What may have bounds; they are whole numbers: of sizes in bytes, of durations in milliseconds. */
+static bool has_bounds(enum setting_type type)
 {
-	return type == SETTING_INTEGER || type == SETTING_PORT || type == SETTING_DURATION || type == SETTING_SIZE;
+	return type == SETTING_INTEGER || type == SETTING_DURATION || type == SETTING_SIZE;
 }
 
-/* An unquoted number counts as it is written: `timeout: 30` are seconds like `timeout: "30"`. */
+/* A bare number is a size in bytes, but a duration in seconds, as people write them. */
 static bool to_number(enum setting_type type, const struct value *value, int64_t *out)
 {
-	if (type == SETTING_INTEGER || type == SETTING_PORT) {
-		if (value->type == VALUE_INT)
-			*out = value->integer;
-		return value->type == VALUE_INT;
+	if (value->type == VALUE_INT) {
+		const int64_t unit = type == SETTING_DURATION ? 1000 : 1;
+		bool negative = value->integer < 0 && type != SETTING_INTEGER;
+		return !negative && !__builtin_mul_overflow(value->integer, unit, out);
 	}
-	struct slice text = value->type == VALUE_STRING ? value->string : value->text;
 	uint64_t number;
-	if (value->type != VALUE_STRING && value->type != VALUE_INT)
+	if (value->type != VALUE_STRING || type == SETTING_INTEGER || type == SETTING_PORT)
 		return false;
-	if (!(type == SETTING_SIZE ? text_to_size(text, &number) : text_to_duration_ms(text, &number)))
-		return false;
-	if (number > INT64_MAX)
+	if (!(type == SETTING_SIZE ? text_to_size(value->string, &number)
+				   : text_to_duration_ms(value->string, &number)))
 		return false;
 	*out = (int64_t)number;
-	return true;
+	return number <= INT64_MAX;
 }
 
 static bool number_fits(const struct setting *setting, const struct value *value)
@@ -117,8 +116,10 @@ void schema_check(const struct reader *reader, const char *component, const stru
 	const char *suggestion = "";
 	if (setting->type == SETTING_ENUM && value->type == VALUE_STRING)
 		suggestion = reader_suggest(reader, value->string.data, setting->values, setting->value_count);
+	const struct value hidden = { .type = value->type, .secret = true };
 	reader_mistake(reader, &value->origin, "'%s' of component '%s' must be %s, not %s%s", setting->key, component,
-		       expectation(reader, setting), reader_describe(reader, value), suggestion);
+		       expectation(reader, setting), reader_describe(reader, setting->secret ? &hidden : value),
+		       suggestion);
 }
 
 /* One declaration as written. */
@@ -136,8 +137,8 @@ static const struct field keys[] = {
 	  .offset = offsetof(struct declaration, fallback),
 	  .type = "a value",
 	  .doc = "what holds when nothing is set" },
-	FIELD(struct declaration, min, read_value, .type = "a number", .doc = "least number, size or duration"),
-	FIELD(struct declaration, max, read_value, .type = "a number", .doc = "greatest number, size or duration"),
+	FIELD(struct declaration, min, read_value, .type = "a number", .doc = "least number, bytes or milliseconds"),
+	FIELD(struct declaration, max, read_value, .type = "a number", .doc = "greatest number, bytes or milliseconds"),
 	FIELD(struct declaration, values, read_list, .type = "a list of strings", .doc = "what an enum may be"),
 	FIELD(struct declaration, doc, read_text, .type = "a text", .doc = "one sentence for people"),
 	FIELD(struct declaration, live, read_flag, .type = "true or false",
@@ -175,13 +176,18 @@ static bool read_bound(const struct reader *reader, enum setting_type type, cons
 {
 	if (!value)
 		return true;
-	*has = is_numeric(type) && to_number(type, value, bound);
-	if (!is_numeric(type))
-		reader_mistake(reader, &value->origin, "'%s' %s is for numbers, sizes and durations, not for a %s",
+	*has = has_bounds(type) && value->type == VALUE_INT;
+	if (!has_bounds(type))
+		reader_mistake(reader, &value->origin, "'%s' %s is for integers, sizes and durations, not for a %s",
 			       name, reader->where, types[type].name);
 	else if (!*has)
-		reader_mistake(reader, &value->origin, "'%s' %s must be %s, not %s", name, reader->where,
-			       types[type].expects, reader_describe(reader, value));
+		reader_mistake(reader, &value->origin, "'%s' %s must be an integer%s, not %s", name, reader->where,
+			       type == SETTING_SIZE       ? " (bytes)"
+			       : type == SETTING_DURATION ? " (milliseconds)"
+							  : "",
+			       reader_describe(reader, value));
+	else
+		*bound = value->integer;
 	return *has;
 }
 
@@ -226,6 +232,7 @@ static void read_setting(const struct reader *outer, const char *component, cons
 	fields_read(&reader, member->value, noun, keys, ARRAY_LEN(keys), &declared);
 	if (!declared.type || !read_type(&reader, declared.type, &setting->type))
 		return;
+	setting->secret = declared.secret;
 	bool sound = read_bound(&reader, setting->type, "min", declared.min, &setting->has_min, &setting->min);
 	sound &= read_bound(&reader, setting->type, "max", declared.max, &setting->has_max, &setting->max);
 	sound &= read_enum_values(&reader, declared.values, member->value, setting);

@@ -25,9 +25,10 @@ enum setting_type {
 struct setting {
 	const char *key;
 	enum setting_type type;
-	bool sound; /* false: the declaration has a mistake, so values are not checked against it */
+	bool sound;  /* false: the declaration has a mistake, so values are not checked against it */
+	bool secret; /* its values are not shown */
 	bool has_min, has_max;
-	int64_t min, max; /* also of sizes (bytes) and durations (milliseconds) */
+	int64_t min, max; /* of sizes in bytes, of durations in milliseconds */
 	const char **values;
 	size_t value_count;
 };

@@ -134,7 +134,7 @@ static const struct {
 	{ "name: kv\nversion: \"1\"\nconfig: {p: {type: integer, min: 3, max: 2}}\n",
 	  "core/kv/component.yaml:3:34: 'min' is greater than 'max' in setting 'p' of component 'kv'\n" },
 	{ "name: kv\nversion: \"1\"\nconfig: {p: {type: string, min: 3}}\n",
-	  "core/kv/component.yaml:3:33: 'min' in setting 'p' of component 'kv' is for numbers, sizes and durations, "
+	  "core/kv/component.yaml:3:33: 'min' in setting 'p' of component 'kv' is for integers, sizes and durations, "
 	  "not for a "
 	  "string\n" },
 	{ "name: kv\nversion: \"1\"\nconfig: {p: {type: enum}}\n",

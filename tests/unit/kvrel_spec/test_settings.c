@@ -15,13 +15,14 @@ static void begin(void)
 					 "  port: {type: port, default: 4040}\n"
 					 "  mode: {type: enum, values: [always, everysec], default: always}\n"
 					 "  workers: {type: integer, min: 1, max: 64}\n"
-					 "  size: {type: size, min: 1KiB}\n"
-					 "  wait: {type: duration, max: 1h}\n"
+					 "  size: {type: size, min: 1024}\n"
+					 "  wait: {type: duration, max: 3600000}\n"
 					 "  name: {type: string}\n"
 					 "  on: {type: boolean}\n"
 					 "  dir: {type: path}\n"
 					 "  table: {type: list}\n"
-					 "  extra: {type: map}\n");
+					 "  extra: {type: map}\n"
+					 "  pin: {type: integer, secret: true}\n");
 }
 TestSuite(settings, .init = begin, .fini = t_end);
 
@@ -37,7 +38,7 @@ Test(settings, values_that_fit_are_taken)
 	t_load_ok(PROJECT("{port: 0, mode: everysec, workers: 64, size: 1KiB, wait: 250ms, name: \"1\", on: true, "
 			  "dir: /var, table: [1], extra: {a: 1}}"));
 	cr_assert_eq(setting("kv.workers")->integer, 64);
-	t_load_ok(PROJECT("{size: 1024, wait: 30}"));
+	t_load_ok(PROJECT("{size: 0x400, wait: 3600}"));
 }
 
 Test(settings, null_counts_as_absent)
@@ -68,6 +69,9 @@ static const struct {
 	{ "{dir: []}", "1:20: 'dir' of component 'kv' must be a path, not a list" },
 	{ "{table: {}}", "1:22: 'table' of component 'kv' must be a list, not a map" },
 	{ "{extra: x}", "1:22: 'extra' of component 'kv' must be a map, not the string \"x\"" },
+	{ "{wait: -1}", "1:21: 'wait' of component 'kv' must be a duration such as 250ms, 30s or 5m of at most 3600000 "
+			"ms, not the number -1" },
+	{ "{pin: hunter2}", "1:20: 'pin' of component 'kv' must be an integer, not a string" },
 	{ "{prot: 1}", "1:15: unknown setting 'prot' of component 'kv' (did you mean 'port'?)" },
 	{ "[]", "1:14: the settings of component 'kv' must be a map, not a list" },
 };
