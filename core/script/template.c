@@ -150,6 +150,7 @@ static int compile(struct template *template, struct slice text, struct error *e
 			return rc;
 	}
 	add_text(template, text);
+	catch_up(template); /* for what is missing at the end */
 	if (template->source.failed)
 		return error_set(err, ERROR_NO_MEMORY, "%s: no memory to render it", template->name);
 	return 0;
