@@ -133,6 +133,7 @@ static bool answer_prompt(struct console *console, struct slice prompt)
 static int finish(struct console *console, struct slice payload)
 {
 	if (payload.size > 1 && console->terminal) {
+		say(STDOUT_FILENO, SLICE("\n"));
 		say(STDOUT_FILENO, (struct slice){ payload.data + 1, payload.size - 1 });
 		say(STDOUT_FILENO, SLICE("\n"));
 	}
@@ -260,6 +261,7 @@ int console_run(int fd)
 /* ---- on the node's own terminal ---- */
 
 static struct {
+	const struct node *node;
 	pthread_t thread;
 	int fd;
 	bool running;
@@ -272,6 +274,8 @@ static void *run_attached(void *unused)
 	/* the session ends with its client; from here on Ctrl-C stops the node */
 	shutdown(attached.fd, SHUT_RDWR);
 	signals_redirect_interrupt(NULL);
+	if (attached.node->state == NODE_RUNNING)
+		say(STDOUT_FILENO, SLICE("The console is closed, the node goes on; Ctrl-C stops it.\n"));
 	return NULL;
 }
 
@@ -285,6 +289,7 @@ int console_attach(struct node *node, struct error *err)
 		return rc;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0)
 		return error_system(err, errno, "cannot make a pair of sockets");
+	attached.node = node;
 	attached.fd = fds[1];
 	rc = control_server_attach(node->control, fds[0], err);
 	if (rc != 0)

@@ -11,6 +11,7 @@
 #include "base/scope.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -90,6 +91,19 @@ static int rescue_clone3(struct error *err)
 	return 0;
 }
 
+/* A file opened later must not become stdout or stderr: the log would go into it. */
+static int open_standard_files(struct error *err)
+{
+	int fd;
+	do {
+		fd = open("/dev/null", O_RDWR);
+		if (fd < 0)
+			return errno == ENOENT ? 0 : error_system(err, errno, "cannot open /dev/null");
+	} while (fd <= STDERR_FILENO);
+	close(fd);
+	return 0;
+}
+
 static void keep_memory_small(void)
 {
 	/* an arena a thread would cost address space and idle memory; four are enough for the few threads we have */
@@ -99,7 +113,9 @@ static void keep_memory_small(void)
 int isolation_begin(struct error *err)
 {
 	keep_memory_small();
-	int rc = rescue_clone3(err);
+	int rc = open_standard_files(err);
+	if (rc == 0)
+		rc = rescue_clone3(err);
 	if (rc == 0)
 		rc = pin_name_services(err);
 	if (rc == 0)

@@ -9,9 +9,10 @@
 #include "base/error.h"
 
 /*
- * Pins the name services to what libc holds itself, gives LD_PRELOAD and LD_AUDIT back to the environment (children
- * keep what the user set; the launcher hid them from our loader), turns SIGPIPE into EPIPE, keeps malloc small, and
- * makes threads possible under a seccomp filter that answers clone3 with EPERM.
+ * Opens stdin, stdout and stderr where they are closed, pins the name services to what libc holds itself, gives
+ * LD_PRELOAD and LD_AUDIT back to the environment (children keep what the user set; the launcher hid them from our
+ * loader), turns SIGPIPE into EPIPE, keeps malloc small, and makes threads possible under a seccomp filter that answers
+ * clone3 with EPERM.
  */
 int isolation_begin(struct error *err);
 

@@ -24,7 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { OUTPUT_MAX_BYTES = 8 << 20, LINGER_MS = 500 };
+enum { OUTPUT_MAX_BYTES = 8 << 20, LINGER_MS = 500, FOLDER_MODE = 0750 };
 
 static const char *const state_names[] = { "new", "prepared", "booting", "running", "stopping", "stopped" };
 _Static_assert(ARRAY_LEN(state_names) == NODE_STATE_COUNT, "a name for each state");
@@ -202,10 +202,10 @@ static int lock_name(struct node *node, struct error *err)
 
 int node_make_folders(const struct node *node, struct error *err)
 {
-	int rc = fs_make_dirs(node->release.data, 0755, err);
+	int rc = fs_make_dirs(node->release.data, FOLDER_MODE, err);
 	if (rc != 0)
 		return error_wrap(err, "RELEASE_DATA");
-	rc = fs_make_dirs(node->release.tmp, 0755, err);
+	rc = fs_make_dirs(node->release.tmp, FOLDER_MODE, err);
 	return rc == 0 ? 0 : error_wrap(err, "RELEASE_TMP");
 }
 
@@ -247,9 +247,9 @@ int node_boot(struct node *node, struct error *err)
 	if (node->release.mode == RELEASE_EMBEDDED && (rc = node_load(node, err)) != 0)
 		return rc;
 	move(node, NODE_BOOTING);
-	rc = lock_name(node, err);
+	rc = node_make_folders(node, err);
 	if (rc == 0)
-		rc = node_make_folders(node, err);
+		rc = lock_name(node, err);
 	if (rc == 0)
 		rc = start_everything(node, err);
 	if (rc != 0)

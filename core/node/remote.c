@@ -33,6 +33,7 @@ int command_remote(const struct command_options *options)
 {
 	SCOPE(arena_done) struct arena arena = { 0 };
 	SCOPE_FD int fd = -1;
+	SCOPE_FD int cookie_fd = options->cookie_fd; /* for nodes on other hosts: a local socket needs none */
 	struct release release;
 	struct error err;
 	int rc = release_read(&arena, &release, &err);
@@ -48,6 +49,7 @@ int command_remote(const struct command_options *options)
 		fprintf(stderr, "ERROR: %s\n", err.message);
 	if (rc != 0)
 		return error_exit_code(err.code);
+	(void)cookie_fd;
 	struct sigaction action = { .sa_handler = on_interrupt };
 	sigaction(SIGINT, &action, NULL);
 	return console_run(fd);

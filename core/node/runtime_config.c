@@ -3,6 +3,8 @@
  * The file runs in a state of its own with the whole of Lua's library and a few functions more. config() only records:
  * what the settings may be is decided later, over all layers at once, so that one run reports all mistakes.
  *
+ * Relative paths count from the bundle's root, wherever the node is started from.
+ *
  * tonumber() of an environment variable that holds no number is an error here. In plain Lua it is nil, and
  * config("x", {port = tonumber(env("PORT"))}) would silently fall back to the default when somebody mistypes PORT.
  */
@@ -23,6 +25,7 @@ enum { RUNTIME_FILE_MAX_BYTES = 16 << 20 };
 
 struct run {
 	struct arena *arena;
+	const char *root;
 	const char *shown;
 	struct runtime_layer *first;
 	struct runtime_layer **tail;
@@ -140,7 +143,7 @@ static int parse_json(struct arena *arena, const char *path, struct value **out,
 static int push_parsed(lua_State *lua, parse_fn *parse)
 {
 	struct run *run = run_of(lua);
-	const char *path = luaL_checkstring(lua, 1);
+	const char *path = path_join(run->arena, run->root, luaL_checkstring(lua, 1));
 	struct value *value = NULL;
 	struct error err;
 	if (parse(run->arena, path, &value, &err) != 0)
@@ -171,7 +174,7 @@ static int read_into(struct arena *arena, const char *path, struct slice *out, s
 static int lua_read_file(lua_State *lua)
 {
 	struct run *run = run_of(lua);
-	const char *path = luaL_checkstring(lua, 1);
+	const char *path = path_join(run->arena, run->root, luaL_checkstring(lua, 1));
 	struct slice content;
 	struct error err;
 	if (read_into(run->arena, path, &content, &err) != 0)
@@ -242,7 +245,7 @@ int runtime_config_run(struct arena *arena, const struct release *release, const
 	int rc = fs_read(sys->runtime_config, RUNTIME_FILE_MAX_BYTES, &text, err);
 	if (rc != 0)
 		return rc;
-	struct run run = { .arena = arena, .shown = sys->runtime_shown };
+	struct run run = { .arena = arena, .root = release->root, .shown = sys->runtime_shown };
 	run.tail = &run.first;
 	struct error why;
 	if (run_text(&run, buf_slice(&text), release, sys, &why) != 0)
