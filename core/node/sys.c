@@ -157,12 +157,39 @@ static void set_origin(struct value *value, struct origin origin)
 		set_origin(value->map.members[i].value, origin);
 }
 
-/* The tree was just read and is nobody else's yet, so its origins may be put right in place. */
-static void apply_origins(struct arena *arena, struct value *config, const struct value *origins)
+/* Origins come in the order of the settings: looking behind the last find makes a big map cheap. */
+static struct value *find_setting(const struct value *settings, struct slice key, size_t *hint)
 {
+	size_t count = settings != NULL && settings->type == VALUE_MAP ? settings->map.count : 0;
+	for (size_t i = 0; i < count; i++) {
+		const struct member *member = &settings->map.members[(*hint + i) % count];
+		if (slice_equal(member->key, key)) {
+			*hint = (*hint + i + 1) % count;
+			return member->value;
+		}
+	}
+	return NULL;
+}
+
+/* The tree was just read and is nobody else's yet, so its origins may be put right in place. */
+static void apply_origins(struct arena *arena, const struct value *config, const struct value *origins)
+{
+	const struct value *settings = NULL;
+	struct slice component = { 0 };
+	size_t hint = 0;
 	for (size_t i = 0; origins != NULL && origins->type == VALUE_MAP && i < origins->map.count; i++) {
 		const struct member *member = &origins->map.members[i];
-		struct value *value = value_path(config, arena_copy(arena, member->key));
+		struct slice name;
+		struct slice key;
+		slice_split(member->key, '.', &name, &key);
+		if (!slice_equal(name, component)) {
+			component = name;
+			settings = value_get(config, arena_copy(arena, name));
+			hint = 0;
+		}
+		struct value *value = find_setting(settings, key, &hint);
+		if (value == NULL)
+			value = value_path(settings, arena_copy(arena, key));
 		const char *text = value_text(member->value, NULL);
 		if (value != NULL && text != NULL)
 			set_origin(value, parse_origin(arena, text));
