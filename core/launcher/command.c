@@ -33,6 +33,9 @@ static const struct command commands[] = {
 	{ "version", NULL, "", 0, 0, command_version, "Prints the name and version of the release" },
 	{ "env", NULL, "", 0, 0, command_env, "Prints the RELEASE_* variables and the command line of 'start'" },
 	{ "logs", NULL, "[-f] [-n N]", ANY_ARGS, 0, command_logs, "Prints the log of the daemon; -f follows it" },
+	{ "install", NULL, "[OPTIONS]", ANY_ARGS, 0, command_install,
+	  "Writes a hardened systemd unit (--user, --run-as USER; --print shows it only)" },
+	{ "uninstall", NULL, "[--user]", ANY_ARGS, 0, command_uninstall, "Removes the unit that install wrote" },
 	{ "help", NULL, "", 0, BARE, command_help, "Prints this list" },
 };
 

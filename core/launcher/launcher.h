@@ -219,4 +219,10 @@ int command_status(struct launch *launch);
 int command_version(struct launch *launch);
 int command_env(struct launch *launch);
 
+/* ---- install.c: the systemd unit ----------------------------------------------------------------------------------
+ */
+
+int command_install(struct launch *launch);
+int command_uninstall(struct launch *launch);
+
 #endif
