@@ -83,8 +83,11 @@ int build_sbom(struct build *build, struct error *err)
 static int run_step(struct build *build, const struct spec_step *step, int *step_status, struct error *err)
 {
 	switch (step->kind) {
-	case STEP_ASSEMBLE:
-		return build_assemble(build, err);
+	case STEP_ASSEMBLE: {
+		int status = build_assemble(build, err);
+		bool prove = build->options->prove && !build->options->dry_run;
+		return status == 0 && prove ? build_prove(build, err) : status;
+	}
 	case STEP_TAR:
 		return build_tar(build, err);
 	case STEP_SBOM:

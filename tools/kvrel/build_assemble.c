@@ -167,10 +167,10 @@ static int add_descriptions(struct build *build, struct plan *plan, const struct
 				     manifest_write(build->arena, &info, plan), "lists all files", err);
 }
 
-static int may_replace(const struct build *build, const struct existing *existing, struct error *err)
+static int may_replace(struct build *build, const struct existing *existing, struct error *err)
 {
 	const struct spec_release *release = build->release;
-	if (!existing_version(existing, release->version) || build->options->overwrite)
+	if (!existing_version(existing, release->version) || build->options->overwrite || build->asked)
 		return 0;
 	if (!build->options->ask)
 		return error_set(err, ERROR_EXISTS,
@@ -215,6 +215,8 @@ static int put_in_place(struct build *build, struct plan *plan, struct staging *
 {
 	struct existing existing;
 	int status = existing_read(build->arena, staging->root, &existing, err);
+	if (status == 0)
+		status = may_replace(build, &existing, err); /* another build may have been faster */
 	if (status < 0)
 		return status;
 	struct commit commit = { .arena = build->arena,

@@ -14,6 +14,7 @@ struct build {
 	const char *cache_dir;
 	int64_t source_date;
 	struct build_result *result;
+	bool asked;              /* and the answer was to replace what is there */
 	const struct plan *plan; /* what `assemble` put in place */
 };
 
@@ -31,6 +32,8 @@ struct build {
 int find_source_date(const char *project_dir, int64_t *out, struct error *err);
 /* The step `assemble`. */
 int build_assemble(struct build *build, struct error *err);
+/* Assembles once more elsewhere and compares: INTEGRITY names the first difference. */
+int build_prove(struct build *build, struct error *err);
 /* The step `tar`. */
 int build_tar(struct build *build, struct error *err);
 /* The step `sbom`: the bundle's bill of materials as a file of its own. */

@@ -18,12 +18,15 @@ struct tar {
 	void *context;
 	int64_t time;
 	char *buffer;
+	bool discards;      /* the end of an archive that is given up */
 	struct error error; /* what `write` said: libarchive keeps numbers only */
 };
 
 static la_ssize_t on_write(struct archive *archive, void *context, const void *data, size_t size)
 {
 	struct tar *tar = context;
+	if (tar->discards)
+		return (la_ssize_t)size;
 	if (tar->write(tar->context, data, size, &tar->error) == 0)
 		return (la_ssize_t)size;
 	archive_set_error(archive, EIO, "%s", tar->error.message);
@@ -157,10 +160,10 @@ void tar_free(struct tar *tar)
 		return;
 	if (tar->entry)
 		archive_entry_free(tar->entry);
-	if (tar->archive) {
-		archive_write_fail(tar->archive); /* never write a half entry on the way out */
+	/* libarchive frees all only when it may write its end; after tar_finish() there is none left to write. */
+	tar->discards = true;
+	if (tar->archive)
 		archive_write_free(tar->archive);
-	}
 	free(tar->buffer);
 	free(tar);
 }

@@ -234,8 +234,8 @@ Test(build, another_version_stands_beside_the_first)
 Test(build, libraries_that_only_another_version_needs_stay)
 {
 	const char *deep[] = { "libdeep.so.1" };
-	const char *beside = path_join(&project.arena, path_dir(&project.arena, project.components[1].library),
-				       "libdeep.so.1");
+	const char *beside =
+		path_join(&project.arena, path_dir(&project.arena, project.components[1].library), "libdeep.so.1");
 	cr_assert_eq(fs_copy_file(ELF_FILES "/private/libdeep.so.1", beside, 0644, NULL), 0);
 	project.components[1].libraries = deep;
 	project.components[1].library_count = 1;
@@ -398,4 +398,41 @@ Test(build, a_source_date_that_is_no_number_is_refused)
 {
 	setenv("SOURCE_DATE_EPOCH", "yesterday", 1);
 	fails(ERROR_INVALID, "SOURCE_DATE_EPOCH");
+}
+
+Test(build, a_proof_builds_twice_and_leaves_one_bundle)
+{
+	project.options.prove = true;
+	project_must_build(&project);
+	cr_expect(strstr(buf_string(&project.said), "both builds are identical") != NULL);
+	cr_expect(!strstr(tree_text(&project.arena, project_file(&project, "_build")), ".prove"));
+}
+
+Test(build, a_proof_names_what_differs)
+{
+	/* a template that asks for something that no two builds have in common */
+	project.options.prove = true;
+	project_write(&project, "builtin/vm.args", "<%= os.getenv('TZ') or 'none' %>\n");
+	fails(ERROR_INTEGRITY, "two builds differ in the content of 'releases/0.0.1/");
+}
+
+Test(build, builds_at_the_same_time_wait_for_each_other)
+{
+	pid_t children[4];
+	project.options.overwrite = true;
+	for (size_t i = 0; i < ARRAY_LEN(children); i++) {
+		children[i] = fork();
+		if (children[i] == 0) {
+			project_write(&project, "builtin/vm.args", i % 2 ? "# odd\n" : "# even\n");
+			_exit(project_build(&project) < 0);
+		}
+	}
+	for (size_t i = 0; i < ARRAY_LEN(children); i++) {
+		int status;
+		cr_assert_eq(waitpid(children[i], &status, 0), children[i]);
+		cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	}
+	cr_expect_eq(bundle_verify(&project.arena, project.root, NULL, NULL, &project.err), 0, "%s",
+		     project.err.message);
+	cr_expect(!strstr(tree_text(&project.arena, project_file(&project, "_build/rel")), "staging"));
 }
