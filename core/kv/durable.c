@@ -19,6 +19,7 @@ struct slot *slot_enter(struct durable *store, uint32_t worker)
 		epoch_enter(&store->epoch, &slot->epoch);
 		slot->retired = atomic_load_explicit(&store->retired, memory_order_acquire);
 		slot->memo = NULL;
+		slot->pipe.added = 0;
 	}
 	return slot;
 }

@@ -31,6 +31,17 @@
 enum {
 	MEMTABLES_SLOW = 4, /* so many unapplied: acknowledgements wait for the applying thread */
 	MEMTABLES_MAX = 10, /* so many: writes are refused */
+	PREFETCH_DEPTH = 8, /* requests between two steps of the prefetching pipeline */
+};
+
+struct prefetched {
+	uint64_t hash;
+	const struct entry *entry; /* NULL: no memtable seems to know the key */
+};
+
+struct prefetch_pipe {
+	uint32_t added;
+	struct prefetched items[PREFETCH_DEPTH * 2];
 };
 
 /* One worker's; the last one is shared by threads that are not workers, under no_worker_lock. */
@@ -40,6 +51,7 @@ struct slot {
 	uint64_t retired; /* the store's when it came inside */
 	struct page_reader reader;
 	struct bucket *memo; /* the bucket found last */
+	struct prefetch_pipe pipe;
 	struct call_queue waiting;
 	bool wrote;
 	bool sync_wanted;
@@ -144,6 +156,12 @@ uint64_t waiting_position(const struct kvrel_call *call);
 uint64_t settled(const struct durable *store);
 /* What may be told as far as the applying thread is concerned: it limits how far writers get ahead. */
 uint64_t admitted(const struct durable *store);
+
+/* ---- prefetch.c */
+
+void prefetch_add(struct durable *store, struct slot *slot, uint64_t hash);
+/* Before the first of them runs. */
+void prefetch_finish(struct durable *store, struct slot *slot);
 
 /* ---- the kinds of requests ----------------------------------------------------------------------------------------
  */

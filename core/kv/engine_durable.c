@@ -111,7 +111,11 @@ static void durable_submit(struct engine *engine, const struct engine_request *r
 	struct durable *store = (struct durable *)engine;
 
 	if (request->call->worker < store->slot_count - 1) {
-		run(store, slot_enter(store, request->call->worker), request);
+		struct slot *slot = slot_enter(store, request->call->worker);
+
+		if (slot->pipe.added > 0)
+			prefetch_finish(store, slot);
+		run(store, slot, request);
 		return;
 	}
 	pthread_mutex_lock(&store->no_worker_lock);
@@ -126,7 +130,6 @@ static void durable_prefetch(struct engine *engine, struct kvrel_call *call, str
 	struct durable *store = (struct durable *)engine;
 	const struct bucket *bucket;
 	struct slot *slot;
-	uint64_t hash;
 
 	call->scratch[0] = hash_name(store, key);
 	if (call->worker >= store->slot_count - 1)
@@ -140,9 +143,7 @@ static void durable_prefetch(struct engine *engine, struct kvrel_call *call, str
 			return;
 		slot->memo = (struct bucket *)bucket;
 	}
-	hash = hash_in_bucket(bucket, call->scratch[0]);
-	memtable_prefetch(atomic_load_explicit(&store->newest, memory_order_acquire), (uint32_t)hash);
-	page_prefetch(&slot->reader, hash);
+	prefetch_add(store, slot, hash_in_bucket(bucket, call->scratch[0]));
 }
 
 static void durable_batch_end(struct engine *engine, uint32_t worker)

@@ -12,7 +12,7 @@ struct memtable_index {
 	_Atomic uint64_t slots[];
 };
 
-enum { FIRST_INDEX_SLOTS = 1024, SMALLEST_ENTRY_BYTES = 16 };
+enum { FIRST_INDEX_SLOTS = 1024, SMALLEST_ENTRY_BYTES = 16, SMALL_PAGES_BYTES = 1 << 20 };
 
 static struct memtable_index *index_new(uint32_t slots, struct memtable_index *older)
 {
@@ -25,11 +25,17 @@ static struct memtable_index *index_new(uint32_t slots, struct memtable_index *o
 	return index;
 }
 
+/* Small pages for the beginning, so that an idle store stays small; large ones, which miss the TLB less, for the rest.
+ */
 static void *reserve_memory(size_t size)
 {
-	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	return memory != MAP_FAILED ? memory : NULL;
+	if (memory == MAP_FAILED)
+		return NULL;
+	if (size > SMALL_PAGES_BYTES)
+		madvise(memory + SMALL_PAGES_BYTES, size - SMALL_PAGES_BYTES, MADV_HUGEPAGE);
+	return memory;
 }
 
 struct memtable *memtable_new(uint64_t id, uint64_t number, uint64_t base, size_t size, int fd)
@@ -180,4 +186,16 @@ void memtable_prefetch(const struct memtable *memtable, uint32_t hash)
 	const struct memtable_index *index = atomic_load_explicit(&memtable->index, memory_order_acquire);
 
 	__builtin_prefetch(&index->slots[hash & index->mask]);
+}
+
+const struct entry *memtable_peek(const struct memtable *memtable, uint32_t hash)
+{
+	const struct memtable_index *index = atomic_load_explicit(&memtable->index, memory_order_acquire);
+	uint64_t slot;
+
+	for (uint32_t i = hash & index->mask;
+	     (slot = atomic_load_explicit(&index->slots[i], memory_order_acquire)) != 0; i = (i + 1) & index->mask)
+		if (slot >> 32 == hash)
+			return &memtable->entries[(uint32_t)slot - 1];
+	return NULL;
 }

@@ -67,6 +67,8 @@ void memtable_set(struct memtable *memtable, struct entry *entry, struct bucket 
 		  const struct record *record, bool existed);
 /* Touches what memtable_find() will look at first. */
 void memtable_prefetch(const struct memtable *memtable, uint32_t hash);
+/* The entry that memtable_find() will probably find, from the index alone. */
+const struct entry *memtable_peek(const struct memtable *memtable, uint32_t hash);
 void bucket_list_add(struct bucket_list *list, struct bucket *bucket);
 
 static inline uint64_t memtable_position(const struct memtable *memtable, const void *in_buffer)

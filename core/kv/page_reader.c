@@ -95,6 +95,12 @@ void page_prefetch(const struct page_reader *reader, uint64_t hash)
 		__builtin_prefetch(spot_of(reader, hash));
 }
 
+void page_prefetch_spot(const struct page_reader *reader, uint64_t hash)
+{
+	if (reader->spots != NULL)
+		__builtin_prefetch(spot_of(reader, hash)->key);
+}
+
 static bool spot_holds(const struct page_reader *reader, uint64_t bucket, struct kvrel_slice key, uint64_t hash,
 		       struct kvrel_slice *value)
 {

@@ -87,6 +87,8 @@ void page_reader_end(struct page_reader *reader);
 int page_find(struct page_reader *reader, uint64_t bucket, struct kvrel_slice key, uint64_t hash,
 	      struct kvrel_slice *value, struct kv_error *err);
 void page_prefetch(const struct page_reader *reader, uint64_t hash);
+/* And what the spot points to, once that has come in. */
+void page_prefetch_spot(const struct page_reader *reader, uint64_t hash);
 
 /* A walk through one bucket, in order, from the first key behind `after` (data NULL: the first). As page_find()
  * returns. */
