@@ -19,6 +19,7 @@ struct command_options {
 
 int command_start(const struct command_options *options);
 int command_eval(const struct command_options *options);
+int command_config(const struct command_options *options);
 int command_remote(const struct command_options *options);
 
 /* Prints why something ended: the lines of the report when it has some, else one line with `kvnode: error: `. */

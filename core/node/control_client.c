@@ -59,8 +59,6 @@ void client_watch(struct client *client)
 	int events = 0;
 	if (!client->eof)
 		events |= UV_READABLE;
-	else if (client->session != NULL)
-		events |= UV_DISCONNECT;
 	if (client->out.size > 0 && client->session == NULL)
 		events |= UV_WRITABLE;
 	if (events == 0 || uv_poll_start(&client->poll, events, on_client) != 0)
@@ -178,7 +176,7 @@ static void read_input(struct client *client)
 static void on_client(uv_poll_t *handle, int status, int events)
 {
 	struct client *client = handle->data;
-	if (status < 0 || (events & UV_DISCONNECT) != 0) {
+	if (status < 0) {
 		client_close(client);
 		return;
 	}

@@ -29,6 +29,7 @@ static const struct command {
 } commands[] = {
 	{ "start", "[--console] [FLAGS]", "run the node in the foreground", command_start },
 	{ "eval", "[--json] [--chunk NAME] TEXT [ARGS]", "run Lua in a fresh node that starts nothing", command_eval },
+	{ "config", "[--json] [check | get C.KEY]", "what the next boot's configuration would be", command_config },
 	{ "remote", "", "a console on the running node", command_remote },
 	{ "--version", "", "print the version of the runtime", print_version },
 	{ "--help", "", "print this", print_help },

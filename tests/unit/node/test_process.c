@@ -312,6 +312,30 @@ Test(process, eval_gives_one_json_document)
 	cr_assert_str_eq(output, "[1,{\"a\":[true,\"x\"]}]\n");
 }
 
+/* ---- config ---- */
+
+Test(process, shows_its_configuration_without_booting)
+{
+	t_bundle_write(&bundle, "releases/0.0.1/runtime.lua", "config('echo', {loudness = 7, token = 'hunter2'})");
+	const char *const all[] = { "config", NULL };
+	cr_assert_eq(t_run(&bundle, all, &output), 0);
+	cr_assert_not_null(strstr(output, "echo.loudness = 7"), "%s", output);
+	cr_assert_not_null(strstr(output, "# rel/runtime.lua:1\n"), "%s", output);
+	cr_assert_not_null(strstr(output, "# releases.yaml:9:7\n"), "%s", output);
+	cr_assert_not_null(strstr(output, "echo.token = \"********\""), "%s", output);
+	cr_assert_null(strstr(output, "hunter2"));
+	const char *const one[] = { "config", "get", "echo.durability", NULL };
+	cr_assert_eq(t_run(&bundle, one, &output), 0);
+	cr_assert_str_eq(output, "always\n");
+	const char *const none[] = { "config", "get", "echo.nope", NULL };
+	cr_assert_eq(t_run(&bundle, none, &output), 1);
+	t_bundle_write(&bundle, "releases/0.0.1/runtime.lua", "config('echo', {loudness = 'x', prot = 1})");
+	const char *const check[] = { "config", "check", NULL };
+	cr_assert_eq(t_run(&bundle, check, &output), 3);
+	cr_assert_not_null(strstr(output, "echo.loudness"), "%s", output);
+	cr_assert_not_null(strstr(output, "unknown key 'prot'"), "%s", output);
+}
+
 /* ---- rpc and consoles ---- */
 
 Test(process, answers_rpc)
