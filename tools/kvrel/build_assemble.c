@@ -178,10 +178,10 @@ static int may_replace(struct build *build, const struct existing *existing, str
 				 release->version, existing->root);
 	const char *question =
 		arena_printf(build->arena, "Release %s-%s already exists. Overwrite?", release->name, release->version);
-	return build->options->ask(build->options->context, question)
-		       ? 0
-		       : error_set(err, ERROR_EXISTS, "release %s-%s at '%s' was left as it was", release->name,
-				   release->version, existing->root);
+	build->asked = build->options->ask(build->options->context, question);
+	return build->asked ? 0
+			    : error_set(err, ERROR_EXISTS, "release %s-%s at '%s' was left as it was", release->name,
+					release->version, existing->root);
 }
 
 static void warn(void *context, const char *message)

@@ -18,8 +18,8 @@
 
 struct cli_options {
 	bool help, json;
-	bool all, overwrite, quiet, dry_run, verbose, no_build, force, names;
-	const char *color, *project, *build_dir, *path, *version;
+	bool all, overwrite, quiet, dry_run, verbose, no_build, prove, force, names;
+	const char *color, *project, *build_dir, *path, *version, *sbom;
 	const char **sets;
 	size_t set_count;
 };

@@ -229,6 +229,8 @@ static int build_all(struct cli *cli, const struct spec *spec, const struct spec
 		.overwrite = cli->options.overwrite,
 		.dry_run = cli->options.dry_run,
 		.verbose = cli->options.verbose,
+		.prove = cli->options.prove,
+		.sbom_format = cli->options.sbom,
 		.progress = say,
 		.ask = terminal ? ask : NULL,
 		.context = cli,
