@@ -122,6 +122,42 @@ void lua_api_help(lua_State *lua)
 	lua_setglobal(lua, "help");
 }
 
+/* ---- io.stderr ---- */
+
+/* stderr:write(…): to whoever asked for the text, not into the node's log. */
+static int write_error(lua_State *lua)
+{
+	struct evaluator *evaluator = lua_api_evaluator(lua);
+	int count = lua_gettop(lua);
+	for (int i = 2; i <= count; i++) {
+		struct slice text;
+		text.data = luaL_checklstring(lua, i, &text.size);
+		evaluator->sink(evaluator->context, EVALUATE_ERR, text);
+	}
+	lua_settop(lua, 1);
+	return 1;
+}
+
+static int do_nothing(lua_State *lua)
+{
+	lua_settop(lua, 1);
+	return 1;
+}
+
+static void define_stderr(lua_State *lua)
+{
+	static const luaL_Reg methods[] = {
+		{ "write", write_error },
+		{ "flush", do_nothing },
+		{ "setvbuf", do_nothing },
+		{ NULL, NULL },
+	};
+	lua_getglobal(lua, "io");
+	luaL_newlib(lua, methods);
+	lua_setfield(lua, -2, "stderr");
+	lua_pop(lua, 1);
+}
+
 static int define(lua_State *lua)
 {
 	lua_newtable(lua);
@@ -130,6 +166,7 @@ static int define(lua_State *lua)
 	lua_api_node(lua);
 	lua_api_app(lua);
 	lua_api_help(lua);
+	define_stderr(lua);
 	return 0;
 }
 

@@ -102,6 +102,7 @@ int node_prepare(struct node *node, const struct node_options *options, struct r
 	*node = (struct node){
 		.lock_fd = -1, .started_ms = node_now_ms(), .console = options->console, .activity = ""
 	};
+	node->terminal = isatty(STDIN_FILENO) == 1;
 	notify_init(&node->notify, options->ready_fd);
 	int rc = release_read(&node->arena, &node->release, err);
 	if (rc == 0)
@@ -218,12 +219,15 @@ static bool is_cancelled(struct node *node)
 static void on_signal(void *context, int signal_number)
 {
 	struct node *node = context;
-	if (signal_number == SIGHUP) {
+	if (signal_number == SIGHUP && !node->terminal) {
 		log_warn("node", LOG_FIELDS(LOG_S("signal", "SIGHUP")),
 			 "reloading the configuration is not supported yet; use restart");
 		return;
 	}
-	node_end(node, NODE_END_STOP, signal_number == SIGTERM ? "SIGTERM" : "SIGINT");
+	node_end(node, NODE_END_STOP,
+		 signal_number == SIGTERM  ? "SIGTERM"
+		 : signal_number == SIGINT ? "SIGINT"
+					   : "the terminal is gone");
 }
 
 static int start_everything(struct node *node, struct error *err)

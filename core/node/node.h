@@ -50,6 +50,7 @@ struct node {
 	struct error failure;           /* NODE_END_FAILURE: why */
 	_Atomic(const char *) activity; /* what a stop waits for now, for the deadline's message */
 	int64_t started_ms;             /* monotonic */
+	bool terminal;                  /* stdin is one: its end is the node's end */
 	bool console;                   /* on the terminal */
 };
 

@@ -48,6 +48,7 @@ static int run(struct node *node)
 	if (node->console && console_attach(node, &err) != 0)
 		log_warn("node", LOG_NONE, "no console: %s", err.message);
 	node_run(node);
+	signals_redirect_interrupt(NULL); /* from here on Ctrl-C means hurry */
 	if (node->ending == NODE_END_RESTART)
 		notify_manager("RELOADING=1");
 	else

@@ -344,6 +344,7 @@ Test(process, answers_rpc)
 	cr_assert_str_eq(rpc("1 + 1, 'x'"), "2\nx\n=0");
 	cr_assert_str_eq(rpc("print('hello') echo.nothing() return echo.say(arg[2])"), "hello\ntwo\n=0");
 	cr_assert_str_eq(rpc("os.exit(9)"), "=9");
+	cr_assert_str_eq(rpc("io.write('a') io.stderr:write('b', 1) io.stdout:write('c')"), "a!b!1c=0");
 	cr_assert(strncmp(rpc("error('x')"), "!(rpc):1: x\n", 11) == 0);
 	SCOPE_FD int fd = open_client();
 	send_rpc(fd, "json", "print('aside') return {1}");
