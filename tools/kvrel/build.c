@@ -90,14 +90,15 @@ static int run_step(struct build *build, const struct spec_step *step, int *step
 	}
 	case STEP_TAR:
 		return build_tar(build, err);
+	case STEP_OCI:
+		return build_oci(build, err);
 	case STEP_SBOM:
 		return build_sbom(build, err);
 	case STEP_RUN:
 		build_say(build, "* running %s", step->command);
 		return build_run(build, step, step_status, err);
-	default:
-		return error_set(err, ERROR_UNSUPPORTED, "this step is not supported yet");
 	}
+	return error_set(err, ERROR_UNSUPPORTED, "this step is not supported yet");
 }
 
 int build_release(struct arena *arena, const struct spec *spec, const struct spec_release *release,

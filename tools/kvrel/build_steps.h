@@ -39,6 +39,8 @@ int build_tar(struct build *build, struct error *err);
 /* The step `sbom`: the bundle's bill of materials as a file of its own. */
 int build_sbom(struct build *build, struct error *err);
 bool build_wants_cyclonedx(const struct build *build);
+/* The step `oci`. */
+int build_oci(struct build *build, struct error *err);
 /* _build/NAME-VERSION and a suffix, in the project. */
 const char *build_artifact_path(struct build *build, const char *suffix);
 void build_add_artifact(struct build *build, const char *path);

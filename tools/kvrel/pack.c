@@ -6,10 +6,10 @@
  * Entries are relative to the bundle root and only this version's, so that it unpacks over an older one. The manifest
  * says what goes in, and each file is checked against it on the way.
  */
+#include "pack.h"
 #include "build_steps.h"
 #include "compress.h"
 #include "existing.h"
-#include "tar.h"
 #include "transform.h"
 
 #include "base/fs.h"
@@ -36,17 +36,18 @@ static void free_tar(struct tar **tar)
 	tar_free(*tar);
 }
 
-static int add_entry(struct tar *tar, const char *root, const struct manifest_entry *entry, struct error *err)
+int bundle_add_entry(struct tar *tar, const struct bundle *bundle, const struct manifest_entry *entry, const char *path,
+		     struct error *err)
 {
 	char source[PATH_MAX];
-	int length = snprintf(source, sizeof(source), "%s/%s", root, entry->path);
+	int length = snprintf(source, sizeof(source), "%s/%s", bundle->root, entry->path);
 	if (length < 0 || (size_t)length >= sizeof(source))
 		return error_set(err, ERROR_LIMIT, "the path of '%s' is too long", entry->path);
 	if (entry->kind == PLAN_DIR)
-		return tar_add_dir(tar, entry->path, entry->mode, err);
+		return tar_add_dir(tar, path, entry->mode, err);
 	if (entry->kind == PLAN_LINK)
-		return tar_add_link(tar, entry->path, entry->target, err);
-	return tar_add_file(tar, entry->path, entry->mode, source, entry->sha256, err);
+		return tar_add_link(tar, path, entry->target, err);
+	return tar_add_file(tar, path, entry->mode, source, entry->sha256, err);
 }
 
 static int by_path(const void *a, const void *b)
@@ -54,11 +55,11 @@ static int by_path(const void *a, const void *b)
 	return strcmp(((const struct manifest_entry *)a)->path, ((const struct manifest_entry *)b)->path);
 }
 
-/* The manifest's entries and the two files that it does not name. */
-static struct manifest_entry *all_entries(struct arena *arena, const struct manifest *manifest, size_t *count)
+struct manifest_entry *bundle_entries(const struct bundle *bundle, size_t *count)
 {
-	struct manifest_entry *entries = arena_array(arena, manifest->count + ITEMS_EXTRA, sizeof(*entries));
-	const char *own = arena_printf(arena, "releases/%s/manifest.json", manifest->version);
+	const struct manifest *manifest = bundle->manifest;
+	struct manifest_entry *entries = arena_array(bundle->arena, manifest->count + ITEMS_EXTRA, sizeof(*entries));
+	const char *own = arena_printf(bundle->arena, "releases/%s/manifest.json", manifest->version);
 	const char *const more[ITEMS_EXTRA] = { own, "releases/start.data" };
 	memcpy(entries, manifest->entries, manifest->count * sizeof(*entries));
 	for (size_t i = 0; i < ITEMS_EXTRA; i++)
@@ -67,6 +68,20 @@ static struct manifest_entry *all_entries(struct arena *arena, const struct mani
 	*count = manifest->count + ITEMS_EXTRA;
 	qsort(entries, *count, sizeof(*entries), by_path);
 	return entries;
+}
+
+int bundle_open(struct build *build, struct bundle *out, struct error *err)
+{
+	struct existing existing;
+	int status = existing_read(build->arena, build->release->path, &existing, err);
+	if (status < 0)
+		return status;
+	const struct installed *installed = existing_version(&existing, build->release->version);
+	if (!installed || !installed->readable)
+		return error_set(err, ERROR_FAILED, "the manifest of release %s-%s in '%s' cannot be read",
+				 build->release->name, build->release->version, existing.root);
+	*out = (struct bundle){ build->arena, existing.root, &installed->manifest };
+	return 0;
 }
 
 struct packing {
@@ -94,19 +109,13 @@ static int write_archive(struct packing *packing, struct error *err)
 	return status;
 }
 
-struct bundle {
-	struct arena *arena;
-	const char *root;
-	const struct manifest *manifest;
-};
-
 static int fill_bundle(struct tar *tar, void *context, struct error *err)
 {
 	const struct bundle *bundle = context;
 	size_t count;
-	const struct manifest_entry *entries = all_entries(bundle->arena, bundle->manifest, &count);
+	const struct manifest_entry *entries = bundle_entries(bundle, &count);
 	for (size_t i = 0; i < count; i++) {
-		int status = add_entry(tar, bundle->root, &entries[i], err);
+		int status = bundle_add_entry(tar, bundle, &entries[i], entries[i].path, err);
 		if (status < 0)
 			return status;
 	}
@@ -213,20 +222,14 @@ static int pack_debug(struct build *build, struct error *err)
 
 int build_tar(struct build *build, struct error *err)
 {
-	struct existing existing;
-	int status = existing_read(build->arena, build->release->path, &existing, err);
-	if (status < 0)
-		return status;
-	const struct installed *installed = existing_version(&existing, build->release->version);
-	if (!installed || !installed->readable)
-		return error_set(err, ERROR_FAILED, "the manifest of release %s-%s in '%s' cannot be read",
-				 build->release->name, build->release->version, existing.root);
-	struct bundle bundle = { build->arena, existing.root, &installed->manifest };
+	struct bundle bundle;
+	int status = bundle_open(build, &bundle, err);
 	struct packing packing = { .path = build_artifact_path(build, ".tar.zst"),
 				   .time = build->source_date,
 				   .fill = fill_bundle,
 				   .context = &bundle };
-	status = write_archive(&packing, err);
+	if (status == 0)
+		status = write_archive(&packing, err);
 	if (status < 0)
 		return error_wrap(err, "cannot pack release '%s'", build->release->name);
 	build_say(build, "* packed %s (%.1f MB, tar sha256:%s)", path_base(packing.path), (double)packing.bytes / 1e6,

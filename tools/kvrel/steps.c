@@ -12,7 +12,7 @@ static const struct {
 } kinds[] = {
 	[STEP_ASSEMBLE] = { "assemble", false },
 	[STEP_TAR] = { "tar", false },
-	[STEP_OCI] = { "oci", true },
+	[STEP_OCI] = { "oci", false },
 	[STEP_SBOM] = { "sbom", false },
 };
 static_assert(ARRAY_LEN(kinds) == STEP_RUN, "a name for each step but run");

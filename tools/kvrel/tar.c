@@ -17,6 +17,7 @@ struct tar {
 	tar_write_fn *write;
 	void *context;
 	int64_t time;
+	unsigned owner;
 	char *buffer;
 	bool discards;      /* the end of an archive that is given up */
 	struct error error; /* what `write` said: libarchive keeps numbers only */
@@ -43,7 +44,14 @@ static int failed(struct tar *tar, const char *path, struct error *err)
 	return -(int)tar->error.code;
 }
 
-int tar_new(tar_write_fn *write, void *context, int64_t time, struct tar **out, struct error *err)
+static bool add_gzip(struct archive *archive)
+{
+	return archive_write_add_filter_gzip(archive) == ARCHIVE_OK &&
+	       archive_write_set_filter_option(archive, "gzip", "timestamp", NULL) == ARCHIVE_OK &&
+	       archive_write_set_filter_option(archive, "gzip", "compression-level", "9") == ARCHIVE_OK;
+}
+
+static int make(tar_write_fn *write, void *context, int64_t time, bool gzip, struct tar **out, struct error *err)
 {
 	struct tar *tar = calloc(1, sizeof(*tar));
 	if (!tar)
@@ -56,7 +64,7 @@ int tar_new(tar_write_fn *write, void *context, int64_t time, struct tar **out, 
 		tar_free(tar);
 		return error_system(err, ENOMEM, "make an archive");
 	}
-	if (archive_write_set_format_pax_restricted(tar->archive) != ARCHIVE_OK ||
+	if (archive_write_set_format_pax_restricted(tar->archive) != ARCHIVE_OK || (gzip && !add_gzip(tar->archive)) ||
 	    archive_write_set_bytes_per_block(tar->archive, 0) != ARCHIVE_OK ||
 	    archive_write_open(tar->archive, tar, NULL, on_write, NULL) != ARCHIVE_OK) {
 		int status = failed(tar, "", err);
@@ -67,6 +75,21 @@ int tar_new(tar_write_fn *write, void *context, int64_t time, struct tar **out, 
 	return 0;
 }
 
+int tar_new(tar_write_fn *write, void *context, int64_t time, struct tar **out, struct error *err)
+{
+	return make(write, context, time, false, out, err);
+}
+
+int tar_new_gzip(tar_write_fn *write, void *context, int64_t time, struct tar **out, struct error *err)
+{
+	return make(write, context, time, true, out, err);
+}
+
+void tar_set_owner(struct tar *tar, unsigned id)
+{
+	tar->owner = id;
+}
+
 static int add_header(struct tar *tar, const char *path, mode_t type, mode_t mode, int64_t size, const char *target,
 		      struct error *err)
 {
@@ -75,8 +98,8 @@ static int add_header(struct tar *tar, const char *path, mode_t type, mode_t mod
 	archive_entry_set_filetype(entry, type);
 	archive_entry_set_perm(entry, mode);
 	archive_entry_set_mtime(entry, tar->time, 0);
-	archive_entry_set_uid(entry, 0);
-	archive_entry_set_gid(entry, 0);
+	archive_entry_set_uid(entry, tar->owner);
+	archive_entry_set_gid(entry, tar->owner);
 	archive_entry_set_size(entry, size);
 	if (target)
 		archive_entry_set_symlink(entry, target);

@@ -12,6 +12,10 @@ typedef int tar_write_fn(void *context, const void *data, size_t size, struct er
 
 struct tar;
 int tar_new(tar_write_fn *write, void *context, int64_t time, struct tar **out, struct error *err);
+/* Compressed by gzip, without a name or a time in its header. */
+int tar_new_gzip(tar_write_fn *write, void *context, int64_t time, struct tar **out, struct error *err);
+/* Owner and group of the entries that follow; 0 at first. */
+void tar_set_owner(struct tar *tar, unsigned id);
 int tar_add_dir(struct tar *tar, const char *path, mode_t mode, struct error *err);
 int tar_add_link(struct tar *tar, const char *path, const char *target, struct error *err);
 int tar_add_text(struct tar *tar, const char *path, mode_t mode, struct slice text, struct error *err);
