@@ -127,7 +127,9 @@ static void __attribute__((format(printf, 2, 3))) say(void *context, const char 
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	bool news = strncmp(text, "* ", 2) == 0, warning = strncmp(text, "warning: ", 9) == 0;
-	if (news)
+	if (strncmp(text, "* running ", 10) == 0)
+		progress_end(); /* the command writes to the terminal itself */
+	else if (strncmp(text, "* assembling ", 13) == 0 || strncmp(text, "* building ", 11) == 0)
 		progress_say(text + 2);
 	progress_pause();
 	if (warning)
