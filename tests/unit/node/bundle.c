@@ -137,7 +137,7 @@ static const char *read_to_end(struct bundle *bundle, int fd)
 	struct pollfd wait = { .fd = fd, .events = POLLIN };
 	for (;;) {
 		cr_assert(poll(&wait, 1, 20000) == 1, "the process says nothing for 20 seconds: %s", buf_string(&text));
-		ssize_t got = read(fd, buf_reserve(&text, 4096), 4096);
+		ssize_t got = read(fd, buf_reserve(&text, 4097), 4096);
 		if (got <= 0)
 			break;
 		text.size += (size_t)got;
