@@ -4,10 +4,13 @@
 #include "hash.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum { PREFIX_BYTES = PAGE_KEY_MAX - PAGE_ID_BYTES - 16 };
 
@@ -175,7 +178,7 @@ static int open_store(struct pages *pages, struct kv_error *err)
 	return code == 0 ? 0 : pages_fail(err, "cannot commit", code);
 }
 
-int pages_open(struct pages *pages, const char *dir, uint64_t map_size, unsigned readers, struct kv_error *err)
+static int open_folder(struct pages *pages, const char *dir, uint64_t map_size, unsigned readers, struct kv_error *err)
 {
 	char what[400];
 	int code = mdb_env_create(&pages->env);
@@ -195,6 +198,54 @@ int pages_open(struct pages *pages, const char *dir, uint64_t map_size, unsigned
 	}
 	pages_close(pages);
 	return -1;
+}
+
+static int move_into_place(const char *making, const char *dir, struct kv_error *err)
+{
+	char from[4200], to[4200];
+	int fd, code = 0;
+
+	snprintf(from, sizeof(from), "%s/data.mdb", making);
+	snprintf(to, sizeof(to), "%s/data.mdb", dir);
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || rename(from, to) != 0 || fsync(fd) != 0)
+		code = pages_fail(err, "cannot move the new store into place", errno);
+	if (fd >= 0)
+		close(fd);
+	snprintf(from, sizeof(from), "%s/lock.mdb", making);
+	unlink(from);
+	rmdir(making);
+	return code;
+}
+
+/* LMDB's first pages are not written as one; so they get their place when they are complete and synced. */
+static int make_store(const char *dir, uint64_t map_size, struct kv_error *err)
+{
+	struct pages pages = { 0 };
+	char path[4200];
+	struct stat stat;
+	int code;
+
+	snprintf(path, sizeof(path), "%s/data.mdb", dir);
+	if (lstat(path, &stat) == 0)
+		return 0;
+	snprintf(path, sizeof(path), "%s/.making/data.mdb", dir);
+	unlink(path); /* of an attempt that was cut short */
+	snprintf(path, sizeof(path), "%s/.making", dir);
+	if (mkdir(path, 0700) != 0 && errno != EEXIST)
+		return pages_fail(err, "cannot make a folder for the new store", errno);
+	if (open_folder(&pages, path, map_size, 1, err) != 0)
+		return -1;
+	code = mdb_env_sync(pages.env, 1);
+	pages_close(&pages);
+	return code == 0 ? move_into_place(path, dir, err) : pages_fail(err, "cannot sync the new store", code);
+}
+
+int pages_open(struct pages *pages, const char *dir, uint64_t map_size, unsigned readers, struct kv_error *err)
+{
+	if (make_store(dir, map_size, err) != 0)
+		return -1;
+	return open_folder(pages, dir, map_size, readers, err);
 }
 
 void pages_close(struct pages *pages)

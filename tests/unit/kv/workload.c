@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+#include "workload.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+unsigned workload_random(unsigned *state)
+{
+	*state = *state * 1103515245 + 12345;
+	return *state >> 8;
+}
+
+static struct kvrel_slice text(const char *string)
+{
+	return (struct kvrel_slice){ string, strlen(string) };
+}
+
+void workload_expect(bool right, const char *what, const char *got)
+{
+	if (!right) {
+		fprintf(stderr, "workload: %s: %s\n", what, got);
+		exit(1);
+	}
+}
+
+static void write_key(struct workload *workload, struct t_engine *t, unsigned worker, unsigned *random)
+{
+	unsigned number = workload_random(random) % WORKLOAD_KEYS, padding = workload_random(random) % 400;
+	struct told *told = &workload->keys[worker][number];
+	long value = atomic_load(&told->issued) + 1;
+	char bucket[16], key[32], bytes[512];
+	struct kvrel_slice args[3];
+
+	snprintf(bucket, sizeof(bucket), "keys%u", worker);
+	snprintf(key, sizeof(key), "key%u", number);
+	snprintf(bytes, sizeof(bytes), "%ld %0*d", value, (int)padding + 1, 0);
+	args[0] = text(bucket);
+	args[1] = text(key);
+	args[2] = text(bytes);
+	atomic_store(&told->issued, value);
+	if (strncmp(t_call_slices(t, worker, "hset", args, 3), "OK ", 3) == 0)
+		atomic_store(&told->acknowledged, value);
+}
+
+/* Drops a bucket with keys and fills it anew with its life's number. */
+static void next_life(struct workload *workload, struct t_engine *t, unsigned worker)
+{
+	struct told *told = &workload->life[worker];
+	long life = atomic_load(&told->issued) + 1;
+	char bucket[16], number[24];
+	struct kvrel_slice args[3] = { { bucket, 0 }, { NULL, 0 }, { number, 0 } };
+
+	args[0].size = (size_t)snprintf(bucket, sizeof(bucket), "life%u", worker);
+	args[2].size = (size_t)snprintf(number, sizeof(number), "%ld", life);
+	atomic_store(&told->issued, life);
+	t_call_slices(t, worker, life % 3 == 0 ? "hdel" : "drop", (struct kvrel_slice[]){ args[0], text("life") },
+		      life % 3 == 0 ? 2 : 1);
+	args[1] = text("life");
+	if (strncmp(t_call_slices(t, worker, "hset", args, 3), "OK ", 3) == 0)
+		atomic_store(&told->acknowledged, life);
+}
+
+static void check_key(struct workload *workload, struct t_engine *t, unsigned worker, unsigned number, long *present)
+{
+	struct told *told = &workload->keys[worker][number];
+	char bucket[16], key[32];
+	const char *answer;
+	long value = 0;
+
+	snprintf(bucket, sizeof(bucket), "keys%u", worker);
+	snprintf(key, sizeof(key), "key%u", number);
+	answer = t_call(t, "hget", bucket, key, NULL);
+	if (strcmp(answer, "OK nil") != 0)
+		workload_expect(sscanf(answer, "OK '%ld ", &value) == 1, "a value is not what was written", answer);
+	workload_expect(value >= atomic_load(&told->acknowledged), "an acknowledged write is missing", answer);
+	workload_expect(value <= atomic_load(&told->issued), "a value that was never written", answer);
+	*present += value > 0;
+	/* what was not acknowledged but is there stays there */
+	atomic_store(&told->acknowledged, value);
+	atomic_store(&told->issued, value);
+}
+
+static void check_life(struct workload *workload, struct t_engine *t, unsigned worker)
+{
+	struct told *told = &workload->life[worker];
+	long acknowledged = atomic_load(&told->acknowledged), issued = atomic_load(&told->issued), life = 0;
+	char bucket[16];
+	const char *answer;
+
+	snprintf(bucket, sizeof(bucket), "life%u", worker);
+	answer = t_call(t, "hget", bucket, "life", NULL);
+	if (strcmp(answer, "OK nil") == 0)
+		workload_expect(issued > acknowledged || issued == 0, "an acknowledged write after a drop is missing",
+				answer);
+	else
+		workload_expect(sscanf(answer, "OK '%ld'", &life) == 1 && life >= acknowledged && life <= issued,
+				"a bucket is of another life", answer);
+	answer = t_call(t, "hlen", bucket, NULL);
+	workload_expect(strcmp(answer, life > 0 ? "OK 1" : "OK 0") == 0, "a count is wrong", answer);
+	atomic_store(&told->acknowledged, life);
+}
+
+void workload_write(struct workload *workload, struct t_engine *t, unsigned worker, unsigned *random)
+{
+	if (workload_random(random) % 50 == 0)
+		next_life(workload, t, worker);
+	else
+		write_key(workload, t, worker, random);
+}
+
+void workload_check(struct workload *workload, struct t_engine *t)
+{
+	char expected[64], bucket[16];
+
+	for (unsigned worker = 0; worker < WORKLOAD_WORKERS; worker++) {
+		const char *answer;
+		long present = 0;
+
+		for (unsigned number = 0; number < WORKLOAD_KEYS; number++)
+			check_key(workload, t, worker, number, &present);
+		snprintf(bucket, sizeof(bucket), "keys%u", worker);
+		snprintf(expected, sizeof(expected), "OK %ld", present);
+		answer = t_call(t, "hlen", bucket, NULL);
+		workload_expect(strcmp(answer, expected) == 0, "a count is wrong", answer);
+		check_life(workload, t, worker);
+	}
+	workload_expect(t->failed[0] == '\0', "the engine failed", t->failed);
+}
+
+long workload_acknowledged(struct workload *workload)
+{
+	long sum = 0;
+
+	for (unsigned worker = 0; worker < WORKLOAD_WORKERS; worker++)
+		for (unsigned number = 0; number < WORKLOAD_KEYS; number++)
+			sum += atomic_load(&workload->keys[worker][number].acknowledged);
+	return sum;
+}
