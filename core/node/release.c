@@ -48,7 +48,8 @@ static int find_root(struct arena *arena, const char **root, struct error *err)
 	if (given == NULL) {
 		if (dladdr((const void *)find_root, &info) == 0 || info.dli_fname == NULL || info.dli_fname[0] != '/')
 			return error_set(err, ERROR_USAGE, "RELEASE_ROOT is not set; start the node by bin/NAME");
-		given = path_dir(arena, path_dir(arena, path_dir(arena, info.dli_fname)));
+		/* the loader gives it as …/bin/../lib/libkvnode.so */
+		given = path_dir(arena, path_dir(arena, path_dir(arena, path_clean(arena, info.dli_fname))));
 	}
 	if (given[0] != '/')
 		return error_set(err, ERROR_USAGE, "RELEASE_ROOT '%s' is not an absolute path", given);
