@@ -1,0 +1,114 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# kv_resp as the clients of Redis see it: redis-cli, redis-benchmark and a program over hiredis, beside the line protocol.
+. "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
+
+# A node with both front-ends on one store.
+node() {
+	command -v redis-cli >/dev/null || skip "redis-tools is not installed"
+	project
+	cat >>releases.yaml <<-END
+		  both:
+		    version: "0.0.1"
+		    components: {kv_server: permanent, kv_resp: permanent, kv: permanent}
+	END
+	must kvrel build both --quiet
+	start_daemon "$PWD/_build/rel/both/bin/both"
+}
+
+# cli WORDS… = EXPECTED: the reply in redis-cli's words, its lines separated by blanks
+cli() {
+	local words=()
+	while [ "$1" != = ]; do
+		words+=("$1")
+		shift
+	done
+	must redis-cli -p "$RESP_PORT" "${words[@]}"
+	is "$(tr -s '\n' ' ' <<<"$out" | sed 's/ $//')" "$2"
+}
+
+it_answers_redis_cli() {
+	node
+	cli PING = PONG
+	cli HSET shopping milk 1 eggs 12 = 2
+	cli HSET shopping milk 2 = 0
+	cli HGET shopping milk = 2
+	cli HMGET shopping eggs milk = '12 2'
+	cli HGETALL shopping = 'eggs 12 milk 2'
+	cli HKEYS shopping = 'eggs milk'
+	cli HVALS shopping = '12 2'
+	cli HLEN shopping = 2
+	cli HEXISTS shopping milk = 1
+	cli HSTRLEN shopping eggs = 2
+	cli HSETNX shopping milk 3 = 0
+	cli HINCRBY shopping milk 40 = 42
+	cli TYPE shopping = hash
+	cli KEYS 'sh*' = shopping
+	cli SCAN 0 = '0 shopping'
+	cli DBSIZE = 1
+	cli HDEL shopping milk eggs = 2
+	cli EXISTS shopping = 0
+	cli DEL shopping = 0
+	cli GET shopping = "ERR unknown command 'GET', with args beginning with: 'shopping'"
+	cli HGET shopping = "ERR wrong number of arguments for 'hget' command"
+	stop_node
+}
+
+it_answers_redis_cli_in_resp3() {
+	node
+	must redis-cli -3 -p "$RESP_PORT" HSET shopping milk 1
+	must redis-cli -3 -p "$RESP_PORT" HGETALL shopping
+	is "$out" 'milk 1'
+	stop_node
+}
+
+it_shares_the_store_with_the_line_protocol() {
+	node
+	connect
+	says 'CREATE shopping' OK
+	says 'PUT shopping milk 1' OK
+	cli HGET shopping milk = 1
+	cli HSET shopping eggs 12 = 1
+	says 'GET shopping eggs' 12 OK
+	stop_node
+}
+
+it_takes_values_of_many_bytes() {
+	node
+	head -c 8000000 /dev/urandom >"$D/value"
+	redis-cli -p "$RESP_PORT" -x HSET big value <"$D/value" >/dev/null || fail "HSET of 8 MB"
+	cli HSTRLEN big value = 8000000
+	redis-cli -p "$RESP_PORT" HGET big value | head -c 8000000 | cmp - "$D/value" || fail "another value came back"
+	stop_node
+}
+
+it_serves_redis_benchmark() {
+	node
+	must redis-benchmark -p "$RESP_PORT" -q -n 20000 -c 20 -P 16 -r 1000 HSET bench key:__rand_int__ value
+	like "$out" '*requests per second*'
+	must redis-benchmark -p "$RESP_PORT" -q -n 20000 -c 20 -P 16 -r 1000 HGET bench key:__rand_int__
+	like "$out" '*requests per second*'
+	must redis-benchmark -p "$RESP_PORT" -q -n 1000 -t ping
+	like "$out" '*PING*requests per second*'
+	stop_node
+}
+
+it_serves_a_program_over_hiredis() {
+	[ -x "$BUILD/test-tools/hiredis" ] || skip "built without hiredis"
+	node
+	must hiredis "$RESP_PORT"
+	is "$out" 'pipelined 1000 replies'
+	stop_node
+}
+
+it_keeps_what_was_answered_over_kill() {
+	node
+	cli HSET shopping milk 1 = 1
+	kill -KILL "$pid"
+	wait_until gone "$pid"
+	start_daemon
+	cli HGET shopping milk = 1
+	stop_node
+}
+
+run_tests
