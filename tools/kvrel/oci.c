@@ -8,7 +8,7 @@
  * user of its own and owns only /data, /tmp and the cookie.
  */
 #include "build_steps.h"
-#include "existing.h"
+#include "file_sink.h"
 #include "pack.h"
 #include "tar.h"
 
@@ -18,12 +18,9 @@
 #include "base/scope.h"
 
 #include <elf.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { IMAGE_USER = 65532 };
 #define MEDIA "application/vnd.oci.image."
@@ -38,27 +35,6 @@ struct image {
 	uint64_t layer_bytes;
 	const char *created;
 };
-
-struct file_sink {
-	int fd; /* -1: hash only */
-	struct digest digest;
-	uint64_t bytes;
-};
-
-static void sink_done(struct file_sink *sink)
-{
-	if (sink->fd >= 0)
-		close(sink->fd);
-	digest_done(&sink->digest);
-}
-
-static int to_sink(void *context, const void *data, size_t size, struct error *err)
-{
-	struct file_sink *sink = context;
-	int status = digest_add(&sink->digest, data, size, err);
-	sink->bytes += size;
-	return status == 0 && sink->fd >= 0 ? fs_write_all(sink->fd, data, size, err) : status;
-}
 
 static void free_tar(struct tar **tar)
 {
@@ -94,33 +70,29 @@ static int fill_layer(struct image *image, struct tar *tar, struct error *err)
 	return status < 0 ? status : add_place(tar, "tmp", 01777, 0, err);
 }
 
-static int write_layer(struct image *image, bool gzip, struct file_sink *sink, char sha256[DIGEST_HEX_BYTES],
+/* `path` NULL: hashed only. */
+static int write_layer(struct image *image, const char *path, bool gzip, char sha256[DIGEST_HEX_BYTES],
 		       struct error *err)
 {
+	SCOPE(file_sink_done) struct file_sink sink = { .fd = -1 };
 	SCOPE(free_tar) struct tar *tar = NULL;
-	int status = digest_begin(&sink->digest, false, err);
+	int status = file_sink_open(image->arena, path, &sink, err);
 	if (status == 0)
-		status = (gzip ? tar_new_gzip : tar_new)(to_sink, sink, image->build->source_date, &tar, err);
+		status = (gzip ? tar_new_gzip : tar_new)(file_sink_write, &sink, image->build->source_date, &tar, err);
 	if (status == 0)
 		status = fill_layer(image, tar, err);
 	if (status == 0)
 		status = tar_finish(tar, err);
-	return status < 0 ? status : digest_end(&sink->digest, sha256, NULL, err);
+	if (status == 0)
+		status = file_sink_finish(&sink, sha256, err);
+	image->layer_bytes = sink.bytes;
+	return status;
 }
 
 static int make_layer(struct image *image, struct error *err)
 {
-	SCOPE(sink_done) struct file_sink hash = { .fd = -1 };
-	SCOPE(sink_done) struct file_sink file = { .fd = -1 };
-	int status = write_layer(image, false, &hash, image->diff_id, err);
-	if (status < 0)
-		return status;
-	file.fd = open(image->layer_file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (file.fd < 0)
-		return error_system(err, errno, "create '%s'", image->layer_file);
-	status = write_layer(image, true, &file, image->layer, err);
-	image->layer_bytes = file.bytes;
-	return status;
+	int status = write_layer(image, NULL, false, image->diff_id, err);
+	return status < 0 ? status : write_layer(image, image->layer_file, true, image->layer, err);
 }
 
 static void set(struct image *image, struct value *map, const char *key, struct value *value)
@@ -307,22 +279,17 @@ static int write_layout(struct image *image, struct tar *tar, struct error *err)
 	return status < 0 ? status : tar_finish(tar, err);
 }
 
-static int write_image(struct image *image, const char *temporary, struct error *err)
+static int write_image(struct image *image, const char *path, struct error *err)
 {
-	SCOPE(sink_done) struct file_sink sink = { .fd = -1 };
+	SCOPE(file_sink_done) struct file_sink sink = { .fd = -1 };
 	SCOPE(free_tar) struct tar *tar = NULL;
-	int status = digest_begin(&sink.digest, false, err);
-	if (status < 0)
-		return status;
-	sink.fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (sink.fd < 0)
-		return error_system(err, errno, "create '%s'", temporary);
-	status = tar_new(to_sink, &sink, image->build->source_date, &tar, err);
+	char sha256[DIGEST_HEX_BYTES];
+	int status = file_sink_open(image->arena, path, &sink, err);
+	if (status == 0)
+		status = tar_new(file_sink_write, &sink, image->build->source_date, &tar, err);
 	if (status == 0)
 		status = write_layout(image, tar, err);
-	if (status == 0 && (fchmod(sink.fd, 0644) < 0 || fsync(sink.fd) < 0))
-		status = error_system(err, errno, "write '%s'", temporary);
-	return status;
+	return status < 0 ? status : file_sink_finish(&sink, sha256, err);
 }
 
 static const char *created(struct arena *arena, int64_t date)
@@ -338,25 +305,18 @@ static const char *created(struct arena *arena, int64_t date)
 int build_oci(struct build *build, struct error *err)
 {
 	const char *out = build_artifact_path(build, ".oci.tar");
-	const char *temporary = arena_printf(build->arena, "%s.%ld.part", out, (long)getpid());
 	struct image image = { .build = build,
 			       .arena = build->arena,
-			       .layer_file = arena_printf(build->arena, "%s.layer", temporary),
+			       .layer_file = arena_printf(build->arena, "%s.%ld.layer", out, (long)getpid()),
 			       .created = created(build->arena, build->source_date) };
 	int status = bundle_open(build, &image.bundle, err);
 	if (status == 0)
-		status = fs_make_dirs(path_dir(build->arena, out), 0755, err);
-	if (status == 0)
 		status = make_layer(&image, err);
 	if (status == 0)
-		status = write_image(&image, temporary, err);
-	if (status == 0 && rename(temporary, out) < 0)
-		status = error_system(err, errno, "rename '%s'", temporary);
+		status = write_image(&image, out, err);
 	unlink(image.layer_file);
-	if (status < 0) {
-		unlink(temporary);
+	if (status < 0)
 		return error_wrap(err, "cannot make an image of release '%s'", build->release->name);
-	}
 	build_say(build, "* wrote %s", path_base(out));
 	build_add_artifact(build, out);
 	return 0;

@@ -10,6 +10,7 @@
 #include "build_steps.h"
 #include "compress.h"
 #include "existing.h"
+#include "file_sink.h"
 #include "transform.h"
 
 #include "base/fs.h"
@@ -19,7 +20,7 @@
 #include <limits.h>
 #include <stdio.h>
 
-enum { LEVEL = 9, ITEMS_EXTRA = 2 };
+enum { ITEMS_EXTRA = 2 };
 
 static int to_compressor(void *context, const void *data, size_t size, struct error *err)
 {
@@ -85,7 +86,9 @@ int bundle_open(struct build *build, struct bundle *out, struct error *err)
 }
 
 struct packing {
+	struct arena *arena;
 	const char *path;
+	int level; /* of zstd; 0: gzip */
 	int64_t time;
 	int (*fill)(struct tar *tar, void *context, struct error *err);
 	void *context;
@@ -93,11 +96,11 @@ struct packing {
 	uint64_t bytes;
 };
 
-static int write_archive(struct packing *packing, struct error *err)
+static int write_zstd(struct packing *packing, struct error *err)
 {
 	SCOPE(free_compressor) struct compressor *compressor = NULL;
 	SCOPE(free_tar) struct tar *tar = NULL;
-	int status = compressor_new(packing->path, LEVEL, &compressor, err);
+	int status = compressor_new(packing->path, packing->level, &compressor, err);
 	if (status == 0)
 		status = tar_new(to_compressor, compressor, packing->time, &tar, err);
 	if (status == 0)
@@ -107,6 +110,39 @@ static int write_archive(struct packing *packing, struct error *err)
 	if (status == 0)
 		status = compressor_finish(compressor, packing->sha256, &packing->bytes, err);
 	return status;
+}
+
+/* The digest is that of the tar here too, so it is hashed in a pass of its own. */
+static int write_gzip(struct packing *packing, const char *path, char sha256[DIGEST_HEX_BYTES], struct error *err)
+{
+	SCOPE(file_sink_done) struct file_sink sink = { .fd = -1 };
+	SCOPE(free_tar) struct tar *tar = NULL;
+	int status = file_sink_open(packing->arena, path, &sink, err);
+	if (status == 0)
+		status = (path ? tar_new_gzip : tar_new)(file_sink_write, &sink, packing->time, &tar, err);
+	if (status == 0)
+		status = packing->fill(tar, packing->context, err);
+	if (status == 0)
+		status = tar_finish(tar, err);
+	if (status == 0)
+		status = file_sink_finish(&sink, sha256, err);
+	packing->bytes = sink.bytes;
+	return status;
+}
+
+static int write_archive(struct packing *packing, struct error *err)
+{
+	char compressed[DIGEST_HEX_BYTES];
+	if (packing->level)
+		return write_zstd(packing, err);
+	int status = write_gzip(packing, NULL, packing->sha256, err);
+	return status < 0 ? status : write_gzip(packing, packing->path, compressed, err);
+}
+
+static const char *archive_path(struct build *build, const char *kind)
+{
+	const char *suffix = build->release->compression ? ".tar.zst" : ".tar.gz";
+	return build_artifact_path(build, arena_printf(build->arena, "%s%s", kind, suffix));
 }
 
 static int fill_bundle(struct tar *tar, void *context, struct error *err)
@@ -208,7 +244,9 @@ static int pack_debug(struct build *build, struct error *err)
 	int status = find_symbols(build, &debug, err);
 	if (status < 0 || !debug.count)
 		return status;
-	struct packing packing = { .path = build_artifact_path(build, "-debug.tar.zst"),
+	struct packing packing = { .arena = build->arena,
+				   .path = archive_path(build, "-debug"),
+				   .level = build->release->compression,
 				   .time = build->source_date,
 				   .fill = fill_debug,
 				   .context = &debug };
@@ -224,7 +262,9 @@ int build_tar(struct build *build, struct error *err)
 {
 	struct bundle bundle;
 	int status = bundle_open(build, &bundle, err);
-	struct packing packing = { .path = build_artifact_path(build, ".tar.zst"),
+	struct packing packing = { .arena = build->arena,
+				   .path = archive_path(build, ""),
+				   .level = build->release->compression,
 				   .time = build->source_date,
 				   .fill = fill_bundle,
 				   .context = &bundle };

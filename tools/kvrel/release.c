@@ -25,7 +25,7 @@
 /* Not yet: flip `.not_yet` when the rest of kvrel and the node honour the key. */
 struct release_file {
 	const struct value *version, *components, *config, *strip, *overlays, *steps, *runtime_config, *executables_for,
-		*commands, *hooks, *cookie, *config_providers, *runtime, *templates;
+		*commands, *hooks, *cookie, *config_providers, *runtime, *templates, *compression;
 	const char *path;
 	bool include_runtime, quiet;
 };
@@ -50,6 +50,8 @@ static const struct field keys[] = {
 	      .doc = "copied over the bundle, later ones win; rel/overlays is always the first"),
 	FIELD(struct release_file, steps, read_list, .type = "a list of steps",
 	      .doc = "assemble, tar, oci, sbom and {run: \"command\"} in the order to do them (default [assemble])"),
+	FIELD(struct release_file, compression, read_value, .type = "a level from 1 to 19, or gzip",
+	      .doc = "of the step tar: a level of zstd (default 9), or gzip for hosts without zstd"),
 	FIELD(struct release_file, templates, read_value, .type = "a folder",
 	      .doc = "the project's vm.args, remote.vm.args and env.sh (default rel)"),
 	FIELD(struct release_file, runtime_config, read_value, .type = "a Lua file or false",
@@ -164,6 +166,20 @@ static void settle_strip(const struct release_context *context, const struct rea
 	} else {
 		wrong_type(reader, "strip", strip);
 	}
+}
+
+static void settle_compression(const struct reader *reader, const struct value *compression, struct spec_release *out)
+{
+	enum { LEVEL_DEFAULT = 9, LEVEL_MAX = 19 };
+	out->compression = LEVEL_DEFAULT;
+	if (!compression)
+		return;
+	if (compression->type == VALUE_INT && compression->integer >= 1 && compression->integer <= LEVEL_MAX)
+		out->compression = (int)compression->integer;
+	else if (strcmp(value_text(compression, ""), "gzip") == 0)
+		out->compression = 0;
+	else
+		wrong_type(reader, "compression", compression);
 }
 
 /* The path of an existing file or folder that `value` names, or NULL after a mistake. */
@@ -348,6 +364,7 @@ void release_read(const struct release_context *context, const struct member *me
 	settle_config(context, &reader, file.config, out);
 	settle_cookie(&reader, file.cookie, out);
 	settle_strip(context, &reader, file.strip, out);
+	settle_compression(&reader, file.compression, out);
 	settle_overlays(&reader, file.overlays, out);
 	settle_templates(&reader, file.templates, out);
 	settle_runtime_config(&reader, file.runtime_config, out);

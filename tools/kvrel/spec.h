@@ -64,6 +64,7 @@ struct spec_release {
 	bool strip;
 	const char **strip_keep; /* components not stripped */
 	size_t strip_keep_count;
+	int compression;       /* of the step tar: a level of zstd; 0: gzip */
 	const char **overlays; /* folders, rel/overlays first if it exists */
 	size_t overlay_count;
 	struct spec_step *steps;

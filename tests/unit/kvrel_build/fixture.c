@@ -73,6 +73,7 @@ void project_setup(struct project *project)
 						  .include_runtime = true,
 						  .edit_loader = true,
 						  .strip = true,
+						  .compression = 3,
 						  .steps = project->steps,
 						  .step_count = 1,
 						  .templates = project_file(project, "rel"),

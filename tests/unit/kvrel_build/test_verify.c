@@ -309,3 +309,12 @@ Test(verify, diff_names_what_changed)
 	cr_expect(value_get(diff, "files")->list.count > 4);
 	project_teardown(&other);
 }
+
+Test(verify, gzip_serves_hosts_without_zstd)
+{
+	project.release.compression = 0;
+	project_must_build(&project);
+	cr_assert_eq(project.result.artifact_count, 2);
+	cr_expect(strstr(project.result.artifacts[0], "foo-0.0.1.tar.gz") != NULL);
+	cr_expect_eq(verify(project.result.artifacts[0]), 0, "%s", project.err.message);
+}
