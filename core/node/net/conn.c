@@ -154,6 +154,7 @@ static void receive_some(struct kvrel_conn *conn)
 	ssize_t n = room ? recv(conn->fd, to, room, MSG_DONTWAIT) : -1;
 	if (n > 0) {
 		account_input(conn, (size_t)n);
+		conn->worker->batch.conns++;
 		conn_parse(conn);
 		return;
 	}
@@ -236,7 +237,8 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 		else
 			receive_some(conn);
 	}
-	if (conn->worker->batch.count >= BATCH_RUN_AT)
+	const struct batch *batch = &conn->worker->batch;
+	if (batch->count >= BATCH_RUN_CALLS || batch->conns >= BATCH_RUN_CONNS)
 		worker_turn(conn->worker);
 }
 

@@ -27,7 +27,8 @@
 
 enum {
 	BATCH_CALLS_MAX = 128,       /* calls that are prefetched together; more would push each other out of L1 */
-	BATCH_RUN_AT = 16,           /* enough to hide memory behind each other; replies should not wait for more */
+	BATCH_RUN_CALLS = 64,        /* enough to hide memory behind each other … */
+	BATCH_RUN_CONNS = 16,        /* … or so many clients that wait for a reply they could work on meanwhile */
 	CONN_SLOTS_MAX = 4096,       /* unanswered requests of one connection; over it reading pauses */
 	READ_BYTES = 64 * 1024,      /* asked of one recv */
 	READ_BYTES_MIN = 16 * 1024,  /* with less room left in the arena its batch is run first */
@@ -119,6 +120,7 @@ struct arg_block {
 struct batch {
 	struct slot *calls[BATCH_CALLS_MAX];
 	unsigned count;
+	unsigned conns; /* that were read for it */
 	struct arg_block *args;
 	char *arena; /* ARENA_BYTES */
 	size_t arena_used;

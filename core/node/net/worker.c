@@ -3,7 +3,7 @@
  * A worker: one thread, one loop, and the wake-up that all the speed comes from.
  *
  * libuv reports the sockets that are ready one by one. Each is read and parsed; the calls collect in the batch, which
- * is run when it is worth it (BATCH_RUN_AT) and replies go out right after, so that clients work on them while this
+ * is run when it is worth it (BATCH_RUN_CALLS) and replies go out right after, so that clients work on them while this
  * thread goes on. The check phase, after the last socket, runs what is left and tells each provider once that the
  * wake-up ends: that is where a store commits, one sync for all the writes of all the connections.
  */
@@ -111,6 +111,7 @@ void worker_turn(struct worker *worker)
 		while ((conn = pop_settle(worker)) != NULL)
 			conn_tidy_input(conn);
 		worker->batch.arena_used = 0;
+		worker->batch.conns = 0;
 		while ((conn = pop_dirty(worker)) != NULL)
 			conn_advance(conn);
 	} while (worker->ready.first);
