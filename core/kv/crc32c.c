@@ -5,6 +5,7 @@
  */
 #include "hash.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #if defined(__aarch64__)
@@ -86,8 +87,15 @@ static int processor_can(void)
 
 uint32_t (*crc32c)(uint32_t before, const void *data, size_t size) = crc32c_portable;
 
-void crc32c_init(void)
+static void choose(void)
 {
 	table_init();
 	crc32c = processor_can() ? crc32c_processor : crc32c_portable;
+}
+
+void crc32c_init(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, choose);
 }

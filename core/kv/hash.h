@@ -22,7 +22,7 @@ struct hash_digest hash_keyed(const void *data, size_t size, const uint64_t key[
 /* CRC-32C (Castagnoli) of `data` behind bytes whose checksum is `before` (0 at first). By the processor where it can.
  */
 extern uint32_t (*crc32c)(uint32_t before, const void *data, size_t size);
-/* Chooses the implementation; once, before the first use. */
+/* Chooses the implementation; before the first use, as often as one likes. */
 void crc32c_init(void);
 /* The one that needs no processor support, for the test of the other. */
 uint32_t crc32c_portable(uint32_t before, const void *data, size_t size);

@@ -194,10 +194,18 @@ static struct router *all_local(void)
 	return router;
 }
 
+/* The text of a thread's last call goes with the thread. */
+static pthread_key_t last_text;
+static pthread_once_t last_text_once = PTHREAD_ONCE_INIT;
+
+static void make_last_text(void)
+{
+	check(pthread_key_create(&last_text, free) == 0, "no thread key");
+}
+
 const char *t_call_slices(struct t_engine *t, uint32_t worker, const char *op_name, const struct kvrel_slice *args,
 			  uint32_t count)
 {
-	static _Thread_local char *last;
 	const struct kvrel_op *op = op_named(op_name);
 	struct kv kv = { .engine = t->engine };
 	struct t_waiting waiting = {
@@ -216,9 +224,10 @@ const char *t_call_slices(struct t_engine *t, uint32_t worker, const char *op_na
 	while (!waiting.is_done)
 		pthread_cond_wait(&waiting.done, &waiting.lock);
 	pthread_mutex_unlock(&waiting.lock);
-	free(last);
-	last = waiting.text;
-	return last;
+	pthread_once(&last_text_once, make_last_text);
+	free(pthread_getspecific(last_text));
+	pthread_setspecific(last_text, waiting.text);
+	return waiting.text;
 }
 
 const char *t_call(struct t_engine *t, const char *op, ...)
