@@ -89,16 +89,12 @@ int digest_bytes(struct slice bytes, char sha256[DIGEST_HEX_BYTES], struct error
 	return status < 0 ? status : digest_end(&digest, sha256, NULL, err);
 }
 
-int digest_file(const char *path, char sha256[DIGEST_HEX_BYTES], uint64_t *size_bytes, struct error *err)
+static int add_file(struct digest *digest, const char *path, uint64_t *size_bytes, struct error *err)
 {
 	SCOPE_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+	SCOPE_FREE char *buffer = malloc(READ_BYTES);
 	if (fd < 0)
 		return error_system(err, errno, "open '%s'", path);
-	SCOPE(digest_done) struct digest digest;
-	SCOPE_FREE char *buffer = malloc(READ_BYTES);
-	int status = digest_begin(&digest, false, err);
-	if (status < 0)
-		return status;
 	if (!buffer)
 		return error_system(err, ENOMEM, "read '%s'", path);
 	uint64_t size = 0;
@@ -110,11 +106,27 @@ int digest_file(const char *path, char sha256[DIGEST_HEX_BYTES], uint64_t *size_
 			return error_system(err, errno, "read '%s'", path);
 		if (got == 0)
 			break;
-		if ((status = digest_add(&digest, buffer, (size_t)got, err)) < 0)
+		int status = digest_add(digest, buffer, (size_t)got, err);
+		if (status < 0)
 			return status;
 		size += (uint64_t)got;
 	}
 	if (size_bytes)
 		*size_bytes = size;
-	return digest_end(&digest, sha256, NULL, err);
+	return 0;
+}
+
+int digest_file_twice(const char *path, char sha256[DIGEST_HEX_BYTES], char sha1[DIGEST_SHA1_HEX_BYTES],
+		      uint64_t *size_bytes, struct error *err)
+{
+	SCOPE(digest_done) struct digest digest;
+	int status = digest_begin(&digest, sha1 != NULL, err);
+	if (status == 0)
+		status = add_file(&digest, path, size_bytes, err);
+	return status < 0 ? status : digest_end(&digest, sha256, sha1, err);
+}
+
+int digest_file(const char *path, char sha256[DIGEST_HEX_BYTES], uint64_t *size_bytes, struct error *err)
+{
+	return digest_file_twice(path, sha256, NULL, size_bytes, err);
 }

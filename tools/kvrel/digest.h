@@ -21,5 +21,8 @@ void digest_done(struct digest *digest);
 
 int digest_bytes(struct slice bytes, char sha256[DIGEST_HEX_BYTES], struct error *err);
 int digest_file(const char *path, char sha256[DIGEST_HEX_BYTES], uint64_t *size_bytes, struct error *err);
+/* Both in one reading. */
+int digest_file_twice(const char *path, char sha256[DIGEST_HEX_BYTES], char sha1[DIGEST_SHA1_HEX_BYTES],
+		      uint64_t *size_bytes, struct error *err);
 
 #endif

@@ -45,6 +45,7 @@ struct plan_entry {
 	const char *content; /* FILE: the final bytes: `source`, or its changed copy in the cache */
 	uint64_t size_bytes;
 	char sha256[DIGEST_HEX_BYTES];
+	char sha1[DIGEST_SHA1_HEX_BYTES]; /* SPDX demands it */
 };
 
 struct plan {

@@ -5,11 +5,9 @@
 #include "base/scope.h"
 
 #include <ctype.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <time.h>
 
-enum { RELEASE_BYTES_MAX = 64 << 10, READ_BYTES = 256 << 10 };
+enum { RELEASE_BYTES_MAX = 64 << 10 };
 
 /* Letters, digits, '.' and '-': what an identifier of SPDX may hold. */
 static const char *identifier(struct arena *arena, const char *kind, const char *name)
@@ -112,50 +110,6 @@ bool sbom_has_file(const struct plan_entry *entry)
 	       strcmp(entry->path, "releases/start.data") != 0;
 }
 
-static int digest_content(const char *path, struct digest *digest, struct error *err)
-{
-	SCOPE_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
-	SCOPE_FREE char *buffer = malloc(READ_BYTES);
-	if (fd < 0 || !buffer)
-		return error_system(err, fd < 0 ? errno : ENOMEM, "open '%s'", path);
-	for (;;) {
-		ssize_t got = read(fd, buffer, READ_BYTES);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return error_system(err, errno, "read '%s'", path);
-		if (got == 0)
-			return 0;
-		int status = digest_add(digest, buffer, (size_t)got, err);
-		if (status < 0)
-			return status;
-	}
-}
-
-/* SPDX demands SHA-1 of files; nothing here relies on it. */
-static int add_sha1(struct sbom *sbom, struct error *err)
-{
-	const struct plan *plan = sbom->inputs->plan;
-	sbom->sha1 = arena_array(sbom->arena, plan->count + 1, sizeof(*sbom->sha1));
-	for (size_t i = 0; i < plan->count; i++) {
-		const struct plan_entry *entry = &plan->entries[i];
-		SCOPE(digest_done) struct digest digest = { 0 };
-		char sha256[DIGEST_HEX_BYTES], sha1[DIGEST_SHA1_HEX_BYTES];
-		if (!sbom_has_file(entry))
-			continue;
-		int status = digest_begin(&digest, true, err);
-		if (status == 0)
-			status = entry->kind == PLAN_TEXT ? digest_add(&digest, entry->text.data, entry->text.size, err)
-							  : digest_content(entry->content, &digest, err);
-		if (status == 0)
-			status = digest_end(&digest, sha256, sha1, err);
-		if (status < 0)
-			return status;
-		sbom->sha1[i] = arena_string(sbom->arena, sha1);
-	}
-	return 0;
-}
-
 static int name_content(struct sbom *sbom, struct error *err)
 {
 	const struct plan *plan = sbom->inputs->plan;
@@ -176,9 +130,7 @@ int sbom_gather(struct arena *arena, const struct sbom_inputs *inputs, struct sb
 	strftime(created, sizeof(created), "%Y-%m-%dT%H:%M:%SZ", &tm);
 	sbom.created = arena_string(arena, created);
 	add_parts(&sbom);
-	int status = add_sha1(&sbom, err);
-	if (status == 0)
-		status = name_content(&sbom, err);
+	int status = name_content(&sbom, err);
 	if (status == 0)
 		*out = sbom;
 	return status;

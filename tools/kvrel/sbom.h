@@ -27,7 +27,6 @@ struct sbom {
 	const struct sbom_inputs *inputs;
 	struct sbom_part *parts; /* the release first */
 	size_t part_count;
-	const char **sha1;   /* by plan entry */
 	const char *created; /* 2026-01-31T12:00:00Z */
 	char content_digest[DIGEST_HEX_BYTES];
 };

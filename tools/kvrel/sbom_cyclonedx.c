@@ -33,7 +33,7 @@ static struct value *file_tree(struct sbom *sbom, size_t at)
 {
 	const struct plan_entry *entry = &sbom->inputs->plan->entries[at];
 	struct value *map = value_map(sbom->arena), *hashes = value_list(sbom->arena);
-	add_hash(sbom, hashes, "SHA-1", sbom->sha1[at]);
+	add_hash(sbom, hashes, "SHA-1", entry->sha1);
 	add_hash(sbom, hashes, "SHA-256", entry->sha256);
 	set_text(sbom, map, "type", "file");
 	set_text(sbom, map, "bom-ref", arena_printf(sbom->arena, "File-%zu", at));

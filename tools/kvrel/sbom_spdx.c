@@ -66,7 +66,7 @@ static struct value *file_tree(struct sbom *sbom, size_t at)
 {
 	const struct plan_entry *entry = &sbom->inputs->plan->entries[at];
 	struct value *map = value_map(sbom->arena), *checksums = value_list(sbom->arena);
-	add_checksum(sbom, checksums, "SHA1", sbom->sha1[at]);
+	add_checksum(sbom, checksums, "SHA1", entry->sha1);
 	add_checksum(sbom, checksums, "SHA256", entry->sha256);
 	set_text(sbom, map, "SPDXID", file_id(sbom, at));
 	set_text(sbom, map, "fileName", arena_printf(sbom->arena, "./%s", entry->path));

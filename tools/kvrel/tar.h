@@ -19,7 +19,10 @@ void tar_set_owner(struct tar *tar, unsigned id);
 int tar_add_dir(struct tar *tar, const char *path, mode_t mode, struct error *err);
 int tar_add_link(struct tar *tar, const char *path, const char *target, struct error *err);
 int tar_add_text(struct tar *tar, const char *path, mode_t mode, struct slice text, struct error *err);
-/* INTEGRITY when the file's bytes do not have `sha256` (NULL: not checked). */
+/*
+ * INTEGRITY when the file's bytes do not have `sha256` (NULL: not checked). A file that still has the archive's time is
+ * believed: whoever changed it would have left another.
+ */
 int tar_add_file(struct tar *tar, const char *path, mode_t mode, const char *source, const char *sha256,
 		 struct error *err);
 int tar_finish(struct tar *tar, struct error *err);

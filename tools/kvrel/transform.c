@@ -144,8 +144,17 @@ static int prepare_file(struct plan *plan, struct plan_entry *entry, const char 
 		status = edit_loader(plan->arena, entry->source, path_base(entry->path), cache_dir, &entry->content,
 				     err);
 	if (status == 0)
-		status = digest_file(entry->content, entry->sha256, &entry->size_bytes, err);
+		status = digest_file_twice(entry->content, entry->sha256, entry->sha1, &entry->size_bytes, err);
 	return status;
+}
+
+static int digest_text(struct plan_entry *entry, struct error *err)
+{
+	SCOPE(digest_done) struct digest digest;
+	int status = digest_begin(&digest, true, err);
+	if (status == 0)
+		status = digest_add(&digest, entry->text.data, entry->text.size, err);
+	return status < 0 ? status : digest_end(&digest, entry->sha256, entry->sha1, err);
 }
 
 int plan_prepare(struct plan *plan, const char *cache_dir, struct error *err)
@@ -157,7 +166,7 @@ int plan_prepare(struct plan *plan, const char *cache_dir, struct error *err)
 			status = prepare_file(plan, entry, cache_dir, err);
 		} else if (entry->kind == PLAN_TEXT) {
 			entry->size_bytes = entry->text.size;
-			status = digest_bytes(entry->text, entry->sha256, err);
+			status = digest_text(entry, err);
 		}
 		if (status < 0)
 			return status;
