@@ -72,9 +72,10 @@ static bool due(uint64_t *told_ms, uint64_t now_ms)
 static void refuse(struct listener *listener, int fd)
 {
 	struct net *net = listener->net;
-	struct kvrel_slice text = listener->protocol->refusal;
-	if (text.size > 0)
-		(void)!send(fd, text.data, text.size, MSG_NOSIGNAL | MSG_DONTWAIT); /* a courtesy */
+	const struct kvrel_protocol *protocol = listener->protocol;
+	bool polite = protocol->size >= sizeof(*protocol); /* tables of older components end before the text */
+	if (polite && protocol->refusal.size > 0)
+		(void)!send(fd, protocol->refusal.data, protocol->refusal.size, MSG_NOSIGNAL | MSG_DONTWAIT);
 	close(fd);
 	counter_add(&net->workers[0].counters.refused, 1);
 	if (due(&net->refusal_told_ms, uv_now(&net->workers[0].loop)))
