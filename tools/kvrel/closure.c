@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The search order is the loader's: DT_RPATH of the object and of those that loaded it (only where the object has no
- * DT_RUNPATH), its DT_RUNPATH, ld.so.cache, the default folders. $ORIGIN is the folder of the object that says it.
- * A file for another machine is passed over as the loader does, but remembered for the message.
- *
  * The interpreter is taken from roots only: libc.so.6 and some libraries carry one too, as they can be run.
  * glibc's pieces talk through private symbols, so they come as one set from one folder, and libgcc_s.so.1 with them:
  * nothing needs it by name, yet pthread_exit() aborts without it.
  */
 #include "closure.h"
 
-#include "ld_cache.h"
+#include "library_search.h"
 
 #include "base/buf.h"
 #include "base/path.h"
@@ -24,76 +20,21 @@
 
 enum { OBJECTS_MAX = 1024 };
 
-struct object {
-	const struct elf_info *elf;
-	const struct object *parent; /* who made the loader load it; NULL: a root */
-	const char *name;            /* under which it was asked for; NULL: a root */
-	const char *path;            /* links resolved */
-	const char *shown;
-	const char *wanted;
-	bool root;
-	bool privately; /* found through somebody's RPATH or RUNPATH */
-	bool glibc;
-};
-
 struct search {
+	struct library_search library;
 	struct arena *arena;
-	struct ld_cache cache;
-	const char *const *directories;
-	const struct elf_info *machine; /* of the first root: all must match it */
 	struct object *objects[OBJECTS_MAX];
 	size_t count;
 	struct closure_alias aliases[OBJECTS_MAX];
 	size_t alias_count;
 	const char *absent[OBJECTS_MAX];
 	size_t absent_count;
-	/* the request at hand */
-	struct buf looked; /* where it was looked for */
-	const char *wrong; /* a file that was there, but for another machine or damaged */
-	bool privately;
 };
-
-static const char *const directories_x86_64[] = {
-	"/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib", NULL
-};
-static const char *const directories_aarch64[] = {
-	"/lib/aarch64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib", NULL
-};
-static const char *const directories_other[] = { "/lib64", "/usr/lib64", "/lib", "/usr/lib", NULL };
-
-static const char *const *default_directories(uint16_t machine)
-{
-	return machine == EM_X86_64    ? directories_x86_64
-	       : machine == EM_AARCH64 ? directories_aarch64
-				       : directories_other;
-}
 
 static const char *real_path(struct arena *arena, const char *path)
 {
 	SCOPE_FREE char *resolved = realpath(path, NULL);
 	return resolved ? arena_string(arena, resolved) : NULL;
-}
-
-/* $ORIGIN and ${ORIGIN}; other tokens ($LIB, $PLATFORM) depend on the machine and make the entry useless here. */
-static const char *expand(struct arena *arena, struct slice entry, const char *origin)
-{
-	struct buf out = { 0 };
-	for (size_t i = 0; i < entry.size;) {
-		struct slice rest = { entry.data + i, entry.size - i };
-		if (slice_starts(rest, SLICE("${ORIGIN}")) || slice_starts(rest, SLICE("$ORIGIN"))) {
-			buf_append_string(&out, origin);
-			i += rest.data[1] == '{' ? 9 : 7;
-		} else if (*rest.data == '$') {
-			buf_done(&out);
-			return NULL;
-		} else {
-			buf_append_char(&out, *rest.data);
-			i++;
-		}
-	}
-	const char *text = arena_string(arena, buf_string(&out));
-	buf_done(&out);
-	return text;
 }
 
 /* RPATH and RUNPATH of what goes into a bundle must follow the bundle. */
@@ -119,10 +60,10 @@ static int check_object(const struct search *search, const struct object *object
 		return error_set(err, ERROR_INVALID,
 				 "%s ('%s') asks the loader for an audit module; such a file is not put into a bundle",
 				 object->shown, object->path);
-	if (search->machine && !elf_same_machine(search->machine, elf))
+	if (search->library.machine && !elf_same_machine(search->library.machine, elf))
 		return error_set(err, ERROR_INVALID, "%s ('%s') is for %s, the runtime for %s", object->shown,
 				 object->path, elf_machine_name(search->arena, elf),
-				 elf_machine_name(search->arena, search->machine));
+				 elf_machine_name(search->arena, search->library.machine));
 	int status = check_search_path(object, "RPATH", elf->rpath, err);
 	return status < 0 ? status : check_search_path(object, "RUNPATH", elf->runpath, err);
 }
@@ -136,68 +77,6 @@ static int add_object(struct search *search, struct object *object, struct error
 		return status;
 	search->objects[search->count++] = object;
 	return 0;
-}
-
-/* Is there a usable file? Not found, damaged and wrong machine all mean: look further. */
-static const struct elf_info *try_file(struct search *search, const char *path)
-{
-	struct elf_info *elf;
-	struct error why;
-	int status = elf_inspect(search->arena, path, &elf, &why);
-	if (status < 0) {
-		if (status != -ERROR_NOT_FOUND && why.errnum != ENOTDIR)
-			search->wrong = arena_string(search->arena, why.message);
-		return NULL;
-	}
-	if (elf_same_machine(search->machine, elf))
-		return elf;
-	search->wrong = arena_printf(search->arena, "'%s' is for %s", path, elf_machine_name(search->arena, elf));
-	return NULL;
-}
-
-static const struct elf_info *try_directory(struct search *search, const char *directory, const char *name)
-{
-	buf_printf(&search->looked, "%s%s", search->looked.size ? ", " : "", directory);
-	return try_file(search, path_join(search->arena, directory, name));
-}
-
-static const struct elf_info *try_list(struct search *search, const char *list, const struct object *sayer,
-				       const char *name)
-{
-	struct slice rest = slice_of(list), entry;
-	const char *origin = path_dir(search->arena, sayer->elf->path);
-	for (bool more = list != NULL; more;) {
-		more = slice_split(rest, ':', &entry, &rest);
-		const char *directory = expand(search->arena, entry, origin);
-		const struct elf_info *found = directory ? try_directory(search, directory, name) : NULL;
-		if (found)
-			return found;
-	}
-	return NULL;
-}
-
-static const struct elf_info *look_for(struct search *search, const char *name, const struct object *requester)
-{
-	const struct elf_info *found;
-	buf_clear(&search->looked);
-	search->wrong = NULL;
-	search->privately = true;
-	if (!requester->elf->runpath)
-		for (const struct object *o = requester; o; o = o->parent)
-			if (!o->elf->runpath && (found = try_list(search, o->elf->rpath, o, name)))
-				return found;
-	if ((found = try_list(search, requester->elf->runpath, requester, name)))
-		return found;
-	search->privately = false;
-	for (size_t i = 0; i < search->cache.count; i++)
-		if (strcmp(search->cache.entries[i].soname, name) == 0 &&
-		    (found = try_file(search, search->cache.entries[i].path)))
-			return found;
-	buf_printf(&search->looked, "%sld.so.cache", search->looked.size ? ", " : "");
-	for (size_t i = 0; search->directories[i]; i++)
-		if ((found = try_directory(search, search->directories[i], name)))
-			return found;
-	return NULL;
 }
 
 static bool answers_to(const struct object *object, const char *name)
@@ -254,14 +133,14 @@ static bool same_bytes(const struct elf_info *a, const struct elf_info *b)
 
 static int missing(struct search *search, const char *name, const struct object *requester, struct error *err)
 {
-	if (search->wrong)
+	if (search->library.wrong)
 		return error_set(err, ERROR_INVALID, "%s needs '%s', which was not found for %s: %s (looked in %s)",
-				 requester->shown, name, elf_machine_name(search->arena, search->machine),
-				 search->wrong, buf_string(&search->looked));
+				 requester->shown, name, elf_machine_name(search->arena, search->library.machine),
+				 search->library.wrong, buf_string(&search->library.looked));
 	return error_set(err, ERROR_INVALID,
 			 "%s needs '%s', which was not found (looked in %s); install the package "
 			 "that has it",
-			 requester->shown, name, buf_string(&search->looked));
+			 requester->shown, name, buf_string(&search->library.looked));
 }
 
 /* Does more than the machine's own folders take part in this requester's searches? */
@@ -281,7 +160,7 @@ static int check_conflict(struct search *search, const char *name, const struct 
 {
 	if (known->root || (!has_private_path(requester) && !known->privately))
 		return 0;
-	const struct elf_info *found = look_for(search, name, requester);
+	const struct elf_info *found = library_search(&search->library, name, requester);
 	if (!found || same_bytes(found, known->elf))
 		return 0;
 	return error_set(err, ERROR_INVALID,
@@ -314,7 +193,7 @@ static int place(struct search *search, const char *name, const struct object *r
 	object->elf = elf;
 	object->parent = requester;
 	object->name = name;
-	object->privately = search->privately;
+	object->privately = search->library.privately;
 	object->path = real_path(search->arena, elf->path);
 	object->shown = arena_printf(search->arena, "'%s'", name);
 	object->wanted = arena_printf(search->arena, "needed by %s", requester->shown);
@@ -341,7 +220,7 @@ static int request(struct search *search, const char *name, const struct object 
 		return error_set(err, ERROR_INVALID,
 				 "%s needs '%s', a path of this machine; link that library by its soname",
 				 requester->shown, name);
-	const struct elf_info *found = look_for(search, name, requester);
+	const struct elf_info *found = library_search(&search->library, name, requester);
 	return found ? place(search, name, requester, found, NULL, err) : missing(search, name, requester, err);
 }
 
@@ -351,7 +230,8 @@ static int request_note(struct search *search, const struct elf_dlopen *note, co
 	if (note->priority == DLOPEN_SUGGESTED)
 		return 0;
 	for (size_t i = 0; i < note->soname_count; i++)
-		if (object_by_name(search, note->sonames[i]) || look_for(search, note->sonames[i], requester))
+		if (object_by_name(search, note->sonames[i]) ||
+		    library_search(&search->library, note->sonames[i], requester))
 			return request(search, note->sonames[i], requester, err);
 	if (note->priority == DLOPEN_REQUIRED)
 		return missing(search, note->sonames[0], requester, err);
@@ -398,10 +278,11 @@ static int add_roots(struct search *search, const struct closure_root *roots, si
 		object->wanted = "part of the bundle";
 		if ((status = add_object(search, object, err)) < 0)
 			return status;
-		if (!search->machine) {
-			search->machine = elf;
-			search->directories =
-				search->directories ? search->directories : default_directories(elf->machine);
+		if (!search->library.machine) {
+			search->library.machine = elf;
+			search->library.directories = search->library.directories
+							      ? search->library.directories
+							      : library_search_directories(elf->machine);
 		}
 	}
 	return 0;
@@ -434,7 +315,7 @@ static int find_loader(struct search *search, struct object **out, struct error 
 					 asker->elf->interpreter, root->shown, path);
 		asker = root;
 		struct elf_info *elf;
-		search->privately = false;
+		search->library.privately = false;
 		int status = elf_inspect(search->arena, path, &elf, err);
 		if (status < 0)
 			return error_wrap(err, "the loader of %s", root->shown);
@@ -507,17 +388,18 @@ static void hand_over(struct search *search, const struct object *loader, struct
 
 static void search_done(struct search *search)
 {
-	buf_done(&search->looked);
+	library_search_done(&search->library);
 }
 
 int closure_find(struct arena *arena, const struct closure_root *roots, size_t root_count,
 		 const struct closure_options *options, struct closure *out, struct error *err)
 {
 	SCOPE(search_done)
-	struct search search = { .arena = arena, .directories = options ? options->directories : NULL };
+	struct search search = { .arena = arena, .library.arena = arena };
 	const char *cache = options && options->cache ? options->cache : "/etc/ld.so.cache";
 	struct object *loader = NULL;
-	int status = ld_cache_read(arena, cache, &search.cache, err);
+	search.library.directories = options ? options->directories : NULL;
+	int status = ld_cache_read(arena, cache, &search.library.cache, err);
 	if (status == 0)
 		status = add_roots(&search, roots, root_count, err);
 	if (status == 0 && root_count)

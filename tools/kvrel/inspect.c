@@ -154,7 +154,8 @@ static struct value *not_inside(struct arena *arena, const struct content *conte
 	static const struct {
 		const char *what, *part, *effect;
 	} places[] = {
-		{ "time zones", "share/zoneinfo", "names come from the host's /usr/share/zoneinfo; without it TZ takes POSIX rules only" },
+		{ "time zones", "share/zoneinfo",
+		  "names come from the host's /usr/share/zoneinfo; without it TZ takes POSIX rules only" },
 		{ "locales", "share/locale", "text is handled in the C locale and as UTF-8" },
 		{ "character sets", "gconv", "iconv knows ASCII, UTF-8 and UCS only" },
 		{ "name service modules", "libnss_", "users and hosts come from files and DNS" },
