@@ -65,6 +65,20 @@ it_builds_and_runs_a_component_of_another_project() {
 	stop_node
 }
 
+it_begins_a_project_that_builds_and_runs_as_it_is() {
+	must cmake --install "$BUILD" --prefix "$D/usr"
+	export PATH=$D/usr/bin:$PATH CMAKE_PREFIX_PATH=$D/usr
+	must kvrel new hello
+	cd hello || exit 1
+	must cmake --preset release
+	must kvrel build
+	must ctest --test-dir _build/release
+	start_daemon "$PWD/_build/rel/hello/bin/hello"
+	must _build/rel/hello/bin/hello rpc 'return #app.list()'
+	is "$out" 1
+	stop_node
+}
+
 it_leaves_nothing_behind_but_what_it_lists() {
 	must cmake --install "$BUILD" --prefix "$D/usr"
 	sort "$BUILD/install_manifest.txt" >listed
