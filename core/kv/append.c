@@ -42,8 +42,6 @@ int rotate(struct durable *store, struct kv_error *err)
 	uint64_t number, base = before != NULL ? memtable_end(before) : store->pages.state.applied;
 	int fd;
 
-	if (before != NULL && before->id - atomic_load(&store->retired) >= MEMTABLES_MAX)
-		return refuse_backlog(store, err);
 	fd = next_segment(store, &number);
 	if (fd < 0)
 		return kv_fail(err, "cannot make room in the log: %s%s", strerror(errno),
@@ -68,6 +66,13 @@ int rotate(struct durable *store, struct kv_error *err)
 	return 0;
 }
 
+static int make_room(struct durable *store, const struct memtable *newest, struct kv_error *err)
+{
+	if (newest->id - atomic_load(&store->retired) >= MEMTABLES_MAX)
+		return refuse_backlog(store, err);
+	return rotate(store, err);
+}
+
 int append_begin(struct appender *appender, struct durable *store, size_t bytes, uint32_t entries, struct kv_error *err)
 {
 	size_t needed = frame_size(bytes), limit;
@@ -80,7 +85,7 @@ int append_begin(struct appender *appender, struct durable *store, size_t bytes,
 		kv_fail(err, "%s", store->log.reason);
 	} else if (needed > limit - sizeof(struct segment_header)) {
 		kv_fail(err, "the request is larger than a segment of the log: raise kv.log_segment_size");
-	} else if (memtable->used + needed > limit && rotate(store, err) != 0) {
+	} else if (memtable->used + needed > limit && make_room(store, memtable, err) != 0) {
 		/* said */
 	} else if (!memtable_reserve(memtable = atomic_load(&store->newest), entries)) {
 		kv_fail(err, "out of memory");

@@ -148,7 +148,10 @@ uint64_t admitted(const struct durable *store)
 {
 	uint64_t backlog = atomic_load(&store->newest_id) - atomic_load(&store->retired);
 
-	return backlog <= MEMTABLES_SLOW ? UINT64_MAX : atomic_load(&store->newest_base);
+	/* a thread that cannot go on is not worth waiting for: the log is as durable, and its end is near */
+	return backlog <= MEMTABLES_SLOW || atomic_load_explicit(&store->applier.stuck, memory_order_relaxed)
+		       ? UINT64_MAX
+		       : atomic_load(&store->newest_base);
 }
 
 uint64_t settled(const struct durable *store)

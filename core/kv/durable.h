@@ -29,8 +29,8 @@
 #include <pthread.h>
 
 enum {
-	MEMTABLES_SLOW = 4, /* so many unapplied: acknowledgements wait for the applying thread */
-	MEMTABLES_MAX = 10, /* so many: writes are refused */
+	MEMTABLES_SLOW = 3, /* so many unapplied: acknowledgements wait for the applying thread */
+	MEMTABLES_MAX = 6, /* so many: writes are refused */
 	PREFETCH_DEPTH = 8, /* requests between two steps of the prefetching pipeline */
 };
 

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/* The small parts: patterns, numbers, checksums, digests, cursors. */
+#include "glob.h"
+#include "hash.h"
+#include "listing.h"
+#include "number.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct kvrel_slice text(const char *string)
+{
+	return (struct kvrel_slice){ string, strlen(string) };
+}
+
+Test(glob, matches_as_redis_does)
+{
+	static const struct {
+		const char *pattern, *text;
+		bool matches;
+	} cases[] = {
+		{ "", "", true },
+		{ "", "a", false },
+		{ "*", "", true },
+		{ "*", "abc", true },
+		{ "a*c", "abbbc", true },
+		{ "a*c", "abbb", false },
+		{ "?", "a", true },
+		{ "?", "", false },
+		{ "h?llo", "hello", true },
+		{ "h[ae]llo", "hallo", true },
+		{ "h[ae]llo", "hillo", false },
+		{ "h[^e]llo", "hallo", true },
+		{ "h[^e]llo", "hello", false },
+		{ "h[a-c]llo", "hbllo", true },
+		{ "h[c-a]llo", "hbllo", true },
+		{ "\\*", "*", true },
+		{ "\\*", "a", false },
+		{ "a[\\]]b", "a]b", true },
+		{ "*a*b*c*", "xxaxxbxxc", true },
+		{ "*abc", "ababc", true },
+		{ "[abc", "a", true },
+		{ "a\\", "a\\", true },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		cr_expect_eq(glob_match(text(cases[i].pattern), text(cases[i].text)), cases[i].matches, "%s against %s",
+			     cases[i].pattern, cases[i].text);
+}
+
+Test(glob, is_not_exploded_by_many_stars)
+{
+	char pattern[201], subject[2001];
+
+	for (int i = 0; i < 200; i += 2)
+		memcpy(pattern + i, "a*", 2);
+	pattern[199] = 'b';
+	pattern[200] = '\0';
+	memset(subject, 'a', 2000);
+	subject[2000] = '\0';
+	cr_expect_not(glob_match(text(pattern), text(subject)));
+}
+
+Test(number, reads_the_canonical_form_only)
+{
+	int64_t value = 7;
+
+	cr_expect(number_parse(text("-9223372036854775808"), &value) && value == INT64_MIN);
+	cr_expect(number_parse(text("9223372036854775807"), &value) && value == INT64_MAX);
+	cr_expect(number_parse(text("0"), &value) && value == 0);
+	cr_expect_not(number_parse(text("9223372036854775808"), &value));
+	cr_expect_not(number_parse(text("-9223372036854775809"), &value));
+	cr_expect_not(number_parse(text(""), &value));
+	cr_expect_not(number_parse(text("-"), &value));
+	cr_expect_not(number_parse(text("-0"), &value));
+	cr_expect_not(number_parse(text("01"), &value));
+	cr_expect_not(number_parse(text("+1"), &value));
+	cr_expect_not(number_parse(text(" 1"), &value));
+	cr_expect_not(number_parse(text("1x"), &value));
+}
+
+Test(number, prints_what_it_reads)
+{
+	const int64_t numbers[] = { 0, 1, -1, 42, INT64_MAX, INT64_MIN };
+
+	for (size_t i = 0; i < 6; i++) {
+		char out[NUMBER_TEXT_MAX];
+		int64_t back = 0;
+
+		cr_expect(number_parse((struct kvrel_slice){ out, number_print(numbers[i], out) }, &back));
+		cr_expect_eq(back, numbers[i]);
+	}
+}
+
+Test(hash, checksums_are_castagnolis_with_and_without_the_processor)
+{
+	char bytes[100];
+
+	crc32c_init();
+	cr_expect_eq(crc32c(0, "123456789", 9), 0xe3069283u);
+	cr_expect_eq(crc32c_portable(0, "123456789", 9), 0xe3069283u);
+	cr_expect_eq(crc32c(crc32c(0, "1234", 4), "56789", 5), 0xe3069283u);
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (char)(i * 7);
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		cr_expect_eq(crc32c(1, bytes, i), crc32c_portable(1, bytes, i));
+}
+
+Test(hash, digests_are_siphashs)
+{
+	/* the reference's first vectors: key 00..0f, message of 0 and of 1 byte (00) */
+	static const unsigned char empty[16] = { 0xa3, 0x81, 0x7f, 0x04, 0xba, 0x25, 0xa8, 0xe6,
+						 0x6d, 0xf6, 0x72, 0x14, 0xc7, 0x55, 0x02, 0x93 };
+	static const unsigned char one[16] = { 0xda, 0x87, 0xc1, 0xd8, 0x6b, 0x99, 0xaf, 0x44,
+					       0x34, 0x76, 0x59, 0x11, 0x9b, 0x22, 0xfc, 0x45 };
+	unsigned char key_bytes[16];
+	struct hash_digest digest;
+	uint64_t key[2];
+
+	for (unsigned char i = 0; i < 16; i++)
+		key_bytes[i] = i;
+	memcpy(key, key_bytes, sizeof(key));
+	digest = hash_keyed("", 0, key);
+	cr_expect(memcmp(&digest, empty, 16) == 0);
+	digest = hash_keyed("\0", 1, key);
+	cr_expect(memcmp(&digest, one, 16) == 0);
+}
+
+Test(hash, differs_for_every_length_and_byte)
+{
+	char bytes[64] = { 0 };
+	uint64_t seen[128];
+
+	for (size_t i = 0; i < 64; i++)
+		seen[i] = hash_bytes(bytes, i, 1);
+	for (size_t i = 0; i < 64; i++) {
+		bytes[i] = 1;
+		seen[64 + i] = hash_bytes(bytes, 64, 1);
+		bytes[i] = 0;
+	}
+	for (size_t i = 0; i < 128; i++)
+		for (size_t j = i + 1; j < 128; j++)
+			cr_expect_neq(seen[i], seen[j]);
+}
+
+Test(cursors, remember_the_latest_and_forget_the_oldest)
+{
+	struct cursors *cursors = cursors_new();
+	uint64_t first = cursors_save(cursors, text("first")), last = 0;
+	struct kvrel_slice found = cursors_find(cursors, first);
+
+	cr_expect(found.size == 5 && memcmp(found.data, "first", 5) == 0);
+	free((char *)found.data);
+	for (int i = 0; i < 4096; i++)
+		last = cursors_save(cursors, text("other"));
+	cr_expect(cursors_find(cursors, first).data == NULL);
+	cr_expect(cursors_find(cursors, 0).data == NULL);
+	found = cursors_find(cursors, last);
+	cr_expect(found.data != NULL);
+	free((char *)found.data);
+	cursors_free(cursors);
+}

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: MIT */
+/* What a start does with a folder that is damaged, torn, in use, of a newer version, full; and backups. */
+#include "driver.h"
+
+#include "record.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct t_engine t;
+static char dir[256];
+
+/* A disk that is full when a test says so: stands in for the C library's. */
+__attribute__((visibility("default"))) int fallocate(int fd, int mode, off_t at, off_t size);
+static _Atomic bool disk_full;
+
+int fallocate(int fd, int mode, off_t at, off_t size)
+{
+	(void)mode;
+	if (disk_full) {
+		errno = ENOSPC;
+		return -1;
+	}
+	return ftruncate(fd, at + size);
+}
+
+static void up(void)
+{
+	t_make_dir(dir);
+}
+
+static void down(void)
+{
+	t_remove(dir);
+}
+
+TestSuite(recovery, .init = up, .fini = down);
+
+#define ANSWERS(expected, ...) cr_expect_str_eq(t_call(&t, __VA_ARGS__, NULL), expected)
+
+/* Leaves a store as kill -9 does, with `count` keys acknowledged one by one. */
+static void killed_store(int count)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		t_open(&t, dir, ENGINE_ALWAYS);
+		for (int i = 0; i < count; i++) {
+			char key[16];
+
+			snprintf(key, sizeof(key), "key%d", i);
+			t_call(&t, "hset", "h", key, "value", NULL);
+		}
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	cr_assert_eq(status, 0);
+}
+
+/* Opens the only segment file. */
+static int open_segment(char path[512])
+{
+	char folder[300];
+	const struct dirent *entry;
+	DIR *log;
+
+	snprintf(folder, sizeof(folder), "%s/log", dir);
+	log = opendir(folder);
+	cr_assert(log != NULL);
+	while ((entry = readdir(log)) != NULL)
+		if (strstr(entry->d_name, ".log") != NULL)
+			snprintf(path, 512, "%s/%.200s", folder, entry->d_name);
+	closedir(log);
+	return open(path, O_RDWR);
+}
+
+/* Where the frame of the n-th record of that kind is. */
+static off_t frame_of(int fd, enum record_kind kind, int n)
+{
+	struct frame frame;
+	struct record record;
+	off_t at = sizeof(struct segment_header);
+
+	while (pread(fd, &frame, sizeof(frame), at) == sizeof(frame) && frame.size > 0) {
+		off_t in = at + (off_t)sizeof(frame);
+
+		while (in < at + (off_t)(sizeof(frame) + frame.size)) {
+			cr_assert(pread(fd, &record, sizeof(record), in) == sizeof(record));
+			if (record.kind == kind && n-- == 0)
+				return at;
+			in += (off_t)record_size(record.key_size, record.value_size);
+		}
+		at += (off_t)frame_size(frame.size);
+	}
+	return -1;
+}
+
+static void flip(int fd, off_t at)
+{
+	char byte;
+
+	cr_assert(pread(fd, &byte, 1, at) == 1);
+	byte ^= 0x10;
+	cr_assert(pwrite(fd, &byte, 1, at) == 1);
+}
+
+Test(recovery, finds_what_was_acknowledged_before_a_kill)
+{
+	killed_store(50);
+	t_open(&t, dir, ENGINE_ALWAYS);
+	ANSWERS("OK 50", "hlen", "h");
+	ANSWERS("OK 'value'", "hget", "h", "key49");
+	cr_expect_str_eq(t.log, "");
+	t_close(&t);
+}
+
+Test(recovery, cuts_a_torn_tail_and_tells)
+{
+	char path[512];
+	int fd;
+
+	killed_store(10);
+	fd = open_segment(path);
+	flip(fd, frame_of(fd, RECORD_PUT, 9) + 30);
+	close(fd);
+	t_open(&t, dir, ENGINE_ALWAYS);
+	cr_expect(strstr(t.log, "ends in a torn write at offset") != NULL);
+	cr_expect(strstr(t.log, ".log'") != NULL);
+	ANSWERS("OK 9", "hlen", "h");
+	ANSWERS("OK 1", "hset", "h", "new", "1");
+	t_close(&t);
+	t_open(&t, dir, ENGINE_ALWAYS);
+	cr_expect_str_eq(t.log, "");
+	ANSWERS("OK 10", "hlen", "h");
+	t_close(&t);
+}
+
+Test(recovery, refuses_damage_of_what_was_durable_and_names_file_and_offset)
+{
+	char path[512], offset[32];
+	const char *message;
+	off_t at;
+	int fd;
+
+	killed_store(10);
+	fd = open_segment(path);
+	at = frame_of(fd, RECORD_PUT, 3);
+	flip(fd, at + 30);
+	message = t_open_fails(&t, dir);
+	cr_expect(strstr(message, path) != NULL, "%s", message);
+	snprintf(offset, sizeof(offset), "offset %ld", (long)at);
+	cr_expect(strstr(message, offset) != NULL, "%s", message);
+	flip(fd, at + 30);
+	close(fd);
+	t_open(&t, dir, ENGINE_ALWAYS);
+	ANSWERS("OK 10", "hlen", "h");
+	t_close(&t);
+}
+
+Test(recovery, refuses_a_log_whose_header_is_damaged)
+{
+	char path[512];
+	int fd;
+
+	killed_store(10);
+	fd = open_segment(path);
+	flip(fd, 20);
+	close(fd);
+	cr_expect(strstr(t_open_fails(&t, dir), "its header is not readable") != NULL);
+}
+
+Test(recovery, refuses_a_newer_format_of_the_log)
+{
+	char path[512];
+	uint32_t format = SEGMENT_FORMAT + 1;
+	int fd;
+
+	killed_store(1);
+	fd = open_segment(path);
+	cr_assert(pwrite(fd, &format, sizeof(format), 8) == sizeof(format));
+	close(fd);
+	cr_expect(strstr(t_open_fails(&t, dir), "newer format") != NULL);
+}
+
+Test(recovery, refuses_a_folder_that_is_in_use_and_names_the_process)
+{
+	struct t_engine other;
+	char pid[32];
+	const char *message;
+
+	t_open(&t, dir, ENGINE_ALWAYS);
+	message = t_open_fails(&other, dir);
+	snprintf(pid, sizeof(pid), "process %ld", (long)getpid());
+	cr_expect(strstr(message, dir) != NULL && strstr(message, pid) != NULL, "%s", message);
+	t_close(&t);
+}
+
+Test(recovery, answers_errors_on_a_full_disk_and_goes_on_when_there_is_room)
+{
+	char value[4097], key[16];
+	const char *answer = "";
+	int written = 0;
+
+	memset(value, 'v', 4096);
+	value[4096] = '\0';
+	t_open(&t, dir, ENGINE_ALWAYS);
+	disk_full = true;
+	for (; written < 2000; written++) {
+		snprintf(key, sizeof(key), "k%d", written);
+		answer = t_call(&t, "hset", "h", key, value, NULL);
+		if (strncmp(answer, "OK", 2) != 0)
+			break;
+	}
+	cr_expect_str_eq(answer, "ERROR cannot make room in the log: No space left on device: make room on the disk");
+	cr_expect(written > 100 && written < 2000);
+	ANSWERS("OK 1", "hexists", "h", "k0");
+	cr_expect_str_eq(t.failed, "");
+	disk_full = false;
+	ANSWERS("OK 1", "hset", "h", "more", "1");
+	t_close(&t);
+	t_open(&t, dir, ENGINE_ALWAYS);
+	snprintf(value, sizeof(value), "OK %d", written + 1);
+	ANSWERS(value, "hlen", "h");
+	t_close(&t);
+}
+
+Test(recovery, answers_errors_when_the_map_is_full_and_keeps_serving_reads)
+{
+	char value[65537], key[16];
+	const char *answer = "";
+	struct kv_error err;
+	int written = 0;
+
+	memset(value, 'v', 65536);
+	value[65536] = '\0';
+	t.options = t_options(&t, dir);
+	t.options.map_size = 4 << 20;
+	cr_assert(engine_durable_open(&t.options, &t.engine, &err) == 0, "%s", err.message);
+	for (; written < 1000; written++) {
+		snprintf(key, sizeof(key), "k%d", written);
+		answer = t_call(&t, "hset", "h", key, value, NULL);
+		if (strstr(answer, "MDB_MAP_FULL") != NULL)
+			break;
+		if (strncmp(answer, "OK", 2) != 0)
+			usleep(10000);
+	}
+	cr_expect(strstr(answer, "raise kv.map_size") != NULL, "%s", answer);
+	cr_expect(strncmp(t_call(&t, "hget", "h", "k0", NULL), "OK 'vv", 6) == 0);
+	cr_expect(strstr(t.log, "raise kv.map_size") != NULL);
+	t_close(&t);
+	t_open(&t, dir, ENGINE_ALWAYS);
+	ANSWERS("OK 1", "hset", "h", "more", "1");
+	ANSWERS("OK 1", "hexists", "h", "k0");
+	t_close(&t);
+}
+
+Test(recovery, writes_a_backup_that_opens_as_a_store)
+{
+	char path[300];
+
+	t_open(&t, dir, ENGINE_ALWAYS);
+	ANSWERS("OK nil", "create", "b");
+	ANSWERS("OK nil", "put", "b", "k", "v");
+	snprintf(path, sizeof(path), "%s/copy", dir);
+	ANSWERS("OK nil", "backup", path);
+	cr_expect(strstr(t_call(&t, "backup", path, NULL), "exists already") != NULL);
+	ANSWERS("WRONG_ARGS the path of a backup has to begin with '/'", "backup", "copy");
+	ANSWERS("OK nil", "put", "b", "k", "later");
+	t_close(&t);
+	t_open(&t, path, ENGINE_ALWAYS);
+	ANSWERS("OK 'v'", "get", "b", "k");
+	ANSWERS("OK [b]", "buckets");
+	t_close(&t);
+}
+
+Test(recovery, tells_its_figures_and_syncs_on_request)
+{
+	const char *stats;
+
+	t_open(&t, dir, ENGINE_NONE);
+	ANSWERS("OK 1", "hset", "h", "a", "1");
+	stats = t_call(&t, "stats", NULL);
+	cr_expect(strstr(stats, "durability: none") != NULL && strstr(stats, "log_bytes_unsynced: 0") == NULL, "%s",
+		  stats);
+	ANSWERS("OK nil", "sync");
+	stats = t_call(&t, "stats", NULL);
+	cr_expect(strstr(stats, "log_bytes_unsynced: 0") != NULL, "%s", stats);
+	cr_expect(strstr(stats, "buckets: 1") != NULL, "%s", stats);
+	t_close(&t);
+}
