@@ -192,6 +192,8 @@ run_tests() {
 	mapfile -t names < <(grep -o '^it_[a-z0-9_]*' "$0")
 	T=$(mktemp -d) && T=$(cd -P -- "$T" && pwd) && chmod 755 "$T" || exit 1
 	mkdir "$T/made"
+	# of trees with sanitizers: a daemon's report would go to its log
+	export ASAN_OPTIONS=log_path=$T/sanitizer UBSAN_OPTIONS=log_path=$T/sanitizer
 	trap clean_up EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM
@@ -202,6 +204,11 @@ run_tests() {
 		(run_one "$name") 2>"$T/said"
 		status=$?
 		if ! end_leftovers "$T" 2>>"$T/said" && [ $status = 0 ]; then
+			status=1
+		fi
+		if compgen -G "$T/sanitizer.*" >/dev/null; then
+			cat "$T"/sanitizer.* >>"$T/said"
+			rm -f "$T"/sanitizer.*
 			status=1
 		fi
 		count=$((count + 1))
