@@ -59,8 +59,6 @@ static int check_inputs(const struct build *build, struct error *err)
 			return error_set(err, ERROR_INVALID, "component '%s' is not built (looked for in %s)",
 					 release->members[i].component->name,
 					 release->members[i].component->library_sought);
-	if (release->hook_count)
-		return error_set(err, ERROR_UNSUPPORTED, "`hooks` are not supported yet");
 	static const char *const parts[] = { "bin/kvnode", "lib/libkvnode.so", "launcher" };
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
 		const char *path = path_join(build->arena, build->options->tool->runtime, parts[i]);

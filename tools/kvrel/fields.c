@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fields.h"
 
+#include "base/fs.h"
 #include "base/path.h"
 #include "base/term.h"
 #include "base/text.h"
@@ -209,6 +210,18 @@ void read_file_path(const struct reader *reader, const struct field *field, cons
 	const char *text = clean_text(reader, field, value);
 	if (text)
 		*(const char **)slot = path_absolute(reader->arena, reader->project_dir, text);
+}
+
+const char *reader_existing(const struct reader *reader, const char *key, const struct value *value, bool folder)
+{
+	const char *path = NULL;
+	const struct field field = { .key = key, .type = folder ? "the path of a folder" : "the path of a file" };
+	read_file_path(reader, &field, value, &path);
+	if (!path || (fs_exists(path) && fs_is_dir(path) == folder))
+		return path;
+	reader_mistake(reader, &value->origin, "'%s' %s: %s '%s' does not exist", key, reader->where,
+		       folder ? "the folder" : "the file", path_relative(reader->arena, reader->project_dir, path));
+	return NULL;
 }
 
 void read_name(const struct reader *reader, const struct field *field, const struct value *value, void *slot)

@@ -71,6 +71,9 @@ field_read_fn read_file_path; /* [const char *] absolute, against the project fo
 field_read_fn read_text_list; /* [struct text_list] */
 field_read_fn read_name_list; /* [const struct value *] list of names */
 
+/* The absolute path of the existing file or folder that `value` names, or NULL after a mistake about `key`. */
+const char *reader_existing(const struct reader *reader, const char *key, const struct value *value, bool folder);
+
 struct text_list {
 	const char **items;
 	size_t count;

@@ -162,6 +162,9 @@ static void add_release_files(struct plan *plan, const struct plan_inputs *in)
 	for (size_t i = 0; i < release->command_count; i++)
 		add_file(plan, PATH("%s/commands/%s.lua", dir, release->commands[i].name), release->commands[i].path,
 			 0644, FROM_PROJECT, PATH("command '%s' of the launcher", release->commands[i].name));
+	for (size_t i = 0; i < release->hook_count; i++)
+		add_file(plan, PATH("%s/hooks/%s", dir, release->hooks[i].name), release->hooks[i].path, 0755,
+			 FROM_PROJECT, PATH("hook '%s'", release->hooks[i].name));
 	add_text(plan, "releases/start.data", slice_of(PATH("%s %s\n", in->runtime_version, release->version)), 0644,
 		 FROM_GENERATED, "which versions start");
 	if (release->cookie) {

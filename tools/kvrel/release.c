@@ -8,6 +8,7 @@
 
 #include "members.h"
 #include "reference.h"
+#include "scripts.h"
 #include "settings.h"
 #include "steps.h"
 
@@ -65,9 +66,9 @@ static const struct field keys[] = {
 	FIELD(struct release_file, quiet, read_flag, .type = "true or false", .doc = "no lines about the progress"),
 	FIELD(struct release_file, commands, read_map, .type = "a map of names and Lua files",
 	      .doc = "further commands of the launcher"),
-	FIELD(struct release_file, hooks, read_map, .not_yet = true,
+	FIELD(struct release_file, hooks, read_map,
 	      .type = "a map of pre_start, post_start, pre_stop, post_stop and scripts",
-	      .doc = "scripts of the bundle, run around start and stop"),
+	      .doc = "programs or scripts that the launcher runs around start and stop"),
 };
 
 const struct field *release_fields(size_t *count)
@@ -182,19 +183,6 @@ static void settle_compression(const struct reader *reader, const struct value *
 		wrong_type(reader, "compression", compression);
 }
 
-/* The path of an existing file or folder that `value` names, or NULL after a mistake. */
-static const char *existing(const struct reader *reader, const char *key, const struct value *value, bool folder)
-{
-	const char *path = NULL;
-	const struct field field = { .key = key, .type = folder ? "the path of a folder" : "the path of a file" };
-	read_file_path(reader, &field, value, &path);
-	if (!path || (fs_exists(path) && fs_is_dir(path) == folder))
-		return path;
-	reader_mistake(reader, &value->origin, "'%s' %s: %s '%s' does not exist", key, reader->where,
-		       folder ? "the folder" : "the file", path_relative(reader->arena, reader->project_dir, path));
-	return NULL;
-}
-
 static void settle_overlays(const struct reader *reader, const struct value *overlays, struct spec_release *out)
 {
 	size_t listed = overlays && overlays->type == VALUE_LIST ? overlays->list.count : 0;
@@ -205,7 +193,7 @@ static void settle_overlays(const struct reader *reader, const struct value *ove
 	if (overlays && overlays->type != VALUE_LIST)
 		wrong_type(reader, "overlays", overlays);
 	for (size_t i = 0; i < listed; i++) {
-		const char *path = existing(reader, "overlays", overlays->list.items[i], true);
+		const char *path = reader_existing(reader, "overlays", overlays->list.items[i], true);
 		if (path)
 			out->overlays[out->overlay_count++] = path;
 	}
@@ -213,7 +201,7 @@ static void settle_overlays(const struct reader *reader, const struct value *ove
 
 static void settle_templates(const struct reader *reader, const struct value *templates, struct spec_release *out)
 {
-	out->templates = templates ? existing(reader, "templates", templates, true)
+	out->templates = templates ? reader_existing(reader, "templates", templates, true)
 				   : path_join(reader->arena, reader->project_dir, TEMPLATES_DIR);
 }
 
@@ -228,7 +216,7 @@ static void settle_runtime_config(const struct reader *reader, const struct valu
 	} else if (value->type != VALUE_STRING) {
 		wrong_type(reader, "runtime_config", value);
 	} else {
-		out->runtime_config = existing(reader, "runtime_config", value, false);
+		out->runtime_config = reader_existing(reader, "runtime_config", value, false);
 		out->runtime_config_shown = arena_copy(reader->arena, value->string);
 	}
 }
@@ -265,49 +253,6 @@ static void settle_runtime(const struct reader *outer, const struct value *runti
 	const char *noun = arena_printf(outer->arena, "'runtime' %s", outer->where);
 	reader.where = arena_printf(outer->arena, "in %s", noun);
 	fields_read(&reader, runtime, noun, runtime_fields, ARRAY_LEN(runtime_fields), out);
-}
-
-/* Names that bin/NAME keeps for itself. */
-static const char *const launcher_commands[] = {
-	"start",  "start_console", "start_iex", "daemon",    "daemon_console", "daemon_iex", "eval",    "rpc",
-	"remote", "stop",          "restart",   "pid",       "ping",           "status",     "version", "config",
-	"env",    "logs",          "install",   "uninstall", "verify",         "help",
-};
-
-static bool command_name_is_free(const struct reader *reader, const struct member *member)
-{
-	const char *name = reader_printable(reader, member->key);
-	if (!text_is_name(member->key)) {
-		reader_mistake(reader, &member->origin,
-			       "invalid command name '%s' %s: a-z, 0-9 and '_' are allowed, beginning with a letter",
-			       name, reader->where);
-		return false;
-	}
-	for (size_t i = 0; i < ARRAY_LEN(launcher_commands); i++) {
-		if (!slice_is(member->key, launcher_commands[i]))
-			continue;
-		reader_mistake(reader, &member->origin, "command '%s' %s: the launcher has a command of this name",
-			       name, reader->where);
-		return false;
-	}
-	return true;
-}
-
-static void settle_commands(const struct reader *reader, const struct value *commands, struct spec_release *out)
-{
-	if (!commands)
-		return;
-	out->commands = arena_array(reader->arena, commands->map.count, sizeof(*out->commands));
-	for (size_t i = 0; i < commands->map.count; i++) {
-		const struct member *member = &commands->map.members[i];
-		const char *path = existing(reader, "commands", member->value, false);
-		if (command_name_is_free(reader, member) && path)
-			out->commands[out->command_count++] = (struct spec_named_file){
-				.name = arena_copy(reader->arena, member->key),
-				.path = path,
-				.origin = member->origin,
-			};
-	}
 }
 
 static void settle_config(const struct release_context *context, const struct reader *reader,
@@ -370,6 +315,7 @@ void release_read(const struct release_context *context, const struct member *me
 	settle_runtime_config(&reader, file.runtime_config, out);
 	settle_runtime(&reader, file.runtime, out);
 	settle_executables(&reader, file.executables_for, out);
-	settle_commands(&reader, file.commands, out);
+	commands_read(&reader, file.commands, out);
+	hooks_read(&reader, file.hooks, out);
 	steps_read(&reader, file.steps, out);
 }
