@@ -30,7 +30,7 @@
 
 enum {
 	MEMTABLES_SLOW = 3, /* so many unapplied: acknowledgements wait for the applying thread */
-	MEMTABLES_MAX = 6, /* so many: writes are refused */
+	MEMTABLES_MAX = 6,  /* so many: writes are refused */
 	PREFETCH_DEPTH = 8, /* requests between two steps of the prefetching pipeline */
 };
 

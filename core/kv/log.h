@@ -91,6 +91,8 @@ int segment_remove(int dir_fd, uint64_t number);
 /* Writes the header into the memtable's buffer. */
 void segment_begin(struct memtable *memtable, const uint64_t store[2]);
 bool segment_header_valid(const struct segment_header *header, uint64_t number, const uint64_t store[2]);
+/* Of a file that was prepared under this number and not begun: fresh, or of an earlier life. */
+bool segment_header_unused(const struct segment_header *header, uint64_t number);
 uint32_t frame_checksum(const struct frame *frame, uint64_t number);
 
 /* ---- log_recover.c ---------------------------------------------------------------------------------------------- */

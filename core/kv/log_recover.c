@@ -26,6 +26,7 @@ struct segment {
 	int fd;
 	struct memtable *memtable; /* NULL: nothing to replay in it */
 	bool valid;                /* the header is one of this life */
+	bool reusable;             /* its space may serve another segment */
 };
 
 struct recovery {
@@ -116,8 +117,11 @@ static int segment_load(struct recovery *recovery, struct segment *segment, stru
 	if (memcmp(header.magic, SEGMENT_MAGIC, sizeof(header.magic)) == 0 && header.format > SEGMENT_FORMAT)
 		return fail(recovery, segment, err, "has a newer format: run the version that wrote it");
 	segment->valid = segment_header_valid(&header, segment->number, store);
-	if (segment->valid && header.base < recovery->store->pages.state.applied)
+	if (segment->valid ? header.base < recovery->store->pages.state.applied
+			   : segment_header_unused(&header, segment->number)) {
+		segment->reusable = (size_t)stat.st_size == recovery->store->options.segment_size;
 		return 0;
+	}
 	segment->memtable = memtable_new(0, segment->number, header.base, (size_t)stat.st_size, -1);
 	if (segment->memtable == NULL)
 		return fail(recovery, segment, err, "out of memory");
@@ -138,8 +142,8 @@ static bool begins_with_record(const struct frame *frame)
 }
 
 /*
- * A file without a header of its own was prepared and never used; unless it holds frames of its number, whose header is
- * lost then.
+ * A file whose header is none of any life may never have been begun, by a crash while it was made. If it holds frames
+ * of its number, the header is lost.
  */
 static int check_unused(struct recovery *recovery, struct segment *segment, struct kv_error *err)
 {
@@ -308,14 +312,23 @@ static int judge_end(struct recovery *recovery, size_t at, bool *last, struct kv
 	return cut(recovery, segment, err);
 }
 
+/* Done with: its space serves the next segment, if there is none for it yet. */
 static void drop_segment(struct recovery *recovery, struct segment *segment)
 {
+	struct durable *store = recovery->store;
+	int dir_fd = recovery->log->dir_fd;
+
 	memtable_free(segment->memtable);
 	segment->memtable = NULL;
-	if (segment->fd >= 0)
+	if (segment->reusable && store->spare.fd < 0 &&
+	    segment_rename(dir_fd, segment->number, recovery->highest + 1) == 0) {
+		store->spare.fd = segment->fd;
+		store->spare.number = ++recovery->highest;
+	} else {
+		segment_remove(dir_fd, segment->number);
 		close(segment->fd);
+	}
 	segment->fd = -1;
-	segment_remove(recovery->log->dir_fd, segment->number);
 }
 
 /* Hands a replayed segment to the store, as a frozen memtable. */

@@ -114,11 +114,23 @@ void segment_begin(struct memtable *memtable, const uint64_t store[2])
 	header->checksum = header_checksum(header);
 }
 
-bool segment_header_valid(const struct segment_header *header, uint64_t number, const uint64_t store[2])
+static bool is_whole(const struct segment_header *header)
 {
 	return memcmp(header->magic, SEGMENT_MAGIC, sizeof(header->magic)) == 0 &&
-	       header->checksum == header_checksum(header) && header->number == number &&
-	       header->store[0] == store[0] && header->store[1] == store[1];
+	       header->checksum == header_checksum(header);
+}
+
+bool segment_header_valid(const struct segment_header *header, uint64_t number, const uint64_t store[2])
+{
+	return is_whole(header) && header->number == number && header->store[0] == store[0] &&
+	       header->store[1] == store[1];
+}
+
+bool segment_header_unused(const struct segment_header *header, uint64_t number)
+{
+	static const struct segment_header zeros;
+
+	return memcmp(header, &zeros, sizeof(zeros)) == 0 || (is_whole(header) && header->number < number);
 }
 
 uint32_t frame_checksum(const struct frame *frame, uint64_t number)
