@@ -483,7 +483,8 @@ Test(process, talks_in_a_console)
 static pid_t on_terminal(const char *command, int *terminal)
 {
 	pid_t pid = forkpty(terminal, NULL, NULL, NULL);
-	cr_assert(pid >= 0);
+	if (pid < 0)
+		cr_skip_test("there are no pseudo-terminals here");
 	if (pid == 0) {
 		const char *const argv[] = { KVNODE, command, strcmp(command, "start") == 0 ? "--console" : NULL,
 					     NULL };
