@@ -103,8 +103,11 @@ it_does_not_execute_a_line_without_its_end() {
 }
 
 it_answers_error_and_the_reason_where_no_node_is_responsible() {
-	node
-	printf 'CREATE Shopping\r\n' >&9 # the routing table has a-z
+	bundle foo
+	printf 'config("kv", {routing_table = {{range = "a-z", node = "self"}}})\n' >>"$D/foo/releases/0.0.1/runtime.lua"
+	start_daemon
+	connect
+	printf 'CREATE Shopping\r\n' >&9
 	answer_line 'CREATE Shopping'
 	like "$line" 'ERROR ?*'
 	says 'CREATE shopping' OK
