@@ -7,6 +7,8 @@ export LC_ALL=C
 root=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 program=$(basename -- "$0")
 
+installed=no # whether this run has installed anything
+
 bold='' plain=''
 if [ -t 1 ] && [ -z "${NO_COLOR:-}" ] && [ "${TERM:-dumb}" != dumb ]; then
 	bold=$'\e[1m' plain=$'\e[0m'
@@ -77,6 +79,7 @@ then start $0 again."
 		die "apt-get could not install: ${packages[*]}"
 	fi
 	rm -f -- "$log"
+	installed=yes
 }
 
 install_quietly() {
@@ -118,14 +121,16 @@ not_debian() {
 	exit 1
 }
 
-# configure PRESET: makes _build/PRESET, unless it is there.
+# configure PRESET: makes _build/PRESET, unless it is there and knows all that is installed.
 configure() {
 	local preset=$1 tree=$root/_build/$1 log
 	# a checkout that was copied or moved brings a build tree that belongs elsewhere
 	if [ -f "$tree/CMakeCache.txt" ] && ! grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$root" "$tree/CMakeCache.txt"; then
 		rm -rf -- "$tree"
 	fi
-	[ ! -f "$tree/build.ninja" ] || return 0
+	if [ -f "$tree/build.ninja" ] && [ $installed = no ]; then
+		return 0
+	fi
 	step "configuring _build/$preset"
 	log=$(mktemp)
 	if ! (cd "$root" && cmake --preset "$preset") >"$log" 2>&1; then
