@@ -5,7 +5,8 @@
 #include "base/term.h"
 
 #include <errno.h>
-#include <locale.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -35,15 +36,25 @@ static int run(struct cli *cli)
 	return 0;
 }
 
+/* `kvrel list | head -n 1`: whoever was listening has heard enough, and needs no message about it. */
+static bool reader_has_left(void)
+{
+	struct pollfd out = { .fd = STDOUT_FILENO };
+	return poll(&out, 1, 0) == 1 && (out.revents & POLLERR);
+}
+
 /* A result that did not arrive is no result: a full disk behind '>' is a failure. */
 static int flush_result(struct cli *cli, int code)
 {
+	errno = 0;
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return code;
 	struct error err;
 	cli->options.json = false;
-	error_system(&err, errno, "cannot write to standard output");
-	cli_fail(cli, &err);
+	if (!reader_has_left()) {
+		error_system(&err, errno ? errno : EIO, "cannot write to standard output");
+		cli_fail(cli, &err);
+	}
 	return code ? code : 1;
 }
 
@@ -51,6 +62,7 @@ int main(int argc, char **argv)
 {
 	struct cli cli = { 0 };
 	commands_check();
+	signal(SIGPIPE, SIG_IGN); /* a build goes on when nobody reads its lines any more */
 	if (argc > 1 && strcmp(argv[1], "--version") == 0) {
 		printf("kvrel %s\n", KVREL_VERSION);
 		return flush_result(&cli, 0);
