@@ -9,6 +9,7 @@
 #include "overlay.h"
 #include "packages.h"
 #include "render.h"
+#include "runtime_parts.h"
 #include "sbom.h"
 #include "transform.h"
 
@@ -16,17 +17,23 @@
 #include "base/path.h"
 #include "base/scope.h"
 
-static int find_closure(struct build *build, const char *shell, struct closure *out, struct error *err)
+static int find_closure(struct build *build, const struct plan_inputs *inputs, struct closure *out, struct error *err)
 {
 	const struct spec_release *release = build->release;
 	struct arena *arena = build->arena;
-	const char *runtime = build->options->tool->runtime;
-	struct closure_root *roots = arena_array(arena, release->member_count + 3, sizeof(*roots));
+	const char *shell = inputs->shell;
+	size_t most = inputs->runtime_library_count + release->member_count + 2;
+	struct closure_root *roots = arena_array(arena, most, sizeof(*roots));
 	size_t count = 0;
-	roots[count++] =
-		(struct closure_root){ .path = path_join(arena, runtime, "bin/kvnode"), .shown = "the runtime" };
-	roots[count++] = (struct closure_root){ .path = path_join(arena, runtime, "lib/libkvnode.so"),
-						.shown = "the runtime's library" };
+	roots[count++] = (struct closure_root){ .path = path_join(arena, inputs->runtime_dir, "bin/kvnode"),
+						.shown = "the runtime" };
+	for (size_t i = 0; i < inputs->runtime_library_count; i++) {
+		const char *name = inputs->runtime_libraries[i];
+		const char *path = arena_printf(arena, "%s/lib/%s", inputs->runtime_dir, name);
+		roots[count++] =
+			(struct closure_root){ .path = path,
+					       .shown = arena_printf(arena, "the runtime's library '%s'", name) };
+	}
 	if (shell)
 		roots[count++] = (struct closure_root){ .path = shell, .shown = "the bundled shell" };
 	for (size_t i = 0; i < release->member_count; i++) {
@@ -59,13 +66,6 @@ static int check_inputs(const struct build *build, struct error *err)
 			return error_set(err, ERROR_INVALID, "component '%s' is not built (looked for in %s)",
 					 release->members[i].component->name,
 					 release->members[i].component->library_sought);
-	static const char *const parts[] = { "bin/kvnode", "lib/libkvnode.so", "launcher" };
-	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
-		const char *path = path_join(build->arena, build->options->tool->runtime, parts[i]);
-		if (!fs_exists(path))
-			return error_set(err, ERROR_NOT_FOUND,
-					 "this installation of kvrel lacks '%s'; build or install it completely", path);
-	}
 	return 0;
 }
 
@@ -109,9 +109,12 @@ static int make_plan(struct build *build, struct plan *plan, struct package_map 
 				      .closure = &closure,
 				      .overlays = &overlays };
 	int status = check_inputs(build, err);
+	if (status == 0)
+		status = runtime_libraries(arena, inputs.runtime_dir, &inputs.runtime_libraries,
+					   &inputs.runtime_library_count, err);
 	inputs.shell = release->include_runtime ? find_shell(arena) : NULL;
 	if (status == 0 && release->include_runtime)
-		status = find_closure(build, inputs.shell, &closure, err);
+		status = find_closure(build, &inputs, &closure, err);
 	if (status == 0)
 		status = find_packages(build, &inputs, packages, err);
 	if (status == 0)

@@ -121,7 +121,10 @@ static void add_runtime(struct plan *plan, const struct plan_inputs *in)
 {
 	const char *dir = PATH("runtime-%s", in->runtime_version);
 	add_own(plan, in, PATH("%s/bin/kvnode", dir), "bin/kvnode", 0755, "the runtime");
-	add_own(plan, in, PATH("%s/lib/libkvnode.so", dir), "lib/libkvnode.so", 0644, "the runtime");
+	for (size_t i = 0; i < in->runtime_library_count; i++) {
+		const char *name = PATH("lib/%s", in->runtime_libraries[i]);
+		add_own(plan, in, PATH("%s/%s", dir, name), name, 0644, "the runtime");
+	}
 	if (in->shell)
 		name_package(in, add_file(plan, PATH("%s/bin/sh", dir), in->shell, 0755, FROM_PACKAGE,
 					  "runs env.sh on hosts without /bin/sh"));
@@ -165,8 +168,10 @@ static void add_release_files(struct plan *plan, const struct plan_inputs *in)
 	for (size_t i = 0; i < release->hook_count; i++)
 		add_file(plan, PATH("%s/hooks/%s", dir, release->hooks[i].name), release->hooks[i].path, 0755,
 			 FROM_PROJECT, PATH("hook '%s'", release->hooks[i].name));
-	add_text(plan, "releases/start.data", slice_of(PATH("%s %s\n", in->runtime_version, release->version)), 0644,
-		 FROM_GENERATED, "which versions start");
+	struct slice versions = slice_of(PATH("%s %s\n", in->runtime_version, release->version));
+	add_text(plan, "releases/start.data", versions, 0644, FROM_GENERATED, "which versions start");
+	add_text(plan, PATH("%s/start.data", dir), versions, 0644, FROM_GENERATED,
+		 "this release's runtime, when another release is the current one");
 	if (release->cookie) {
 		add_text(plan, "releases/COOKIE", slice_of(release->cookie), 0600, FROM_GENERATED,
 			 "the secret given by `cookie:`");

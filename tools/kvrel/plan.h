@@ -69,7 +69,9 @@ struct plan_licence {
 struct plan_inputs {
 	const struct spec *spec;
 	const struct spec_release *release;
-	const char *runtime_dir;     /* kvnode, libkvnode.so, launcher */
+	const char *runtime_dir;              /* bin/kvnode, lib/, launcher */
+	const char *const *runtime_libraries; /* file names in its lib/ */
+	size_t runtime_library_count;
 	const char *runtime_version; /* "1.0.0" */
 	const char *shell;           /* a dash of this machine; NULL: none found */
 	const struct closure *closure;

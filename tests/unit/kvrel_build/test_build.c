@@ -45,11 +45,14 @@ Test(build, a_bundle_has_the_layout_of_the_contract)
 					     "lib/beta-0.1.0/beta.so",
 					     "runtime-1.0.0/bin/kvnode",
 					     "runtime-1.0.0/lib/libkvnode.so",
+					     "runtime-1.0.0/lib/libkvopened.so",
+					     "runtime-1.0.0/lib/libdeep.so.1",
 					     "runtime-1.0.0/lib/libc.so.6",
 					     "runtime-1.0.0/lib/libgcc_s.so.1",
 					     "runtime-1.0.0/lib/ld/kvnode",
 					     "share/licenses/alpha/copyright",
 					     "releases/start.data",
+					     "releases/0.0.1/start.data",
 					     "releases/0.0.1/vm.args",
 					     "releases/0.0.1/remote.vm.args",
 					     "releases/0.0.1/env.sh",
@@ -61,7 +64,9 @@ Test(build, a_bundle_has_the_layout_of_the_contract)
 		cr_expect(has(paths[i]), "%s is missing", paths[i]);
 	cr_expect_str_eq(bundle_text(&project, "releases/start.data"), "1.0.0 0.0.1\n");
 	cr_expect_str_eq(bundle_text(&project, "releases/0.0.1/vm.args"), "# flags of foo\n");
+	cr_expect_str_eq(bundle_text(&project, "releases/0.0.1/start.data"), "1.0.0 0.0.1\n");
 	cr_expect(!has("releases/COOKIE"));
+	cr_expect(!has("runtime-1.0.0/lib/notes.txt"));
 	cr_expect_str_eq(buf_string(&project.said),
 			 "* assembling foo-0.0.1\n* using rel/runtime.lua to configure the release at runtime\n");
 }
