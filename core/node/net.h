@@ -32,6 +32,9 @@ struct net_options {
 	unsigned max_connections;    /* over it: accepted and closed, logged once a second at most */
 	size_t output_max_bytes;     /* unsent output of one connection; over it reading pauses */
 	const struct kvrel_api *api; /* handed through to nobody; for completeness of conn functions */
+	int64_t idle_timeout_ms;     /* a connection without a request or a reply for so long is closed; 0: never */
+	int64_t write_timeout_ms;    /* one whose peer takes nothing of its replies for so long is cut off; 0: never */
+	void (*thread_begin)(void);  /* first thing on each worker's thread; may be NULL */
 };
 
 struct net;
@@ -45,6 +48,8 @@ void net_stop_accepting(struct net *net);
 /* Answers what has arrived, sends it, closes all connections. False when the deadline passed first (the rest is closed
  * too). */
 bool net_drain(struct net *net, int64_t timeout_ms);
+/* The same for one component: its listeners and its connections. False when some were cut. */
+bool net_close_owner(struct net *net, const char *owner, int64_t timeout_ms);
 /*
  * Stops and joins the workers; what is still connected is cut. Providers must have stopped before: a call that comes
  * back later has nowhere to go. NULL is fine.

@@ -74,6 +74,7 @@ static void account_input(struct kvrel_conn *conn, size_t received)
 {
 	struct input *input = &conn->input;
 	input->size += received;
+	conn->active_ms = uv_now(&conn->worker->loop);
 	if (input->data != input->own)
 		conn->worker->batch.arena_used += input->size;
 	counter_add(&conn->worker->counters.bytes_in, received);
@@ -309,7 +310,8 @@ static void unlink_conn(struct worker *worker, struct kvrel_conn *conn)
 		conn->next->prev = conn->prev;
 }
 
-void conn_open(struct worker *worker, int fd, const struct kvrel_protocol *protocol, void *protocol_state)
+void conn_open(struct worker *worker, int fd, const struct kvrel_protocol *protocol, void *protocol_state,
+	       const char *owner)
 {
 	struct kvrel_conn *conn = calloc(1, sizeof(*conn) + protocol->conn_bytes);
 	if (!conn || uv_poll_init(&worker->loop, &conn->poll, fd) != 0) {
@@ -324,6 +326,9 @@ void conn_open(struct worker *worker, int fd, const struct kvrel_protocol *proto
 	conn->fd = fd;
 	conn->out.worker = worker;
 	conn->poll.data = conn;
+	conn->owner = owner;
+	conn->active_ms = now_ms(worker);
+	sweep_start(worker);
 	link_conn(worker, conn);
 	if (protocol->opened)
 		protocol->opened(conn, conn->state);

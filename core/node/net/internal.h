@@ -5,7 +5,7 @@
  *	listen.c  listening sockets, accepting, handing out     worker.c  threads, loops, tasks, one wake-up
  *	conn.c    one connection: reading, parsing, closing     batch.c   calls of a wake-up: collected, prefetched, run
  *	reply.c   reply slots: order, results that come late    output.c  bytes on their way out
- *	net.c     the public functions
+ *	net.c     the public functions                          sweep.c   idle and stuck connections
  *
  * One thread rule carries it all: a worker's loop, connections, slots and buffers are touched by its own thread alone.
  * Other threads reach a worker through two lock-free stacks, `done` (slots with a late result) and `tasks`.
@@ -47,6 +47,11 @@ enum {
 struct worker;
 struct listener;
 
+struct owner {
+	struct owner *next;
+	char name[];
+};
+
 enum slot_state { SLOT_RUNNING, SLOT_READY };
 
 struct slot {
@@ -69,6 +74,7 @@ struct kvrel_out {
 	size_t size;
 	size_t capacity;
 	size_t sent; /* of size */
+	uint64_t sent_total;
 	struct worker *worker;
 	bool failed; /* no memory: the connection is given up */
 };
@@ -106,7 +112,10 @@ struct kvrel_conn {
 	struct kvrel_conn *prev, *next; /* worker.conns */
 	uint64_t linger_until_ms;
 	size_t linger_bytes;
-	char *peer; /* made when asked for */
+	uint64_t active_ms; /* when something was last received or taken by the peer */
+	uint64_t taken;     /* out.sent_total at the last sweep */
+	const char *owner;  /* the listening component */
+	char *peer;         /* made when asked for */
 	uv_poll_t poll;
 	_Alignas(16) char state[]; /* protocol->conn_bytes */
 };
@@ -156,6 +165,7 @@ struct worker {
 	uv_async_t wake;
 	uv_check_t check;
 	uv_timer_t linger;
+	uv_timer_t sweep;
 
 	struct batch batch;
 	uint64_t providers; /* bits of those that had a call in this wake-up */
@@ -181,6 +191,9 @@ struct net {
 	unsigned worker_count;
 	unsigned max_connections;
 	size_t output_max_bytes;
+	uint64_t idle_timeout_ms, write_timeout_ms; /* 0: none */
+	void (*thread_begin)(void);
+	struct owner *owners; /* names of listening components, kept for connections */
 	struct worker *workers;
 	struct listener *listeners; /* of the first worker's thread */
 	int reserve_fd;             /* given up for a moment when the process is out of descriptors */
@@ -210,13 +223,16 @@ void worker_ready(struct kvrel_conn *conn);
 void worker_settle(struct kvrel_conn *conn);
 
 /* listen.c */
+/* `owner` must live as long as the net. */
 int listener_open(struct net *net, const char *owner, const struct kvrel_protocol *protocol, void *protocol_state,
 		  const char *address, uint16_t port, uint16_t *out_port, struct error *err);
-void listeners_close(struct worker *first, void *unused);
+/* Those of one owner (a name of the net's, not any string), or all of them when it is NULL. */
+void listeners_close(struct worker *first, void *owner);
 
 /* conn.c */
 /* Takes the descriptor, also when it fails. */
-void conn_open(struct worker *worker, int fd, const struct kvrel_protocol *protocol, void *protocol_state);
+void conn_open(struct worker *worker, int fd, const struct kvrel_protocol *protocol, void *protocol_state,
+	       const char *owner);
 void conn_parse(struct kvrel_conn *conn);
 void conn_tidy_input(struct kvrel_conn *conn);
 /* After its output moved: closes what is finished, resumes or pauses reading. */
@@ -226,6 +242,9 @@ void conn_close(struct kvrel_conn *conn);
 void conn_free_if_unused(struct kvrel_conn *conn);
 /* Neither unsent output nor unanswered requests are over their limits. */
 bool conn_has_room(const struct kvrel_conn *conn);
+
+/* sweep.c: connections that do nothing for too long */
+void sweep_start(struct worker *worker); /* no-op while it runs */
 
 /* batch.c */
 int batch_init(struct batch *batch, struct error *err);

@@ -23,7 +23,7 @@ enum { BACKLOG = 4096, ACCEPT_AT_ONCE = 64, KEEPALIVE_S = 300, EXHAUSTED_PAUSE_M
 struct listener {
 	struct listener *next;
 	struct net *net;
-	char *owner;
+	const char *owner;
 	const struct kvrel_protocol *protocol;
 	void *protocol_state;
 	int fd;
@@ -38,12 +38,13 @@ struct handoff {
 	int fd;
 	const struct kvrel_protocol *protocol;
 	void *protocol_state;
+	const char *owner;
 };
 
 static void run_handoff(struct worker *worker, struct task *task)
 {
 	struct handoff *handoff = (struct handoff *)task;
-	conn_open(worker, handoff->fd, handoff->protocol, handoff->protocol_state);
+	conn_open(worker, handoff->fd, handoff->protocol, handoff->protocol_state, handoff->owner);
 	free(handoff);
 }
 
@@ -98,13 +99,14 @@ static void hand_out(struct listener *listener, int fd)
 	atomic_fetch_add_explicit(&worker->load, 1, memory_order_relaxed);
 	counter_add(&net->workers[0].counters.accepted, 1);
 	if (!handoff) {
-		conn_open(worker, fd, listener->protocol, listener->protocol_state);
+		conn_open(worker, fd, listener->protocol, listener->protocol_state, listener->owner);
 		return;
 	}
 	*handoff = (struct handoff){ .task = { .run = run_handoff },
 				     .fd = fd,
 				     .protocol = listener->protocol,
-				     .protocol_state = listener->protocol_state };
+				     .protocol_state = listener->protocol_state,
+				     .owner = listener->owner };
 	worker_post(worker, &handoff->task);
 }
 
@@ -215,17 +217,11 @@ static int open_socket(const char *address, uint16_t port, uint16_t *out_port, s
 	return TAKE_FD(fd);
 }
 
-static void listener_free(struct listener *listener)
-{
-	free(listener->owner);
-	free(listener);
-}
-
 static void on_handle_closed(uv_handle_t *handle)
 {
 	struct listener *listener = handle->data;
 	if (--listener->handles == 0)
-		listener_free(listener);
+		free(listener);
 }
 
 static void close_listener(struct listener *listener)
@@ -235,17 +231,20 @@ static void close_listener(struct listener *listener)
 	close(listener->fd);
 }
 
-void listeners_close(struct worker *first, void *unused)
+void listeners_close(struct worker *first, void *owner)
 {
 	struct net *net = first->net;
-	(void)unused;
 	if (first->index != 0)
 		return;
-	for (struct listener *listener = net->listeners, *next; listener; listener = next) {
-		next = listener->next;
+	for (struct listener **slot = &net->listeners; *slot;) {
+		struct listener *listener = *slot;
+		if (owner && listener->owner != owner) {
+			slot = &listener->next;
+			continue;
+		}
+		*slot = listener->next;
 		close_listener(listener);
 	}
-	net->listeners = NULL;
 }
 
 static void start_accepting(struct worker *first, void *context)
@@ -272,14 +271,14 @@ int listener_open(struct net *net, const char *owner, const struct kvrel_protoco
 	struct listener *listener = calloc(1, sizeof(*listener));
 	if (!listener)
 		return error_set(err, ERROR_NO_MEMORY, "cannot listen on %s: out of memory", address);
-	*listener = (struct listener){ .net = net, .protocol = protocol, .protocol_state = protocol_state, .fd = fd };
-	listener->owner = strdup(owner);
-	if (listener->owner)
-		worker_call(&net->workers[0], start_accepting, listener);
-	if (!listener->owner || listener->status != 0) {
-		int status = listener->owner ? listener->status : UV_ENOMEM;
+	*listener = (struct listener){
+		.net = net, .owner = owner, .protocol = protocol, .protocol_state = protocol_state, .fd = fd
+	};
+	worker_call(&net->workers[0], start_accepting, listener);
+	if (listener->status != 0) {
+		int status = listener->status;
 		if (listener->handles == 0)
-			listener_free(listener);
+			free(listener);
 		return cannot(err, address, port, -status);
 	}
 	*out_port = bound;

@@ -38,6 +38,9 @@ int net_new(const struct net_options *options, struct net **out, struct error *e
 	net->workers = workers;
 	net->max_connections = options->max_connections;
 	net->output_max_bytes = options->output_max_bytes;
+	net->idle_timeout_ms = (uint64_t)options->idle_timeout_ms;
+	net->write_timeout_ms = (uint64_t)options->write_timeout_ms;
+	net->thread_begin = options->thread_begin;
 	net->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	for (unsigned i = 0; i < options->workers; i++) {
 		net->worker_count = i;
@@ -51,10 +54,34 @@ int net_new(const struct net_options *options, struct net **out, struct error *e
 	return 0;
 }
 
+static const char *find_owner(const struct net *net, const char *name)
+{
+	for (const struct owner *owner = net->owners; owner; owner = owner->next) {
+		if (strcmp(owner->name, name) == 0)
+			return owner->name;
+	}
+	return NULL;
+}
+
+static const char *keep_owner(struct net *net, const char *name)
+{
+	const char *known = find_owner(net, name);
+	struct owner *owner = known ? NULL : malloc(sizeof(*owner) + strlen(name) + 1);
+	if (!owner)
+		return known;
+	memcpy(owner->name, name, strlen(name) + 1);
+	owner->next = net->owners;
+	net->owners = owner;
+	return owner->name;
+}
+
 int net_listen(struct net *net, const char *owner, const struct kvrel_protocol *protocol, void *protocol_state,
 	       const char *address, uint16_t port, uint16_t *out_port, struct error *err)
 {
-	return listener_open(net, owner, protocol, protocol_state, address, port, out_port, err);
+	const char *name = keep_owner(net, owner);
+	if (!name)
+		return error_set(err, ERROR_NO_MEMORY, "cannot listen on %s: out of memory", address);
+	return listener_open(net, name, protocol, protocol_state, address, port, out_port, err);
 }
 
 void net_stop_accepting(struct net *net)
@@ -108,6 +135,52 @@ bool net_drain(struct net *net, int64_t timeout_ms)
 	return drained;
 }
 
+/* ---- one component's ---- */
+
+struct closing {
+	const char *owner;
+	bool cut;
+	unsigned open; /* connections still there */
+};
+
+static void close_some(struct worker *worker, void *context)
+{
+	struct closing *closing = context;
+	worker_turn(worker);
+	for (struct kvrel_conn *conn = worker->conns; conn; conn = conn->next) {
+		if (conn->owner != closing->owner || conn->dead)
+			continue;
+		closing->open++;
+		if (closing->cut)
+			conn_close(conn);
+		else if (!conn->eof)
+			conn_drain(conn);
+	}
+}
+
+static unsigned close_round(struct net *net, struct closing *closing)
+{
+	closing->open = 0;
+	for (unsigned i = 0; i < net->worker_count; i++)
+		worker_call(&net->workers[i], close_some, closing);
+	return closing->open;
+}
+
+bool net_close_owner(struct net *net, const char *name, int64_t timeout_ms)
+{
+	struct closing closing = { .owner = find_owner(net, name) };
+	if (!closing.owner)
+		return true;
+	worker_call(&net->workers[0], listeners_close, (void *)(uintptr_t)closing.owner);
+	for (int64_t waited = 0; waited < timeout_ms; waited++) {
+		if (close_round(net, &closing) == 0)
+			return true;
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+	}
+	closing.cut = true;
+	return close_round(net, &closing) == 0;
+}
+
 void net_free(struct net *net)
 {
 	if (!net)
@@ -118,6 +191,10 @@ void net_free(struct net *net)
 		close(net->reserve_fd);
 	pthread_cond_destroy(&net->idle);
 	pthread_mutex_destroy(&net->idle_lock);
+	for (struct owner *owner = net->owners, *next; owner; owner = next) {
+		next = owner->next;
+		free(owner);
+	}
 	free(net->workers);
 	free(net);
 }

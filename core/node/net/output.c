@@ -124,6 +124,7 @@ int out_send(struct kvrel_out *out, int fd)
 			return -1;
 		if (n > 0) {
 			out->sent += (size_t)n;
+			out->sent_total += (uint64_t)n;
 			counter_add(&out->worker->counters.bytes_out, (uint64_t)n);
 		}
 		if (n < 0 || (size_t)n < asked) {

@@ -196,15 +196,22 @@ static void *thread_main(void *arg)
 {
 	struct worker *worker = arg;
 	current_worker = worker;
+	if (worker->net->thread_begin)
+		worker->net->thread_begin();
 	uv_run(&worker->loop, UV_RUN_DEFAULT);
 	current_worker = NULL;
 	return NULL;
 }
 
+/* A thread's own mistakes must reach it: blocked, they would end the process without a word. */
+static const int faults[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT };
+
 static int start_thread(struct worker *worker)
 {
 	sigset_t all, before;
 	sigfillset(&all);
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+		sigdelset(&all, faults[i]);
 	pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are the main thread's */
 	int code = pthread_create(&worker->thread, NULL, thread_main, worker);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -225,7 +232,8 @@ static int open_handles(struct worker *worker)
 	uv_check_init(&worker->loop, &worker->check);
 	uv_check_start(&worker->check, on_check);
 	uv_timer_init(&worker->loop, &worker->linger);
-	worker->wake.data = worker->check.data = worker->linger.data = worker;
+	uv_timer_init(&worker->loop, &worker->sweep);
+	worker->wake.data = worker->check.data = worker->linger.data = worker->sweep.data = worker;
 	return 0;
 }
 
@@ -234,6 +242,7 @@ static void close_handles(struct worker *worker)
 	uv_close((uv_handle_t *)&worker->wake, NULL);
 	uv_close((uv_handle_t *)&worker->check, NULL);
 	uv_close((uv_handle_t *)&worker->linger, NULL);
+	uv_close((uv_handle_t *)&worker->sweep, NULL);
 }
 
 int worker_start(struct worker *worker, struct net *net, uint32_t index, struct error *err)

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Connections that do nothing for too long. Once a second each worker looks at its own: cheaper than a timer for each,
+ * and exact enough. Idle is one that neither asks nor is owed anything; stuck is one that is owed something and takes
+ * none of it. A stuck one holds an output buffer, and perhaps values of the store, for as long as it lives.
+ */
+#include "internal.h"
+
+#include "base/log.h"
+
+enum { SWEEP_MS = 1000 };
+
+static bool owes(const struct kvrel_conn *conn)
+{
+	return conn->slot_count > 0 || out_unsent(&conn->out) > 0;
+}
+
+static void sweep_conn(struct kvrel_conn *conn, uint64_t now_ms)
+{
+	const struct net *net = conn->worker->net;
+	if (conn->taken != conn->out.sent_total) {
+		conn->taken = conn->out.sent_total;
+		conn->active_ms = now_ms;
+	}
+	uint64_t quiet_ms = now_ms - conn->active_ms;
+	bool stuck = out_unsent(&conn->out) > 0 && net->write_timeout_ms && quiet_ms >= net->write_timeout_ms;
+	bool idle = !owes(conn) && net->idle_timeout_ms && quiet_ms >= net->idle_timeout_ms;
+	if (!stuck && !idle)
+		return;
+	if (stuck)
+		log_warn(conn->owner, LOG_FIELDS(LOG_I("unsent_bytes", (int64_t)out_unsent(&conn->out))),
+			 "a client is cut off: it has read nothing for %llu ms", (unsigned long long)quiet_ms);
+	else
+		log_debug(conn->owner, LOG_NONE, "an idle connection is closed");
+	conn->failed = true;
+	worker_touch(conn);
+}
+
+static void on_sweep(uv_timer_t *timer)
+{
+	struct worker *worker = timer->data;
+	if (!worker->conns)
+		uv_timer_stop(timer);
+	for (struct kvrel_conn *conn = worker->conns; conn; conn = conn->next) {
+		if (!conn->dead && !conn->lingering)
+			sweep_conn(conn, uv_now(&worker->loop));
+	}
+}
+
+void sweep_start(struct worker *worker)
+{
+	const struct net *net = worker->net;
+	if (!uv_is_active((uv_handle_t *)&worker->sweep) && (net->idle_timeout_ms || net->write_timeout_ms))
+		uv_timer_start(&worker->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
+}
