@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/path.h"
 #include "base/scope.h"
+#include "node/crash.h"
 #include "node/node.h"
 
 #include <assert.h>
@@ -153,6 +154,7 @@ int component_open(struct components *components, struct component *component, s
 		return error_set(err, ERROR_LIMIT, "component '%s': more than %d components with operations",
 				 component->sys->name, PROVIDER_MAX);
 	bind_ops(components, component);
+	crash_add_component(component->sys->name, component->table);
 	move(components, component, COMPONENT_LOADED);
 	return 0;
 }

@@ -85,9 +85,14 @@ static void on_restart(struct client *client)
 		return;
 	}
 	if (node_check_next(server->node, &report, &err) != 0) {
-		if (report.errors > 1)
-			client_reply(client, CONTROL_ERR, buf_slice(&report.text));
-		client_reply_done(client, 1, err.message);
+		if (report.errors <= 1) {
+			client_reply_done(client, 1, err.message);
+			return;
+		}
+		char summary[64];
+		snprintf(summary, sizeof(summary), "%u mistakes; the running node goes on", report.errors);
+		client_reply(client, CONTROL_ERR, buf_slice(&report.text));
+		client_reply_done(client, 1, summary);
 		return;
 	}
 	server->restart_fd = fcntl(client->fd, F_DUPFD_CLOEXEC, 3);
@@ -113,6 +118,9 @@ void client_on_request(struct client *client, enum control_type type, struct sli
 		return;
 	case CONTROL_STATUS:
 		on_status(client, payload);
+		return;
+	case CONTROL_CONFIG:
+		client_on_config(client, payload);
 		return;
 	case CONTROL_STOP:
 		on_stop(client);

@@ -20,7 +20,14 @@ enum {
 	WORKERS_MAX = 256,
 	WORKERS_DEFAULT_MAX = 16,
 	CONNECTIONS_MAX = 1000000,
+	OUTPUT_MIN_BYTES = 64 << 10,
+	LOG_MIN_BYTES = 4 << 10,
+	LOG_FILES_MAX = 1000,
+	RESTARTS_LIMIT = 1000,
+	SECONDS_LIMIT = 86400,
 };
+#define OUTPUT_LIMIT_BYTES (UINT64_C(1) << 30)
+#define LOG_LIMIT_BYTES    (UINT64_C(1) << 40)
 
 typedef int flag_parse_fn(struct arena *arena, struct flags *flags, const char *value, struct error *err);
 
@@ -50,7 +57,80 @@ static int parse_max_connections(struct arena *arena, struct flags *flags, const
 	int64_t number;
 	int rc = parse_number(value, 1, CONNECTIONS_MAX, &number, err);
 	if (rc == 0)
-		flags->max_connections = (unsigned)number;
+		flags->max_connections = flags->max_connections_asked = (unsigned)number;
+	return rc;
+}
+
+static int parse_duration(const char *value, int64_t *out, struct error *err)
+{
+	uint64_t ms;
+	if (!text_to_duration_ms(slice_of(value), &ms) || ms > INT32_MAX)
+		return error_set(err, ERROR_INVALID, "expected a duration like 30s, 5m or 250ms, got '%s'", value);
+	*out = (int64_t)ms;
+	return 0;
+}
+
+static int parse_idle_timeout(struct arena *arena, struct flags *flags, const char *value, struct error *err)
+{
+	(void)arena;
+	return parse_duration(value, &flags->idle_timeout_ms, err);
+}
+
+static int parse_write_timeout(struct arena *arena, struct flags *flags, const char *value, struct error *err)
+{
+	(void)arena;
+	return parse_duration(value, &flags->write_timeout_ms, err);
+}
+
+static int parse_size(const char *value, uint64_t min, uint64_t max, uint64_t *out, struct error *err)
+{
+	uint64_t size;
+	if (!text_to_size(slice_of(value), &size) || size < min || size > max)
+		return error_set(err, ERROR_INVALID, "expected a size from %llu bytes to %llu GiB, got '%s'",
+				 (unsigned long long)min, (unsigned long long)max >> 30, value);
+	*out = size;
+	return 0;
+}
+
+static int parse_max_output(struct arena *arena, struct flags *flags, const char *value, struct error *err)
+{
+	(void)arena;
+	return parse_size(value, OUTPUT_MIN_BYTES, OUTPUT_LIMIT_BYTES, &flags->max_output_bytes, err);
+}
+
+static int parse_log_max_size(struct arena *arena, struct flags *flags, const char *value, struct error *err)
+{
+	(void)arena;
+	return parse_size(value, LOG_MIN_BYTES, LOG_LIMIT_BYTES, &flags->log_max_bytes, err);
+}
+
+static int parse_log_files(struct arena *arena, struct flags *flags, const char *value, struct error *err)
+{
+	(void)arena;
+	int64_t number;
+	int rc = parse_number(value, 1, LOG_FILES_MAX, &number, err);
+	if (rc == 0)
+		flags->log_files = (unsigned)number;
+	return rc;
+}
+
+static int parse_max_restarts(struct arena *arena, struct flags *flags, const char *value, struct error *err)
+{
+	(void)arena;
+	int64_t number;
+	int rc = parse_number(value, 0, RESTARTS_LIMIT, &number, err);
+	if (rc == 0)
+		flags->max_restarts = (unsigned)number;
+	return rc;
+}
+
+static int parse_max_seconds(struct arena *arena, struct flags *flags, const char *value, struct error *err)
+{
+	(void)arena;
+	int64_t number;
+	int rc = parse_number(value, 1, SECONDS_LIMIT, &number, err);
+	if (rc == 0)
+		flags->max_restarts_ms = number * 1000;
 	return rc;
 }
 
@@ -117,11 +197,21 @@ static const struct flag {
 	{ "--workers", "N", "worker threads for connections (default: the processors usable, at most 16)",
 	  parse_workers },
 	{ "--max-connections", "N", "connections of all listeners together (default 10000)", parse_max_connections },
+	{ "--idle-timeout", "DURATION", "closes connections that ask nothing for so long (default 0: never)",
+	  parse_idle_timeout },
+	{ "--write-timeout", "DURATION",
+	  "cuts off clients that read nothing of their replies for so long (default 60s)", parse_write_timeout },
+	{ "--max-output", "SIZE", "unsent replies of one connection; over it nothing more is read (default 8MiB)",
+	  parse_max_output },
 	{ "--log-level", "LEVEL", "debug, info, notice, warn or error (default info)", parse_log_level },
 	{ "--log-format", "FORMAT", "text or json (default text)", parse_log_format },
+	{ "--log-max-size", "SIZE", "the daemon's log is rotated at this size (default 10MiB)", parse_log_max_size },
+	{ "--log-files", "N", "so many files of it are kept, the current one included (default 5)", parse_log_files },
 	{ "--dist-listen", "ADDRESS:PORT", "where distribution 'name' listens", parse_dist_listen },
 	{ "--heart", NULL, "a watchdog process restarts a dead node", parse_heart },
 	{ "--shutdown-timeout", "MS", "how long a stop may take (default 30000)", parse_shutdown_timeout },
+	{ "--max-restarts", "N", "a component that fails is restarted so often (default 3) …", parse_max_restarts },
+	{ "--max-seconds", "N", "… in so many seconds before its mode decides (default 5)", parse_max_seconds },
 	{ "--env", "NAME=VALUE", "sets a variable of the environment before the configuration is read", parse_env },
 };
 
@@ -140,6 +230,13 @@ void flags_init(struct flags *flags)
 		.max_connections = 10000,
 		.log_level = LOG_LEVEL_INFO,
 		.log_format = LOG_FORMAT_TEXT,
+		.max_connections_asked = 10000,
+		.write_timeout_ms = 60000,
+		.max_output_bytes = 8 << 20,
+		.log_max_bytes = 10 << 20,
+		.log_files = 5,
+		.max_restarts = 3,
+		.max_restarts_ms = 5000,
 		.shutdown_timeout_ms = 30000,
 	};
 	flags->env_tail = &flags->env;

@@ -23,6 +23,14 @@ struct flags {
 	const char *dist_listen; /* NULL: not given */
 	bool heart;
 	int64_t shutdown_timeout_ms;
+	unsigned max_connections_asked; /* max_connections may be lower: what the limit of open files allows */
+	int64_t idle_timeout_ms;        /* 0: none */
+	int64_t write_timeout_ms;       /* 0: none */
+	uint64_t max_output_bytes;
+	uint64_t log_max_bytes;
+	unsigned log_files;
+	unsigned max_restarts;
+	int64_t max_restarts_ms;
 	struct flag_env *env; /* in the order given */
 	struct flag_env **env_tail;
 };

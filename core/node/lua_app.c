@@ -4,6 +4,7 @@
 #include "node/evaluate.h"
 #include "node/lua_api.h"
 #include "node/node.h"
+#include "node/reload.h"
 #include "node/schema.h"
 #include "script/script.h"
 
@@ -158,36 +159,10 @@ struct writing {
 	struct error err;
 };
 
-static int tell_component(struct writing *writing, const struct config_change *change)
-{
-	struct component *component = writing->component;
-	if (component->state != COMPONENT_STARTED)
-		return 0;
-	const char *name = component->sys->name;
-	if (!schema_is_live(change->setting->schema) || component->table->config_changed == NULL)
-		return error_set(&writing->err, ERROR_FAILED,
-				 "%s.%s cannot change while the component runs; set it in the "
-				 "configuration and restart the node",
-				 name, writing->key);
-	error_set(&component->view.failure, ERROR_FAILED, "refused without a reason");
-	if (component->table->config_changed(component->instance, writing->key) == 0)
-		return 0;
-	return error_set(&writing->err, ERROR_FAILED, "%s.%s: %s", name, writing->key, component->view.failure.message);
-}
-
 static void write_on_main(void *context)
 {
 	struct writing *writing = context;
-	struct config_change change;
-	writing->rc = config_set(&writing->node->config, writing->component->sys->name, writing->key, writing->value,
-				 &change, &writing->err);
-	if (writing->rc != 0)
-		return;
-	writing->rc = tell_component(writing, &change);
-	if (writing->rc == 0)
-		config_settle(&change);
-	else
-		config_undo(&change);
+	writing->rc = reload_setting(writing->node, writing->component, writing->key, writing->value, &writing->err);
 }
 
 static int app_put_env(lua_State *lua)

@@ -11,8 +11,13 @@
 #include "base/scope.h"
 #include "node/api.h"
 #include "node/control_server.h"
+#include "node/crash.h"
 #include "node/deadline.h"
+#include "node/handover.h"
+#include "node/heart.h"
 #include "node/limits.h"
+#include "node/logfile.h"
+#include "node/reload.h"
 #include "node/signals.h"
 
 #include <assert.h>
@@ -24,7 +29,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { OUTPUT_MAX_BYTES = 8 << 20, LINGER_MS = 500, FOLDER_MODE = 0750 };
+enum { LINGER_MS = 500, FOLDER_MODE = 0750 };
 
 static const char *const state_names[] = { "new", "prepared", "booting", "running", "stopping", "stopped" };
 _Static_assert(ARRAY_LEN(state_names) == NODE_STATE_COUNT, "a name for each state");
@@ -74,8 +79,6 @@ static int read_flags(struct arena *arena, const struct release *release, const 
 	}
 	if (report->errors > 0)
 		return report_to_error(report, err);
-	if (flags->heart)
-		return error_set(err, ERROR_UNSUPPORTED, "flag '--heart' is not supported yet");
 	return 0;
 }
 
@@ -103,6 +106,8 @@ int node_prepare(struct node *node, const struct node_options *options, struct r
 		.lock_fd = -1, .started_ms = node_now_ms(), .console = options->console, .activity = ""
 	};
 	node->terminal = isatty(STDIN_FILENO) == 1;
+	node->boot_time_s = time(NULL);
+	node->boot_reason = handover_take_reason(node);
 	notify_init(&node->notify, options->ready_fd);
 	int rc = release_read(&node->arena, &node->release, err);
 	if (rc == 0)
@@ -110,6 +115,7 @@ int node_prepare(struct node *node, const struct node_options *options, struct r
 	if (rc != 0)
 		return rc;
 	log_setup(STDERR_FILENO, node->flags.log_level, node->flags.log_format);
+	logfile_begin(node->flags.log_max_bytes, node->flags.log_files);
 	rc = flags_apply_env(&node->flags, err);
 	if (rc == 0 && options->cookie_fd >= 0)
 		rc = release_read_cookie(options->cookie_fd, &node->cookie, err);
@@ -156,7 +162,10 @@ int node_net(struct node *node, struct net **out, struct error *err)
 		const struct net_options options = {
 			.workers = node->flags.workers,
 			.max_connections = node->flags.max_connections,
-			.output_max_bytes = OUTPUT_MAX_BYTES,
+			.output_max_bytes = node->flags.max_output_bytes,
+			.idle_timeout_ms = node->flags.idle_timeout_ms,
+			.write_timeout_ms = node->flags.write_timeout_ms,
+			.thread_begin = crash_guard_thread,
 			.api = &node->api,
 		};
 		int rc = net_new(&options, &node->net, err);
@@ -177,6 +186,20 @@ static int already_running(const char *lock_path, const struct node *node, struc
 			 SLICE_FMT(pid));
 }
 
+/* A node that ended in good order empties its lock file. */
+static void remember_unclean_end(struct node *node, const char *lock_path)
+{
+	SCOPE(buf_done) struct buf text = { 0 };
+	int64_t pid;
+	if (fs_read(lock_path, 64, &text, NULL) != 0 || !slice_to_int64(slice_trim(buf_slice(&text)), &pid) ||
+	    pid == getpid())
+		return;
+	if (node->boot_reason == NULL)
+		node->boot_reason =
+			arena_printf(&node->arena, "start, after process %lld ended without a stop", (long long)pid);
+	log_notice("node", LOG_FIELDS(LOG_I("pid", pid)), "the node before this one ended without a stop");
+}
+
 static int lock_name(struct node *node, struct error *err)
 {
 	char dir[4096];
@@ -194,6 +217,7 @@ static int lock_name(struct node *node, struct error *err)
 		return already_running(path, node, err);
 	if (rc != 0)
 		return rc;
+	remember_unclean_end(node, path);
 	char pid[24];
 	int size = snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
 	if (ftruncate(node->lock_fd, 0) != 0 || pwrite(node->lock_fd, pid, (size_t)size, 0) != size)
@@ -220,8 +244,12 @@ static void on_signal(void *context, int signal_number)
 {
 	struct node *node = context;
 	if (signal_number == SIGHUP && !node->terminal) {
-		log_warn("node", LOG_FIELDS(LOG_S("signal", "SIGHUP")),
-			 "reloading the configuration is not supported yet; use restart");
+		reload(node);
+		return;
+	}
+	if (signal_number == SIGUSR1) {
+		if (!logfile_reopen())
+			log_notice("node", LOG_FIELDS(LOG_S("signal", "SIGUSR1")), "there is no log file to reopen");
 		return;
 	}
 	node_end(node, NODE_END_STOP,
@@ -239,6 +267,8 @@ static int start_everything(struct node *node, struct error *err)
 		rc = control_server_listen(node->control, node->control_dir, err);
 	if (rc == 0)
 		rc = signals_watch(&node->main.loop, on_signal, node, err);
+	if (rc == 0)
+		rc = tick_start(&node->tick, node, err);
 	return rc;
 }
 
@@ -264,6 +294,7 @@ int node_boot(struct node *node, struct error *err)
 			    LOG_I("pid", getpid()), LOG_I("boot_ms", node_now_ms() - node->started_ms)),
 		 "%s is ready", node->release.node);
 	notify_ready(&node->notify);
+	heart_beat();
 	return 0;
 }
 
@@ -320,6 +351,9 @@ void node_stop(struct node *node)
 	node->net = NULL;
 	mainloop_flush(&node->main);
 	deadline_cancel();
+	/* the file stays: who waits for its lock has it open */
+	if (node->lock_fd >= 0 && node->ending != NODE_END_FAILURE && ftruncate(node->lock_fd, 0) != 0)
+		log_warn("node", LOG_NONE, "cannot empty the lock file: %s", strerror(errno));
 	move(node, NODE_STOPPED);
 }
 

@@ -20,6 +20,7 @@
 #include "node/notify.h"
 #include "node/release.h"
 #include "node/sys.h"
+#include "node/tick.h"
 
 #include <stdatomic.h>
 
@@ -52,6 +53,9 @@ struct node {
 	int64_t started_ms;             /* monotonic */
 	bool terminal;                  /* stdin is one: its end is the node's end */
 	bool console;                   /* on the terminal */
+	struct tick tick;
+	const char *boot_reason; /* "start", "restart", … */
+	int64_t boot_time_s;     /* wall clock */
 };
 
 /* Everything that the command line gives a node. */

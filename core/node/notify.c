@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #define RESTART_VARIABLE "KVREL_RESTART_FD"
@@ -100,4 +101,14 @@ int notify_hand_over(int client_fd, struct error *err)
 	if (fcntl(client_fd, F_SETFD, 0) != 0 || setenv(RESTART_VARIABLE, number, 1) != 0)
 		return error_system(err, errno, "cannot hand the connection over to the next image");
 	return 0;
+}
+
+void notify_reloading(void)
+{
+	char state[64];
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%lld",
+		 (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+	notify_manager(state);
 }

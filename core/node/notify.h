@@ -18,6 +18,8 @@ void notify_init(struct notify *notify, int ready_fd);
 /* Once: the node serves, or it does not and why. Closes the descriptors. */
 void notify_ready(struct notify *notify);
 void notify_failed(struct notify *notify, const struct error *why);
+/* A reload begins; READY=1 ends it. */
+void notify_reloading(void);
 /* A datagram for the service manager: "STOPPING=1". Nothing happens without $NOTIFY_SOCKET. */
 void notify_manager(const char *state);
 /* Leaves `client_fd` open for the next image of this process and names it in the environment. */

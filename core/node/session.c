@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/control.h"
 #include "base/scope.h"
+#include "node/crash.h"
 #include "node/evaluate.h"
 #include "node/node.h"
 #include "script/script.h"
@@ -221,6 +222,7 @@ static void *run(void *context)
 {
 	struct session *session = context;
 	struct error err;
+	crash_guard_thread();
 	session->evaluator = (struct evaluator){
 		.node = session->start.node,
 		.sink = on_output,

@@ -2,6 +2,7 @@
 #include "node/signals.h"
 
 #include "base/scope.h"
+#include "node/heart.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,7 +10,7 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
-static const int watched[] = { SIGTERM, SIGINT, SIGHUP };
+static const int watched[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1 };
 
 static int pipe_fds[2] = { -1, -1 };
 static volatile sig_atomic_t stops_asked;
@@ -23,6 +24,7 @@ static void end_at_once(void)
 	static const char message[] = "kvnode: second signal: stopping at once\n";
 	ssize_t ignored = write(STDERR_FILENO, message, sizeof(message) - 1);
 	(void)ignored;
+	heart_end();
 	_exit(1);
 }
 
@@ -35,7 +37,7 @@ static void on_signal(int signal_number)
 		errno = saved;
 		return;
 	}
-	if (signal_number != SIGHUP && ++stops_asked > 1)
+	if ((signal_number == SIGTERM || signal_number == SIGINT) && ++stops_asked > 1)
 		end_at_once();
 	unsigned char byte = (unsigned char)signal_number;
 	ssize_t ignored = write(pipe_fds[1], &byte, 1); /* a full pipe holds enough of them */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * SIGTERM and SIGINT ask for a stop, the second one ends the process at once, SIGHUP is reported. Handlers, not a
- * signal mask: programs that the node's scripts start must not inherit anything.
+ * SIGTERM and SIGINT ask for a stop, the second one ends the process at once, SIGHUP and SIGUSR1 are reported.
+ * Handlers, not a signal mask: programs that the node's scripts start must not inherit anything.
  */
 #ifndef NODE_SIGNALS_H
 #define NODE_SIGNALS_H

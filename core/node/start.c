@@ -6,6 +6,9 @@
 #include "node/commands.h"
 #include "node/console.h"
 #include "node/control_server.h"
+#include "node/crash.h"
+#include "node/handover.h"
+#include "node/heart.h"
 #include "node/signals.h"
 
 #include <errno.h>
@@ -16,6 +19,7 @@
 static int failed(struct node *node, const struct report *report, const struct error *err)
 {
 	command_report(report, err);
+	heart_boot_failed();
 	notify_failed(&node->notify, err);
 	node_stop(node);
 	if (signals_stop_asked())
@@ -31,7 +35,7 @@ static int execute_again(struct node *node)
 	const char *program = arena_printf(&arena, "%s/bin/%s", node->release.root, node->release.name);
 	const char *arguments[] = { program, node->console ? "start_console" : "start", NULL };
 	int client = control_server_take_restart_client(node->control);
-	release_forget_version(&node->release);
+	handover_prepare(node, "restart", handover_cookie(node));
 	if (client >= 0 && notify_hand_over(client, &err) != 0)
 		log_warn("node", LOG_NONE, "%s", err.message);
 	execv(program, (char *const *)arguments);
@@ -48,9 +52,11 @@ static int run(struct node *node)
 	if (node->console && console_attach(node, &err) != 0)
 		log_warn("node", LOG_NONE, "no console: %s", err.message);
 	node_run(node);
+	if (node->ending != NODE_END_FAILURE)
+		heart_end();
 	signals_redirect_interrupt(NULL); /* from here on Ctrl-C means hurry */
 	if (node->ending == NODE_END_RESTART)
-		notify_manager("RELOADING=1");
+		notify_reloading();
 	else
 		notify_manager("STOPPING=1");
 	node_stop(node);
@@ -79,7 +85,11 @@ int command_start(const struct command_options *options)
 	struct error err;
 	int rc = node_prepare(&node, &node_options, &report, &err);
 	if (rc == 0)
+		rc = heart_start(&node, &err);
+	if (rc == 0)
 		rc = signals_begin(&err);
+	if (rc == 0)
+		rc = crash_begin(&err);
 	if (rc == 0)
 		rc = node_boot(&node, &err);
 	int code = rc == 0 ? run(&node) : failed(&node, &report, &err);

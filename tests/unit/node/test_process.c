@@ -157,10 +157,6 @@ Test(process, refuses_what_is_not_supported_yet)
 	setenv("RELEASE_DISTRIBUTION", "name", 1);
 	cr_assert_eq(t_run(&bundle, start, &output), 1);
 	cr_assert_not_null(strstr(output, "distribution 'name' is not supported yet"), "%s", output);
-	setenv("RELEASE_DISTRIBUTION", "sname", 1);
-	t_bundle_write(&bundle, "releases/0.0.1/vm.args", "--heart\n");
-	cr_assert_eq(t_run(&bundle, start, &output), 1);
-	cr_assert_not_null(strstr(output, "flag '--heart' is not supported yet"), "%s", output);
 }
 
 Test(process, of_the_same_name_is_refused_with_the_process_id_of_the_first)
