@@ -2,7 +2,7 @@
 # env.sh: read by a POSIX shell before every command of bin/<%= release.name %> (<%= release.name %> <%= release.version %>).
 #
 # It may change and export any variable, print, or exit: the command then ends with that code. RELEASE_ROOT,
-# RELEASE_NAME, RELEASE_VSN, RELEASE_COMMAND and RELEASE_PROG are set already; "$@" holds the words after the command's name.
+# RELEASE_NAME, RELEASE_VSN, RELEASE_COMMAND and RELEASE_PROG are set already; "$@" holds the command and its arguments.
 # While it holds nothing but comments no shell is started at all.
 #
 # ${X:-value} keeps what the caller has set; plain assignments win over it.
@@ -29,7 +29,7 @@
 #export RELEASE_TMP="${RELEASE_TMP:-/run/<%= release.name %>}"
 
 # -- Started again by itself ---------------------------------------------------------------------------------------
-# With --heart in vm.args: what is run when the node has died or hangs.
+# With --heart in vm.args: what the shell runs when the node has died or hangs. Without it: `daemon`.
 #
 #case "$RELEASE_COMMAND" in
 #daemon*) export HEART_COMMAND="$RELEASE_ROOT/bin/$RELEASE_NAME $RELEASE_COMMAND" ;;

@@ -14,12 +14,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define HAND_OVER_VARIABLE "KVREL_COOKIE_FD"
+#define KEEP_VARIABLE      "KVREL_COOKIE_KEEP"
 
 enum { COOKIE_MAX = 4096, COOKIE_RANDOM_BYTES = 32, COOKIE_TEXT = 2 * COOKIE_RANDOM_BYTES };
 
@@ -166,19 +170,49 @@ static int bundle_cookie(struct launch *launch, const char **cookie, struct erro
 	return r;
 }
 
+/*
+ * RELEASE_COOKIE leaves the environment, so a node that executes the launcher again (restart, --heart) hands it over by
+ * a descriptor. KEEP_VARIABLE tells the node that it has to: a cookie of a file is read again, it may be another one
+ * now.
+ */
+static const char *take_handed_over(struct arena *arena)
+{
+	const char *variable = getenv(HAND_OVER_VARIABLE);
+	const char *cookie = NULL;
+	int64_t number;
+	char text[COOKIE_MAX];
+
+	if (!variable || !slice_to_int64(slice_of(variable), &number) || number <= STDERR_FILENO || number > INT_MAX)
+		return NULL;
+	SCOPE_FD int fd = (int)number;
+	ssize_t size = pread(fd, text, sizeof(text), 0);
+
+	if (size > 0)
+		(void)take_text(arena, (struct slice){ text, (size_t)size }, &cookie, NULL); /* none is no mistake */
+	explicit_bzero(text, sizeof(text));
+	unsetenv(HAND_OVER_VARIABLE);
+	return cookie;
+}
+
 int cookie_resolve(struct launch *launch, bool make_home, const char **cookie, struct error *err)
 {
 	const char *file = environ_get("RELEASE_COOKIE_FILE");
 	const char *text = environ_get("RELEASE_COOKIE");
+	const char *handed_over = take_handed_over(&launch->arena);
 	const char *found = NULL;
-	int r;
+	int r = 0;
 
+	unsetenv(KEEP_VARIABLE);
 	if (file) {
 		r = read_cookie(&launch->arena, file, &found, err);
 	} else if (text) {
 		r = take_text(&launch->arena, slice_of(text), &found, err);
 		if (r < 0)
 			error_wrap(err, "RELEASE_COOKIE");
+		environ_set(KEEP_VARIABLE, "1");
+	} else if (handed_over) {
+		found = handed_over;
+		environ_set(KEEP_VARIABLE, "1");
 	} else {
 		r = bundle_cookie(launch, &found, err);
 		if (r == 0 && !found && make_home)
@@ -190,20 +224,25 @@ int cookie_resolve(struct launch *launch, bool make_home, const char **cookie, s
 	return r;
 }
 
-int cookie_to_fd(const char *cookie, int *out, struct error *err)
+int text_to_fd(const char *name, const char *text, int *out, struct error *err)
 {
-	SCOPE_FD int fd = memfd_create("cookie", 0);
+	SCOPE_FD int fd = memfd_create(name, 0);
 	int r;
 
 	if (fd < 0)
-		return error_system(err, errno, "cannot hand the cookie over: memfd_create");
+		return error_system(err, errno, "cannot hand the %s over: memfd_create", name);
 	/* readable by this user alone, should a process look at it through /proc */
 	fchmod(fd, 0400);
-	r = fs_write_all(fd, cookie, strlen(cookie), err);
+	r = fs_write_all(fd, text, strlen(text), err);
 	if (r < 0)
-		return error_wrap(err, "cannot hand the cookie over");
+		return error_wrap(err, "cannot hand the %s over", name);
 	if (lseek(fd, 0, SEEK_SET) != 0)
-		return error_system(err, errno, "cannot hand the cookie over: lseek");
+		return error_system(err, errno, "cannot hand the %s over: lseek", name);
 	*out = TAKE_FD(fd);
 	return 0;
+}
+
+int cookie_to_fd(const char *cookie, int *out, struct error *err)
+{
+	return text_to_fd("cookie", cookie, out, err);
 }

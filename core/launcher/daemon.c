@@ -54,7 +54,11 @@ static void on_interrupt(int signal_number)
 
 const char *daemon_log_path(struct launch *launch)
 {
-	return arena_printf(&launch->arena, "%s/log/%s.log", environ_get("RELEASE_TMP"), environ_get("RELEASE_NAME"));
+	const char *node = environ_get("RELEASE_NODE");
+
+	/* several nodes of one bundle bear different names: each has its own */
+	return arena_printf(&launch->arena, "%s/log/%.*s.log", environ_get("RELEASE_TMP"), (int)strcspn(node, "@"),
+			    node);
 }
 
 struct slice daemon_tail(struct slice text, size_t lines)
@@ -280,6 +284,7 @@ int command_daemon(struct launch *launch)
 		return report("cannot make a pipe: %s", strerror(errno));
 	if (start_line(launch, false, ready[1], &line, &err) < 0)
 		return report_error(&err);
+	environ_set("KVREL_LOG_FILE", boot.log_path); /* the node rotates it */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	catch_signals(&mask);
 	first = fork();

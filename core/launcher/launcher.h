@@ -151,6 +151,7 @@ int cookie_resolve(struct launch *launch, bool make_home, const char **cookie, s
 bool cookie_mode_is_safe(uid_t owner, mode_t mode, uid_t uid, bool credential);
 /* A descriptor that survives exec and holds the cookie. */
 int cookie_to_fd(const char *cookie, int *fd, struct error *err);
+int text_to_fd(const char *name, const char *text, int *fd, struct error *err);
 
 /* ---- runtime.c: becoming kvnode
  * ---------------------------------------------------------------------------------------- */
@@ -212,6 +213,17 @@ int command_restart(struct launch *launch);
 int command_ping(struct launch *launch);
 int command_pid(struct launch *launch);
 int command_status(struct launch *launch);
+
+enum control_type;
+/* Whether the node of RELEASE_NODE runs on this host, without a word. */
+bool client_find(struct launch *launch, pid_t *pid);
+/* Sends one request and prints the answer. 0, or the exit code after a report. */
+int client_ask(struct launch *launch, enum control_type type, struct slice payload);
+
+/* ---- config.c ------------------------------------------------------------------------------------------------------
+ */
+
+int command_config(struct launch *launch);
 
 /* ---- show.c
  * ------------------------------------------------------------------------------------------------------------------ */

@@ -115,21 +115,28 @@ int script_parse(struct arena *arena, const char *const *args, size_t arg_count,
 
 static int run_script(struct launch *launch, const struct script *script)
 {
-	size_t room = script->arg_count + 5, count = 0;
+	size_t room = script->arg_count + 8, count = 0;
 	const char **args = arena_array(&launch->arena, room, sizeof(*args));
 	struct runtime_line line;
+	struct error err;
+	int fd;
 
-	if (strlen(script->text) > ARGUMENT_MAX)
-		return report("%s is longer than the %d bytes that a command line can hold: load the rest of it with "
-			      "dofile()",
-			      script->chunk, ARGUMENT_MAX);
 	args[count++] = "eval";
 	if (script->json)
 		args[count++] = "--json";
 	args[count++] = "--chunk";
 	args[count++] = script->chunk;
-	/* a text that begins with '-' must not look like an option */
-	args[count++] = script->text[0] == '-' ? arena_printf(&launch->arena, " %s", script->text) : script->text;
+	if (strlen(script->text) > ARGUMENT_MAX) {
+		if (text_to_fd("script", script->text, &fd, &err) < 0)
+			return report_error(&err);
+		args[count++] = "--text-fd";
+		args[count++] = arena_printf(&launch->arena, "%d", fd);
+		args[count++] = "--"; /* of the arguments: the first may look like an option */
+	} else {
+		/* a text that begins with '-' must not look like an option */
+		args[count++] =
+			script->text[0] == '-' ? arena_printf(&launch->arena, " %s", script->text) : script->text;
+	}
 	args = memcpy(arena_array(&launch->arena, room + script->arg_count, sizeof(*args)), args,
 		      count * sizeof(*args));
 	memcpy(args + count, script->args, script->arg_count * sizeof(*args));

@@ -10,6 +10,7 @@
 struct command_options {
 	int ready_fd;  /* -1: none */
 	int cookie_fd; /* -1: none */
+	int text_fd;   /* eval: the text, which stands on the command line otherwise; -1: none */
 	bool console;
 	bool json;
 	const char *chunk;       /* NULL: "(eval)" */

@@ -10,9 +10,12 @@
 #include "node/signals.h"
 #include "script/script.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
+
+enum { TEXT_MAX_BYTES = 2 << 20, TEXT_BLOCK_BYTES = 64 * 1024 };
 
 static struct script *running; /* for the signal handler */
 
@@ -35,8 +38,31 @@ static void on_output(void *context, enum evaluate_stream stream, struct slice t
 		write_failed = true;
 }
 
+/* A text that is too long for a command line comes by a descriptor. */
+static int read_text(int fd, struct buf *text, struct error *err)
+{
+	SCOPE_FD int owned = fd;
+	buf_init(text, TEXT_MAX_BYTES);
+	for (;;) {
+		char *to = buf_reserve(text, TEXT_BLOCK_BYTES);
+		ssize_t got = to != NULL ? read(owned, to, TEXT_BLOCK_BYTES) : 0;
+		if (to == NULL)
+			return error_set(err, ERROR_LIMIT, "the text is longer than %d bytes", TEXT_MAX_BYTES);
+		if (got < 0 && errno != EINTR)
+			return error_system(err, errno, "cannot read the text from file descriptor %d", owned);
+		if (got == 0)
+			return 0;
+		text->size += got > 0 ? (size_t)got : 0;
+	}
+}
+
 static int run_text(struct node *node, const struct command_options *options, struct error *err)
 {
+	SCOPE(buf_done) struct buf long_text = { 0 };
+	int given = options->text_fd < 0 ? 1 : 0; /* words in front of the arguments */
+	if (given == 0 && read_text(options->text_fd, &long_text, err) != 0)
+		return -(int)err->code;
+	struct slice text = given == 1 ? slice_of(options->argv[0]) : buf_slice(&long_text);
 	const char *chunk = options->chunk != NULL ? options->chunk : "(eval)";
 	struct evaluator evaluator = { .node = node, .sink = on_output, .json = options->json };
 	int rc = evaluator_init(&evaluator, 0, err);
@@ -46,8 +72,8 @@ static int run_text(struct node *node, const struct command_options *options, st
 	struct sigaction action = { .sa_handler = on_interrupt };
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
-	evaluator_set_arguments(&evaluator, chunk, options->argv + 1, (size_t)options->argc - 1);
-	int code = evaluator_run(&evaluator, slice_of(options->argv[0]), chunk);
+	evaluator_set_arguments(&evaluator, chunk, options->argv + given, (size_t)(options->argc - given));
+	int code = evaluator_run(&evaluator, text, chunk);
 	action.sa_handler = SIG_DFL;
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
@@ -79,7 +105,7 @@ int command_eval(const struct command_options *options)
 {
 	static struct node node;
 	SCOPE(report_done) struct report report = { 0 };
-	if (options->argc < 1) {
+	if (options->argc < 1 && options->text_fd < 0) {
 		fprintf(stderr, "kvnode: error: eval expects an expression as argument\n");
 		return 1;
 	}

@@ -29,7 +29,7 @@ static const struct command {
 } commands[] = {
 	{ "start", "[--console] [FLAGS]", "run the node in the foreground", command_start },
 	{ "eval", "[--json] [--chunk NAME] TEXT [ARGS]", "run Lua in a fresh node that starts nothing", command_eval },
-	{ "config", "[--json] [check | get C.KEY]", "what the next boot's configuration would be", command_config },
+	{ "config", "[--json] [check | diff | get C.KEY]", "what the next boot's configuration would be", command_config },
 	{ "remote", "", "a console on the running node", command_remote },
 	{ "--version", "", "print the version of the runtime", print_version },
 	{ "--help", "", "print this", print_help },
@@ -78,6 +78,8 @@ static int take_option(const char *const *argv, struct command_options *options,
 		return parse_fd(argv[0], argv[1], &options->ready_fd, err) == 0 ? 2 : -1;
 	if (strcmp(argv[0], "--cookie-fd") == 0)
 		return parse_fd(argv[0], argv[1], &options->cookie_fd, err) == 0 ? 2 : -1;
+	if (strcmp(argv[0], "--text-fd") == 0)
+		return parse_fd(argv[0], argv[1], &options->text_fd, err) == 0 ? 2 : -1;
 	if (strcmp(argv[0], "--chunk") == 0) {
 		if (argv[1] == NULL) {
 			error_set(err, ERROR_USAGE, "option '--chunk' needs a name");
@@ -97,9 +99,13 @@ static int take_option(const char *const *argv, struct command_options *options,
 
 static int run_command(const struct command *command, const char *const *argv)
 {
-	struct command_options options = { .ready_fd = -1, .cookie_fd = -1 };
+	struct command_options options = { .ready_fd = -1, .cookie_fd = -1, .text_fd = -1 };
 	struct error err;
 	while (argv[0] != NULL) {
+		if (options.text_fd >= 0 && strcmp(argv[0], "--") == 0) {
+			argv++;
+			break;
+		}
 		int taken = take_option(argv, &options, &err);
 		if (taken < 0)
 			return usage_error(&err);
