@@ -15,58 +15,6 @@
 
 enum { BYTES_PER_TRANSACTION = 16 << 20, RECORDS_PER_TRANSACTION = 8192 };
 
-static int item_compare(const void *a, const void *b, void *pages)
-{
-	const struct item *left = a, *right = b;
-
-	if (left->bucket != right->bucket)
-		return left->bucket < right->bucket ? -1 : 1;
-	return page_key_compare(pages, record_key(left->record), record_key(right->record));
-}
-
-static int bucket_compare(const void *a, const void *b)
-{
-	const struct bucket *left = *(struct bucket *const *)a, *right = *(struct bucket *const *)b;
-
-	return (left->id > right->id) - (left->id < right->id);
-}
-
-static bool died_here(const struct apply *apply, const struct bucket *bucket)
-{
-	return bucket_is(bucket, BUCKET_DEAD) && bucket->died < memtable_end(apply->memtable);
-}
-
-int apply_init(struct apply *apply, struct durable *store, struct memtable *memtable)
-{
-	uint32_t count = atomic_load(&memtable->entry_count);
-
-	*apply = (struct apply){ .store = store, .memtable = memtable, .state = store->pages.state };
-	apply->items = malloc(((size_t)count + 1) * sizeof(*apply->items));
-	if (apply->items == NULL)
-		return ENOMEM;
-	for (uint32_t i = 0; i < count; i++) {
-		const struct entry *entry = &memtable->entries[i];
-
-		if (died_here(apply, entry->bucket))
-			continue;
-		apply->items[apply->count++] = (struct item){ .bucket = entry->bucket->id,
-							      .record = atomic_load(&entry->record),
-							      .node = entry->bucket,
-							      .existed = entry->existed };
-		apply->directory_count += entry->bucket->id == 0;
-	}
-	qsort_r(apply->items, apply->count, sizeof(*apply->items), item_compare, &store->pages);
-	if (memtable->made.count > 0)
-		qsort(memtable->made.items, memtable->made.count, sizeof(struct bucket *), bucket_compare);
-	return 0;
-}
-
-void apply_done(struct apply *apply)
-{
-	free(apply->items);
-	free(apply->undo);
-}
-
 /* ---- what a transaction changed in memory, should it fail --------------------------------------------------- */
 
 static int touch(struct apply *apply, struct bucket *bucket)

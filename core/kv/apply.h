@@ -9,6 +9,7 @@
 
 struct item {
 	uint64_t bucket;
+	uint64_t order; /* the bytes in which keys of this bucket begin to differ, as a number */
 	const struct record *record;
 	struct bucket *node;
 	bool existed;

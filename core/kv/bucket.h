@@ -38,6 +38,11 @@ struct bucket {
 		int64_t count;
 		uint64_t touched; /* the transaction that has its undo record */
 	} stored;
+	struct { /* what keys to be applied begin with; the applying thread's */
+		uint64_t memtable;
+		const char *key;
+		size_t size;
+	} common;
 	uint32_t name_size;
 	char name[];
 };

@@ -202,7 +202,7 @@ static int open_folder(struct pages *pages, const char *dir, uint64_t map_size, 
 
 static int move_into_place(const char *making, const char *dir, struct kv_error *err)
 {
-	char from[4200], to[4200];
+	char from[4300], to[4300];
 	int fd, code = 0;
 
 	snprintf(from, sizeof(from), "%s/data.mdb", making);
