@@ -20,7 +20,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { PIPELINE_MAX = 64 };
+enum { PIPELINE_MAX = 64, BATCH = 64 /* as many calls as the node prefetches together */ };
 
 struct client;
 struct request {
@@ -108,7 +108,7 @@ static void prepare(struct client *client, uint32_t worker, uint64_t *random)
 static void *work(void *argument)
 {
 	uint32_t worker = (uint32_t)(uintptr_t)argument;
-	unsigned count = options.clients / options.workers;
+	unsigned count = options.clients / options.workers, per_batch = BATCH / pipeline;
 	struct client *clients = calloc(count, sizeof(*clients));
 	struct client **ready = calloc(count, sizeof(struct client *));
 	uint64_t random = 88172645463325252u + worker, done = 0;
@@ -123,11 +123,15 @@ static void *work(void *argument)
 			usleep(10);
 			continue;
 		}
-		for (unsigned i = 0; i < ready_count; i++)
-			prepare(ready[i], worker, &random);
-		for (unsigned i = 0; i < ready_count; i++)
-			for (unsigned j = 0; j < pipeline; j++)
-				op->run(&kv, &ready[i]->requests[j].call);
+		for (unsigned i = 0; i < ready_count; i += per_batch) {
+			unsigned end = i + per_batch < ready_count ? i + per_batch : ready_count;
+
+			for (unsigned j = i; j < end; j++)
+				prepare(ready[j], worker, &random);
+			for (unsigned j = i; j < end; j++)
+				for (unsigned k = 0; k < pipeline; k++)
+					op->run(&kv, &ready[j]->requests[k].call);
+		}
 		kv.engine->type->batch_end(kv.engine, worker);
 		done += ready_count * pipeline;
 	}
