@@ -11,6 +11,7 @@
 #include "node/supervise.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 _Static_assert((int)KVREL_DEBUG == LOG_LEVEL_DEBUG && (int)KVREL_FAILURE == LOG_LEVEL_ERROR &&
@@ -198,6 +199,9 @@ static int api_listen(struct kvrel_node *view, const struct kvrel_protocol *prot
 		api_fail(view, "%s", err.message);
 		return -1;
 	}
+	if (view->component->listeners < COMPONENT_ADDRESSES)
+		snprintf(view->component->addresses[view->component->listeners], COMPONENT_ADDRESS_BYTES,
+			 strchr(address, ':') != NULL ? "[%s]:%u" : "%s:%u", address, (unsigned)bound);
 	view->component->listeners++;
 	return bound;
 }

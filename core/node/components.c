@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PROVIDER_MAX = 64 };
+enum { PROVIDER_MAX = 64, CLOSE_MS = 2000 };
 
 static const char *const state_names[] = {
 	"defined", "loaded", "starting", "started", "stopping", "stopped", "failed"
@@ -30,7 +30,7 @@ __attribute__((unused)) static const unsigned allowed_moves[] = {
 	[COMPONENT_LOADED] = TO(STARTING),
 	[COMPONENT_STARTING] = TO(STARTED) | TO(FAILED),
 	[COMPONENT_STARTED] = TO(STOPPING) | TO(FAILED),
-	[COMPONENT_STOPPING] = TO(STOPPED),
+	[COMPONENT_STOPPING] = TO(STOPPED) | TO(FAILED),
 	[COMPONENT_STOPPED] = TO(STARTING),
 	[COMPONENT_FAILED] = TO(STARTING) | TO(STOPPING) | TO(LOADED),
 };
@@ -251,6 +251,7 @@ int components_start(struct components *components, bool (*cancelled)(struct nod
 
 static void run_stop(struct components *components, struct component *component)
 {
+	enum component_state next = component->state == COMPONENT_FAILED ? COMPONENT_FAILED : COMPONENT_STOPPED;
 	move(components, component, COMPONENT_STOPPING);
 	pthread_mutex_lock(&components->lock);
 	while (component->calls > 0)
@@ -259,11 +260,22 @@ static void run_stop(struct components *components, struct component *component)
 	component->table->stop(component->instance);
 	component->instance = NULL;
 	component->listeners = 0;
-	move(components, component, COMPONENT_STOPPED);
+	move(components, component, next);
 	log_debug(component->sys->name, LOG_NONE, "stopped");
 }
 
-static bool requires(const struct component *component, const char *name)
+void component_give_back(struct components *components, struct component *component)
+{
+	struct node *node = component->view.node;
+	if (component->listeners > 0 && node->net != NULL &&
+	    !net_close_owner(node->net, component->sys->name, CLOSE_MS))
+		log_warn(component->sys->name, LOG_NONE,
+			 "some connections were closed before their requests were answered");
+	if (component->state == COMPONENT_STARTED || component->instance != NULL)
+		run_stop(components, component);
+}
+
+bool component_requires(const struct component *component, const char *name)
 {
 	for (size_t i = 0; i < component->sys->require_count; i++) {
 		if (strcmp(component->sys->requires[i], name) == 0)
@@ -275,19 +287,16 @@ static bool requires(const struct component *component, const char *name)
 int component_stop(struct components *components, struct component *component, struct error *err)
 {
 	const char *name = component->sys->name;
+	component->restart.pending = false;
 	if (component->state != COMPONENT_STARTED)
 		return 0;
 	for (size_t i = 0; i < components->count; i++) {
 		const struct component *other = &components->items[i];
-		if (other->state == COMPONENT_STARTED && requires(other, name))
+		if (other->state == COMPONENT_STARTED && component_requires(other, name))
 			return error_set(err, ERROR_FAILED, "component '%s' is needed by '%s'; stop that one first",
 					 name, other->sys->name);
 	}
-	if (component->listeners > 0)
-		return error_set(err, ERROR_UNSUPPORTED,
-				 "component '%s' has open listeners; stopping it without the node is not supported yet",
-				 name);
-	run_stop(components, component);
+	component_give_back(components, component);
 	return 0;
 }
 

@@ -14,6 +14,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <uv.h>
 
 struct node;
 
@@ -30,6 +31,21 @@ enum component_state {
 const char *component_state_name(enum component_state state);
 
 struct component;
+
+enum {
+	COMPONENT_ADDRESSES = 4,
+	COMPONENT_ADDRESS_BYTES = 64,
+	COMPONENT_RESTARTS_MAX = 100, /* most that --max-restarts may say */
+};
+
+struct restart_plan {
+	uv_timer_t timer;
+	bool has_timer;
+	bool pending; /* it starts again when the timer ends */
+	bool resume;  /* stopped for another one's sake: starts again after that one */
+	int64_t at_ms[COMPONENT_RESTARTS_MAX];
+	unsigned count; /* of at_ms that lie within the window */
+};
 
 /* What a component sees of the node. */
 struct kvrel_node {
@@ -48,9 +64,11 @@ struct component {
 	struct net_op *ops; /* table->op_count of them */
 	uint32_t provider;
 	unsigned listeners;
+	char addresses[COMPONENT_ADDRESSES][COMPONENT_ADDRESS_BYTES]; /* of the first of them */
 	unsigned calls; /* of consoles and start-up code, running now; components.lock */
 	unsigned restarts;
-	struct error reason; /* why it failed */
+	struct restart_plan restart; /* supervise.c's */
+	struct error reason;         /* why it failed */
 };
 
 struct components {
@@ -77,8 +95,11 @@ int component_start(struct components *components, struct component *component, 
 		    struct error *err);
 /* Refused while a running component depends on it. Not running: fine. */
 int component_stop(struct components *components, struct component *component, struct error *err);
-/* It said that it cannot go on: consoles get no further than this; stop() still follows at the node's end. */
+/* It said that it cannot go on: consoles get no further than this; component_give_back() follows. */
 void component_fail(struct components *components, struct component *component);
+/* Closes its listeners and stops it: one that runs is `stopped` then, one that has failed stays `failed`. */
+void component_give_back(struct components *components, struct component *component);
+bool component_requires(const struct component *component, const char *name);
 
 /* Between the two the component does not stop. False when it does not run. */
 bool component_enter(struct components *components, struct component *component);

@@ -9,6 +9,7 @@
 #include "base/scope.h"
 #include "base/term.h"
 #include "base/text.h"
+#include "node/components.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -23,7 +24,6 @@ enum {
 	OUTPUT_MIN_BYTES = 64 << 10,
 	LOG_MIN_BYTES = 4 << 10,
 	LOG_FILES_MAX = 1000,
-	RESTARTS_LIMIT = 1000,
 	SECONDS_LIMIT = 86400,
 };
 #define OUTPUT_LIMIT_BYTES (UINT64_C(1) << 30)
@@ -118,7 +118,7 @@ static int parse_max_restarts(struct arena *arena, struct flags *flags, const ch
 {
 	(void)arena;
 	int64_t number;
-	int rc = parse_number(value, 0, RESTARTS_LIMIT, &number, err);
+	int rc = parse_number(value, 0, COMPONENT_RESTARTS_MAX, &number, err);
 	if (rc == 0)
 		flags->max_restarts = (unsigned)number;
 	return rc;

@@ -15,6 +15,7 @@
 #include "node/deadline.h"
 #include "node/handover.h"
 #include "node/heart.h"
+#include "node/hooks.h"
 #include "node/limits.h"
 #include "node/logfile.h"
 #include "node/reload.h"
@@ -285,6 +286,8 @@ int node_boot(struct node *node, struct error *err)
 	if (rc == 0)
 		rc = lock_name(node, err);
 	if (rc == 0)
+		rc = hook_run(node, HOOK_PRE_START, err);
+	if (rc == 0)
 		rc = start_everything(node, err);
 	if (rc != 0)
 		return rc;
@@ -295,6 +298,7 @@ int node_boot(struct node *node, struct error *err)
 		 "%s is ready", node->release.node);
 	notify_ready(&node->notify);
 	heart_beat();
+	hook_try(node, HOOK_POST_START);
 	return 0;
 }
 
@@ -334,9 +338,12 @@ void node_stop(struct node *node)
 	struct error err;
 	if (node->state == NODE_NEW || node->state == NODE_STOPPED)
 		return;
+	bool served = node->state == NODE_RUNNING;
 	move(node, NODE_STOPPING);
 	if (deadline_start(node, node->flags.shutdown_timeout_ms, &err) != 0)
 		log_warn("node", LOG_NONE, "%s", err.message);
+	if (served)
+		hook_try(node, HOOK_PRE_STOP);
 	if (node->net != NULL)
 		net_stop_accepting(node->net);
 	atomic_store(&node->activity, "consoles");
@@ -350,6 +357,8 @@ void node_stop(struct node *node)
 	net_free(node->net);
 	node->net = NULL;
 	mainloop_flush(&node->main);
+	if (served)
+		hook_try(node, HOOK_POST_STOP);
 	deadline_cancel();
 	/* the file stays: who waits for its lock has it open */
 	if (node->lock_fd >= 0 && node->ending != NODE_END_FAILURE && ftruncate(node->lock_fd, 0) != 0)

@@ -33,6 +33,22 @@ static void add_int(struct arena *arena, struct value *map, const char *key, int
 	value_map_add(arena, map, slice_of(key), value_int(arena, number));
 }
 
+static struct value *listeners_tree(struct arena *arena, const struct component *component)
+{
+	struct value *list = value_list(arena);
+	for (unsigned i = 0; i < component->listeners && i < COMPONENT_ADDRESSES; i++)
+		value_list_add(arena, list, value_string(arena, slice_of(component->addresses[i])));
+	return list;
+}
+
+static struct value *boot_tree(struct arena *arena, const struct node *node)
+{
+	struct value *boot = value_map(arena);
+	add_text(arena, boot, "reason", node->boot_reason != NULL ? node->boot_reason : "start");
+	add_int(arena, boot, "time", node->boot_time_s);
+	return boot;
+}
+
 static struct value *components_tree(struct arena *arena, const struct components *components)
 {
 	struct value *list = value_list(arena);
@@ -44,10 +60,18 @@ static struct value *components_tree(struct arena *arena, const struct component
 		add_text(arena, entry, "mode", component_mode_name(component->sys->mode));
 		add_text(arena, entry, "state", component_state_name(component->state));
 		add_int(arena, entry, "restarts", component->restarts);
-		add_int(arena, entry, "listeners", component->listeners);
+		value_map_add(arena, entry, SLICE("listeners"), listeners_tree(arena, component));
+		if (component->state == COMPONENT_FAILED)
+			add_text(arena, entry, "reason", component->reason.message);
 		value_list_add(arena, list, entry);
 	}
 	return list;
+}
+
+/* one decimal */
+static double rate(const struct node *node)
+{
+	return (double)(int64_t)(tick_rate(&node->tick) * 10 + 0.5) / 10;
 }
 
 static struct value *status_tree(struct arena *arena, const struct node *node)
@@ -63,12 +87,14 @@ static struct value *status_tree(struct arena *arena, const struct node *node)
 	add_text(arena, tree, "state", node_state_name(node->state));
 	add_int(arena, tree, "pid", getpid());
 	add_int(arena, tree, "uptime_ms", node_now_ms() - node->started_ms);
+	value_map_add(arena, tree, SLICE("boot"), boot_tree(arena, node));
 	value_map_add(arena, tree, SLICE("components"), components_tree(arena, &node->components));
 	add_int(arena, tree, "workers", node->flags.workers);
 	add_int(arena, tree, "connections", (int64_t)stats.connections);
 	add_int(arena, tree, "accepted", (int64_t)stats.accepted);
 	add_int(arena, tree, "refused", (int64_t)stats.refused);
 	add_int(arena, tree, "requests", (int64_t)stats.requests);
+	value_map_add(arena, tree, SLICE("requests_per_second"), value_float(arena, rate(node)));
 	add_int(arena, tree, "bytes_in", (int64_t)stats.bytes_in);
 	add_int(arena, tree, "bytes_out", (int64_t)stats.bytes_out);
 	add_int(arena, tree, "memory_bytes", resident_bytes());
@@ -83,6 +109,10 @@ static void write_components(struct buf *out, const struct components *component
 		buf_printf(out, "%-12s %s %s, %s, %s", i == 0 ? "components" : "", component->sys->name,
 			   component->sys->version, component_mode_name(component->sys->mode),
 			   component_state_name(component->state));
+		for (unsigned j = 0; j < component->listeners && j < COMPONENT_ADDRESSES; j++)
+			buf_printf(out, "%s%s", j == 0 ? ", listens on " : " ", component->addresses[j]);
+		if (component->restarts > 0)
+			buf_printf(out, ", restarted %u times", component->restarts);
 		if (component->state == COMPONENT_FAILED)
 			buf_printf(out, ": %s", component->reason.message);
 		buf_append_char(out, '\n');
@@ -102,11 +132,12 @@ static void write_text(const struct node *node, struct buf *out)
 	buf_printf(out, "%-12s %s, process %d\n", "state", node_state_name(node->state), (int)getpid());
 	buf_printf(out, "%-12s %lldd %02lld:%02lld:%02lld\n", "uptime", (long long)seconds / 86400,
 		   (long long)seconds / 3600 % 24, (long long)seconds / 60 % 60, (long long)seconds % 60);
+	buf_printf(out, "%-12s %s\n", "boot", node->boot_reason != NULL ? node->boot_reason : "start");
 	write_components(out, &node->components);
 	buf_printf(out, "%-12s %llu open, %llu accepted, %llu refused, %u workers\n", "connections",
 		   (unsigned long long)stats.connections, (unsigned long long)stats.accepted,
 		   (unsigned long long)stats.refused, node->flags.workers);
-	buf_printf(out, "%-12s %llu\n", "requests", (unsigned long long)stats.requests);
+	buf_printf(out, "%-12s %llu, %.1f a second\n", "requests", (unsigned long long)stats.requests, rate(node));
 	if (memory >= 0)
 		buf_printf(out, "%-12s %.1f MB resident\n", "memory", (double)memory / 1e6);
 }

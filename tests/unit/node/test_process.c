@@ -210,8 +210,20 @@ Test(process, ends_at_once_at_the_second_signal)
 	cr_assert_not_null(strstr(output, "second signal"), "%s", output);
 }
 
-Test(process, ends_with_1_when_a_permanent_component_fails)
+Test(process, starts_a_component_that_failed_again)
 {
+	boot();
+	cr_assert_not_null(strstr(rpc("echo.die()"), "="));
+	for (int i = 0; i < 500 && strstr(rpc("return echo.say('again')"), "again") == NULL; i++)
+		usleep(10000);
+	cr_assert_not_null(strstr(rpc("return echo.say('again')"), "again"));
+	cr_assert_eq(stop(SIGTERM), 0);
+	cr_assert_not_null(strstr(output, "restarted"), "%s", output);
+}
+
+Test(process, ends_with_1_when_a_permanent_component_fails_too_often)
+{
+	t_bundle_write(&bundle, "releases/0.0.1/vm.args", "--max-restarts 0\n");
 	boot();
 	cr_assert_not_null(strstr(rpc("echo.die()"), "="));
 	cr_assert_eq(t_process_wait(&bundle, &node, &output), 1);
