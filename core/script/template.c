@@ -264,8 +264,12 @@ static int render(struct template *template, struct error *err)
 		return error_wrap(err, "%s", template->name);
 	rc = script_run_chunk(script, &chunk, &results, err);
 	script_free(script);
-	if (rc < 0 && err && err->code == ERROR_FAILED)
+	if (rc < 0 && err && err->code == ERROR_FAILED) {
 		err->code = ERROR_INVALID;
+		/* Lua gives no position where its own stack ends */
+		if (strncmp(err->message, template->name, strlen(template->name)) != 0)
+			error_wrap(err, "%s", template->name);
+	}
 	if (rc == 0 && template->out->failed)
 		return error_set(err, ERROR_NO_MEMORY, "%s: no memory for what it renders to", template->name);
 	return rc == -(int)ERROR_FAILED ? -(int)ERROR_INVALID : rc;
