@@ -13,10 +13,15 @@
  * STATUS   → OUT (JSON), DONE
  * STOP     → DONE 0 when the stop has begun; the connection stays open until the process ends
  * RESTART  → DONE 0 when the new node is ready, DONE 1 with the reason when nothing was changed
+ * CONFIG   payload: NUL-separated: "show", "get" or "diff", then "text" or "json", then the name of the setting or
+ *          (diff) the next boot's settings as JSON → OUT, DONE
  * RPC      payload: NUL-separated: flags ("", "json"), chunk name, Lua text, then arguments for `arg`.
  *          → OUT/ERR while it runs, DONE. INTERRUPT or a closed connection ends the running expression.
- * CONSOLE  → PROMPT; then client sends LINE (one line of text without newline) for each PROMPT (payload: the prompt) …
- *          until it closes. INTERRUPT ends the running expression.
+ * CONSOLE  payload: "terminal" or nothing (a script without one). → PROMPT; then client sends LINE (one line of text
+ *          without newline) for each PROMPT (payload: the prompt) … until it closes its sending end; DONE then says
+ *          whether an expression failed. INTERRUPT ends the running expression. COMPLETE (payload: the line up to the
+ *          cursor) while a prompt waits → COMPLETIONS: NUL-separated: how many of its last bytes are to be replaced,
+ *          in decimal, then what may stand for them.
  */
 #ifndef BASE_CONTROL_H
 #define BASE_CONTROL_H
@@ -34,11 +39,14 @@ enum control_type {
 	CONTROL_RESTART = 'r',
 	CONTROL_RPC = 'e',
 	CONTROL_CONSOLE = 'c',
+	CONTROL_CONFIG = 'g',
 	CONTROL_LINE = 'l',
+	CONTROL_COMPLETE = 't',
 	CONTROL_INTERRUPT = 'i',
 	CONTROL_OUT = 'O',
 	CONTROL_ERR = 'E',
 	CONTROL_PROMPT = 'P',
+	CONTROL_COMPLETIONS = 'T',
 	CONTROL_DONE = 'D',
 };
 

@@ -231,6 +231,26 @@ static int ask_node(struct launch *launch, enum control_type type, struct slice 
 	return code ? code : ask(&session, type, payload, timeout_ms, &text);
 }
 
+bool client_find(struct launch *launch, pid_t *pid)
+{
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+	bool found;
+	int fd;
+
+	if (connect_node(launch, environ_get("RELEASE_NODE"), &fd, NULL) < 0)
+		return false;
+	found = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0;
+	close(fd);
+	*pid = peer.pid;
+	return found;
+}
+
+int client_ask(struct launch *launch, enum control_type type, struct slice payload)
+{
+	return ask_node(launch, type, payload, ANSWER_MS);
+}
+
 /* ---- the commands ---- */
 
 int command_ping(struct launch *launch)

@@ -229,6 +229,7 @@ int command_config(struct launch *launch);
  * ------------------------------------------------------------------------------------------------------------------ */
 
 int command_version(struct launch *launch);
+int command_verify(struct launch *launch);
 int command_env(struct launch *launch);
 
 /* ---- install.c: the systemd unit ----------------------------------------------------------------------------------

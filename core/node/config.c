@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
+ * The layers, and the check of what they come to.
+ *
  * Settings of a component are an array sorted by key, so that a big configuration costs a binary search a key. Layers
  * are laid over each other first and checked once at the end: a value that a later layer replaces is never complained
  * about, and maps are checked as merged.
@@ -8,6 +10,7 @@
 
 #include "base/scope.h"
 #include "base/term.h"
+#include "node/providers.h"
 #include "node/runtime_config.h"
 #include "node/schema.h"
 
@@ -40,7 +43,7 @@ struct setting *config_setting(const struct config *config, const char *componen
 	return found == NULL ? NULL : find_setting(found, key);
 }
 
-static const char *path_variable(void *context, const char *name)
+const char *config_variable(void *context, const char *name)
 {
 	const struct release *release = context;
 	const struct {
@@ -154,9 +157,11 @@ static void apply_sys(struct config *config, const struct sys *sys, struct repor
 
 /* ---- checking ---- */
 
-static struct schema_context schema_context(const struct config *config, struct arena *arena)
+struct schema_context config_schema_context(const struct config *config, struct arena *arena)
 {
-	return (struct schema_context){ .arena = arena, .variable = path_variable, .context = (void *)config->release };
+	return (struct schema_context){ .arena = arena,
+					.variable = config_variable,
+					.context = (void *)config->release };
 }
 
 static void check_setting(const struct config *config, const struct config_component *component,
@@ -168,7 +173,7 @@ static void check_setting(const struct config *config, const struct config_compo
 				     setting->key);
 		return;
 	}
-	struct schema_context context = schema_context(config, config->arena);
+	struct schema_context context = config_schema_context(config, config->arena);
 	struct error err;
 	struct value *normal;
 	if (schema_check(&context, setting->schema, setting->value, &normal, &err) != 0)
@@ -186,20 +191,24 @@ static void check_all(const struct config *config, struct report *report)
 	}
 }
 
-static int apply_runtime(struct config *config, const struct release *release, const struct sys *sys,
-			 struct report *report, struct error *err)
+/* ---- all of it ---- */
+
+/* Providers, then runtime.lua; a failure of one does not keep the others from telling theirs. */
+static int collect(struct arena *arena, const struct release *release, const struct sys *sys, struct report *report,
+		   struct config_layers *layers, struct error *err)
 {
+	struct provider_run run = {
+		.arena = arena, .release = release, .sys = sys, .report = report, .layers = layers
+	};
+	providers_run(&run);
 	if (sys->runtime_config == NULL)
 		return 0;
-	struct runtime_layer *layer = NULL;
 	struct error why;
-	int rc = runtime_config_run(config->arena, release, sys, &layer, &why);
+	int rc = runtime_config_run(arena, release, sys, sys->runtime_config, sys->runtime_shown, layers, &why);
 	if (rc == -ERROR_INVALID)
 		report_line(report, why.message);
 	else if (rc != 0)
 		return error_set(err, why.code, "%s", why.message);
-	for (; layer != NULL; layer = layer->next)
-		apply_layer(config, sys, report, layer->component, layer->settings, &layer->origin);
 	return 0;
 }
 
@@ -207,13 +216,16 @@ int config_load(struct arena *arena, const struct release *release, const struct
 		struct config *out, struct error *err)
 {
 	struct config config = { .arena = arena, .release = release, .count = sys->component_count };
+	struct config_layers layers = { 0 };
 	config.components = arena_array(arena, sys->component_count + 1, sizeof(*config.components));
 	for (size_t i = 0; i < sys->component_count; i++)
 		declare(arena, &sys->components[i], &config.components[i]);
 	apply_sys(&config, sys, report);
-	int rc = apply_runtime(&config, release, sys, report, err);
+	int rc = collect(arena, release, sys, report, &layers, err);
 	if (rc != 0)
 		return rc;
+	for (const struct config_layer *layer = layers.first; layer != NULL; layer = layer->next)
+		apply_layer(&config, sys, report, layer->component, layer->settings, &layer->origin);
 	check_all(&config, report);
 	if (report->errors > 0)
 		return report_to_error(report, err);
@@ -228,105 +240,4 @@ void config_done(struct config *config)
 			arena_done(&config->components[i].settings[j].own);
 	}
 	*config = (struct config){ 0 };
-}
-
-/* ---- changes at run time ---- */
-
-/* A deep copy: what a console gives lives in the console's arena. */
-struct value *config_copy_value(struct arena *arena, const struct value *from)
-{
-	struct value *copy = ARENA_NEW(arena, struct value);
-	*copy = *from;
-	if (from->origin.file != NULL)
-		copy->origin.file = arena_string(arena, from->origin.file);
-	copy->text = (struct slice){ 0 };
-	if (from->type == VALUE_STRING)
-		copy->string.data = arena_copy(arena, from->string);
-	if (from->type == VALUE_LIST) {
-		copy->list.items = arena_array(arena, from->list.count + 1, sizeof(*copy->list.items));
-		for (size_t i = 0; i < from->list.count; i++)
-			copy->list.items[i] = config_copy_value(arena, from->list.items[i]);
-	}
-	if (from->type == VALUE_MAP) {
-		copy->map.members = arena_array(arena, from->map.count + 1, sizeof(*copy->map.members));
-		for (size_t i = 0; i < from->map.count; i++) {
-			const struct member *member = &from->map.members[i];
-			copy->map.members[i] = (struct member){
-				.key = { arena_copy(arena, member->key), member->key.size },
-				.value = config_copy_value(arena, member->value),
-			};
-		}
-	}
-	return copy;
-}
-
-int config_set(struct config *config, const char *component, const char *key, const struct value *given,
-	       struct config_change *change, struct error *err)
-{
-	const struct config_component *found = config_component(config, component);
-	if (found == NULL)
-		return error_set(err, ERROR_NOT_FOUND, "unknown component '%s'", component);
-	struct setting *setting = find_setting(found, key);
-	if (setting == NULL)
-		return error_set(err, ERROR_NOT_FOUND, "unknown key '%s' of component '%s'", key, component);
-	struct arena own = { 0 };
-	struct value *copy = config_copy_value(&own, given);
-	struct schema_context context = schema_context(config, &own);
-	struct value *normal = NULL;
-	int rc = schema_check(&context, setting->schema, copy, &normal, err);
-	if (rc != 0) {
-		arena_done(&own);
-		return error_wrap(err, "%s.%s", component, key);
-	}
-	*change = (struct config_change){ setting, setting->value, setting->own, setting->is_default };
-	setting->value = normal;
-	setting->own = own;
-	setting->is_default = false;
-	return 0;
-}
-
-void config_settle(struct config_change *change)
-{
-	arena_done(&change->old_arena);
-}
-
-void config_undo(struct config_change *change)
-{
-	arena_done(&change->setting->own);
-	change->setting->value = change->old_value;
-	change->setting->own = change->old_arena;
-	change->setting->is_default = change->old_default;
-}
-
-/* ---- showing ---- */
-
-static struct value *describe_setting(struct arena *arena, const struct setting *setting)
-{
-	char position[512];
-	struct value *entry = value_map(arena);
-	struct value *shown = setting->value;
-	if (shown == NULL)
-		shown = value_null(arena);
-	else if (schema_is_secret(setting->schema))
-		shown = value_string(arena, SLICE(CONFIG_MASK));
-	value_map_add(arena, entry, SLICE("value"), shown);
-	const struct origin *origin = setting->value != NULL ? &setting->value->origin : &setting->schema->origin;
-	const char *text = origin->file != NULL ? origin_text(origin, position, sizeof(position)) : "unknown";
-	value_map_add(arena, entry, SLICE("origin"), value_string(arena, slice_of(text)));
-	value_map_add(arena, entry, SLICE("default"), value_bool(arena, setting->is_default));
-	return entry;
-}
-
-struct value *config_describe(const struct config *config, struct arena *arena)
-{
-	struct value *all = value_map(arena);
-	for (size_t i = 0; i < config->count; i++) {
-		const struct config_component *component = &config->components[i];
-		struct value *map = value_map(arena);
-		for (size_t j = 0; j < component->count; j++)
-			value_map_add(arena, map, slice_of(component->settings[j].key),
-				      describe_setting(arena, &component->settings[j]));
-		value_map_add(arena, all, slice_of(component->name), map);
-	}
-	return all;
 }

@@ -7,6 +7,7 @@
  *	control_server.c   the listener, and the end of everything
  *	control_client.c   one connection: frames in, frames out
  *	control_request.c  what a frame asks for
+ *	control_config.c   questions about the configuration
  */
 #ifndef NODE_CONTROL_INTERNAL_H
 #define NODE_CONTROL_INTERNAL_H
@@ -57,5 +58,8 @@ void client_free_later(struct client *client);
 /* control_request.c */
 void client_on_request(struct client *client, enum control_type type, struct slice payload);
 void client_on_session_frame(struct client *client, enum control_type type, struct slice payload);
+
+/* control_config.c */
+void client_on_config(struct client *client, struct slice payload);
 
 #endif

@@ -136,6 +136,7 @@ void client_on_request(struct client *client, enum control_type type, struct sli
 		return;
 	case CONTROL_INTERRUPT: /* it came after the end of what it meant */
 	case CONTROL_LINE:
+	case CONTROL_COMPLETE:
 		return;
 	default:
 		client_close(client);
@@ -146,6 +147,8 @@ void client_on_session_frame(struct client *client, enum control_type type, stru
 {
 	if (type == CONTROL_INTERRUPT)
 		session_interrupt(client->session);
+	else if (type == CONTROL_COMPLETE)
+		session_complete(client->session, payload);
 	else if (memchr(payload.data, '\n', payload.size) != NULL || !session_line(client->session, payload))
 		client_close(client);
 }

@@ -27,8 +27,7 @@ struct run {
 	struct arena *arena;
 	const char *root;
 	const char *shown;
-	struct runtime_layer *first;
-	struct runtime_layer **tail;
+	struct config_layers *layers;
 };
 
 static const char run_key; /* its address is the registry key of the struct run */
@@ -48,16 +47,6 @@ static int raise(lua_State *lua, const struct error *err)
 	return luaL_error(lua, "%s", err->message);
 }
 
-static void stamp(struct value *value, const struct origin *origin)
-{
-	if (value->origin.file == NULL)
-		value->origin = *origin;
-	for (size_t i = 0; value->type == VALUE_LIST && i < value->list.count; i++)
-		stamp(value->list.items[i], origin);
-	for (size_t i = 0; value->type == VALUE_MAP && i < value->map.count; i++)
-		stamp(value->map.members[i].value, origin);
-}
-
 static int lua_config(lua_State *lua)
 {
 	struct run *run = run_of(lua);
@@ -69,16 +58,12 @@ static int lua_config(lua_State *lua)
 		return raise(lua, &err);
 	if (settings->type == VALUE_LIST)
 		return luaL_argerror(lua, 2, "expected a table of settings by name, got a list");
-	struct runtime_layer *layer = ARENA_NEW(run->arena, struct runtime_layer);
-	layer->component = arena_string(run->arena, component);
-	layer->settings = settings;
-	layer->origin.file = run->shown;
+	struct origin origin = { .file = run->shown };
 	lua_Debug debug;
 	if (lua_getstack(lua, 1, &debug) != 0 && lua_getinfo(lua, "l", &debug) != 0 && debug.currentline > 0)
-		layer->origin.line = (uint32_t)debug.currentline;
-	stamp(settings, &layer->origin);
-	*run->tail = layer;
-	run->tail = &layer->next;
+		origin.line = (uint32_t)debug.currentline;
+	config_stamp(settings, &origin, true);
+	config_layers_add(run->arena, run->layers, arena_string(run->arena, component), settings, &origin);
 	return 0;
 }
 
@@ -221,11 +206,11 @@ static void print_to_stderr(void *context, struct slice text)
 	(void)fs_write_all(STDERR_FILENO, text.data, text.size, NULL);
 }
 
-static int run_text(struct run *run, struct slice text, const struct release *release, const struct sys *sys,
-		    struct error *err)
+static int run_text(struct run *run, struct slice text, const char *path, const struct release *release,
+		    const struct sys *sys, struct error *err)
 {
 	const struct script_options options = {
-		.package_path = arena_printf(run->arena, "%s/?.lua", path_dir(run->arena, sys->runtime_config)),
+		.package_path = arena_printf(run->arena, "%s/?.lua", path_dir(run->arena, path)),
 	};
 	struct script *script = script_new(&options, err);
 	if (script == NULL)
@@ -238,18 +223,16 @@ static int run_text(struct run *run, struct slice text, const struct release *re
 	return rc;
 }
 
-int runtime_config_run(struct arena *arena, const struct release *release, const struct sys *sys,
-		       struct runtime_layer **out, struct error *err)
+int runtime_config_run(struct arena *arena, const struct release *release, const struct sys *sys, const char *path,
+		       const char *shown, struct config_layers *layers, struct error *err)
 {
 	SCOPE(buf_done) struct buf text = { 0 };
-	int rc = fs_read(sys->runtime_config, RUNTIME_FILE_MAX_BYTES, &text, err);
+	int rc = fs_read(path, RUNTIME_FILE_MAX_BYTES, &text, err);
 	if (rc != 0)
 		return rc;
-	struct run run = { .arena = arena, .root = release->root, .shown = sys->runtime_shown };
-	run.tail = &run.first;
+	struct run run = { .arena = arena, .root = release->root, .shown = shown, .layers = layers };
 	struct error why;
-	if (run_text(&run, buf_slice(&text), release, sys, &why) != 0)
+	if (run_text(&run, buf_slice(&text), path, release, sys, &why) != 0)
 		return error_set(err, ERROR_INVALID, "%s", why.message);
-	*out = run.first;
 	return 0;
 }

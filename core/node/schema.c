@@ -183,8 +183,7 @@ static int check_size(const struct schema_context *context, const struct value *
 	return rc;
 }
 
-/* ${RELEASE_ROOT} and the like; "$" elsewhere stands for itself. */
-static int expand(const struct schema_context *context, struct slice text, struct buf *out, struct error *err)
+int schema_expand(const struct schema_context *context, struct slice text, struct buf *out, struct error *err)
 {
 	while (text.size > 0) {
 		if (!slice_starts(text, SLICE("${"))) {
@@ -221,7 +220,7 @@ static int check_path(const struct schema_context *context, const struct value *
 		return 0;
 	}
 	SCOPE(buf_done) struct buf text = { 0 };
-	int rc = expand(context, given->string, &text, err);
+	int rc = schema_expand(context, given->string, &text, err);
 	if (rc != 0)
 		return rc;
 	*out = value_string(context->arena, buf_slice(&text));

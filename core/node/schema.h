@@ -20,6 +20,8 @@ struct schema_context {
 /* The message has no position: "expected port (0–65535), got string "abc"". A secret's value is never in it. */
 int schema_check(const struct schema_context *context, const struct value *schema, struct value *given,
 		 struct value **out, struct error *err);
+/* Appends `text` with the values of ${RELEASE_ROOT} and the like; "$" elsewhere stands for itself. */
+int schema_expand(const struct schema_context *context, struct slice text, struct buf *out, struct error *err);
 bool schema_is_secret(const struct value *schema);
 bool schema_is_live(const struct value *schema);
 bool schema_is_required(const struct value *schema);

@@ -127,8 +127,7 @@ static int read_components(struct arena *arena, const struct release *release, c
 	return check_order(sys, err);
 }
 
-/* "releases.yaml:9:7" → file, line, column; anything else is a file. */
-static struct origin parse_origin(struct arena *arena, const char *text)
+struct origin sys_origin(struct arena *arena, const char *text)
 {
 	struct origin origin = { 0 };
 	char *file = arena_string(arena, text);
@@ -192,7 +191,7 @@ static void apply_origins(struct arena *arena, const struct value *config, const
 			value = value_path(settings, arena_copy(arena, key));
 		const char *text = value_text(member->value, NULL);
 		if (value != NULL && text != NULL)
-			set_origin(value, parse_origin(arena, text));
+			set_origin(value, sys_origin(arena, text));
 	}
 }
 
@@ -205,8 +204,8 @@ static int check_head(const struct value *yaml, struct error *err)
 		return error_set(err, ERROR_UNSUPPORTED, "sys.yaml has format %lld, this runtime reads format %d",
 				 (long long)format->integer, SYS_FORMAT);
 	const struct value *providers = value_get(yaml, "config_providers");
-	if (providers != NULL && providers->type == VALUE_LIST && providers->list.count > 0)
-		return error_set(err, ERROR_UNSUPPORTED, "'config_providers' is not supported yet");
+	if (providers != NULL && providers->type != VALUE_LIST)
+		return wrong(err, providers, "'config_providers' must be a list");
 	return 0;
 }
 
@@ -233,6 +232,7 @@ int sys_load(struct arena *arena, const struct release *release, struct sys *out
 		.release_name = value_text(value_path(yaml, "release.name"), release->name),
 		.release_version = value_text(value_path(yaml, "release.version"), release->version),
 		.config = value_get(yaml, "config"),
+		.providers = value_get(yaml, "config_providers"),
 	};
 	read_runtime_config(arena, release, yaml, &sys);
 	rc = read_strings(arena, value_get(yaml, "project_components"), &sys.project_components,

@@ -33,11 +33,14 @@ struct sys {
 	size_t component_count;
 	const char **project_components; /* all that the project has, also those that this release leaves out */
 	size_t project_component_count;
-	const struct value *config; /* component → key → value, with the origins of releases.yaml; NULL: none */
+	const struct value *providers; /* list of config providers, see providers.h; NULL: none */
+	const struct value *config;    /* component → key → value, with the origins of releases.yaml; NULL: none */
 };
 
 int sys_load(struct arena *arena, const struct release *release, struct sys *out, struct error *err);
 const struct sys_component *sys_component(const struct sys *sys, const char *name);
+/* "releases.yaml:9:7" → file, line, column; anything else is a file. */
+struct origin sys_origin(struct arena *arena, const char *text);
 bool sys_project_has(const struct sys *sys, const char *name);
 
 #endif
