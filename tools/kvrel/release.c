@@ -7,6 +7,7 @@
 #include "release.h"
 
 #include "members.h"
+#include "providers.h"
 #include "reference.h"
 #include "scripts.h"
 #include "settings.h"
@@ -57,8 +58,9 @@ static const struct field keys[] = {
 	      .doc = "the project's vm.args, remote.vm.args and env.sh (default rel)"),
 	FIELD(struct release_file, runtime_config, read_value, .type = "a Lua file or false",
 	      .doc = "evaluated at each boot (default rel/runtime.lua where it exists)"),
-	FIELD(struct release_file, config_providers, read_list, .type = "a list", .not_yet = true,
-	      .doc = "further sources of settings at boot"),
+	FIELD(struct release_file, config_providers, read_list, .type = "a list of providers",
+	      .doc = "further sources of settings at boot, in order: {yaml: FILE}, {dir: FOLDER}, {env: PREFIX}, "
+		     "{credentials: true}, {exec: [PROGRAM, ARG]}, {lua: FILE}; see README.md"),
 	FIELD(struct release_file, executables_for, read_list, .type = "a list of systems",
 	      .doc = "[unix] (default) or [] for a bundle without a launcher"),
 	FIELD(struct release_file, path, read_file_path, .type = "a folder",
@@ -314,6 +316,7 @@ void release_read(const struct release_context *context, const struct member *me
 	settle_templates(&reader, file.templates, out);
 	settle_runtime_config(&reader, file.runtime_config, out);
 	settle_runtime(&reader, file.runtime, out);
+	out->config_providers = providers_read(&reader, file.config_providers);
 	settle_executables(&reader, file.executables_for, out);
 	commands_read(&reader, file.commands, out);
 	hooks_read(&reader, file.hooks, out);

@@ -123,6 +123,12 @@ static struct slice sys_yaml(struct arena *arena, const struct spec *spec, const
 	value_map_add(arena, map, SLICE("release"), release_value(arena, release));
 	value_map_add(arena, map, SLICE("runtime_config"),
 		      release->runtime_config ? value_string(arena, SLICE("runtime.lua")) : value_bool(arena, false));
+	/* messages call it what it is called where people change it */
+	if (release->runtime_config && strcmp(release->runtime_config_shown, "rel/runtime.lua") != 0)
+		value_map_add(arena, map, SLICE("runtime_config_source"),
+			      value_string(arena, slice_of(release->runtime_config_shown)));
+	if (release->config_providers)
+		value_map_add(arena, map, SLICE("config_providers"), (struct value *)release->config_providers);
 	value_map_add(arena, map, SLICE("components"), components_value(arena, release));
 	value_map_add(arena, map, SLICE("project_components"), project_components(arena, spec));
 	value_map_add(arena, map, SLICE("config"), config);
