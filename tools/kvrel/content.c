@@ -6,9 +6,7 @@
 #include "base/scope.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <sys/mman.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 
 enum { MANIFESTS_MAX = 4096 };
@@ -62,45 +60,12 @@ int content_keep_text(struct content_builder *builder, const char *path, struct 
 	out->version = arena_copy(builder->arena, version);
 	out->text = copy;
 	int status = manifest_parse(builder->arena, copy, path, &out->manifest, err);
-	if (status < 0)
+	if (status < 0 && !(builder->wants & CONTENT_LENIENT))
 		return error_wrap(err, "'%s'", builder->shown);
+	if (status < 0)
+		out->unreadable = arena_string(builder->arena, err ? err->message : "it cannot be read");
 	builder->manifest_count++;
 	return 0;
-}
-
-/* glibc says its version in a sentence that its users know from bug reports. */
-static const char *glibc_version(struct arena *arena, const char *file)
-{
-	static const char sentence[] = "release version ";
-	SCOPE_FD int fd = open(file, O_RDONLY | O_CLOEXEC);
-	struct stat st;
-	if (fd < 0 || fstat(fd, &st) < 0 || st.st_size == 0)
-		return NULL;
-	void *image = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (image == MAP_FAILED)
-		return NULL;
-	const char *at = memmem(image, (size_t)st.st_size, sentence, sizeof(sentence) - 1), *out = NULL;
-	if (at) {
-		at += sizeof(sentence) - 1;
-		size_t room = (size_t)((char *)image + st.st_size - at), length = 0;
-		while (length < room && length < 16 && strchr("0123456789.", at[length]) && at[length])
-			length++;
-		while (length && at[length - 1] == '.')
-			length--;
-		out = arena_copy(arena, (struct slice){ at, length });
-	}
-	munmap(image, (size_t)st.st_size);
-	return out;
-}
-
-void content_note_elf(struct content_builder *builder, struct content_item *item, const char *file)
-{
-	struct elf_info *elf;
-	if (!elf_is(file) || elf_inspect(builder->arena, file, &elf, NULL) < 0)
-		return;
-	item->elf = elf;
-	if (strcmp(path_base(item->path), "libc.so.6") == 0)
-		item->glibc_version = glibc_version(builder->arena, file);
 }
 
 static bool is_the_nodes(const char *path)
@@ -169,18 +134,21 @@ static int finish(struct content_builder *builder, struct content *out, struct e
 				   .manifests = builder->manifests,
 				   .manifest_count = builder->manifest_count,
 				   .start_data = builder->start_data };
-	if (!content.manifest_count)
+	bool lenient = builder->wants & CONTENT_LENIENT;
+	if (!content.manifest_count && !(lenient && content.start_data))
 		return error_set(err, ERROR_INVALID, "'%s' is no bundle: it has no releases/VERSION/manifest.json",
 				 builder->shown);
-	qsort(content.items, content.count, sizeof(*content.items), by_path);
-	qsort(content.manifests, content.manifest_count, sizeof(*content.manifests), by_version);
+	if (content.count)
+		qsort(content.items, content.count, sizeof(*content.items), by_path);
+	if (content.manifest_count)
+		qsort(content.manifests, content.manifest_count, sizeof(*content.manifests), by_version);
 	struct slice version = { 0 }, runtime;
 	if (content.start_data)
 		slice_split(slice_trim(slice_of(content.start_data)), ' ', &runtime, &version);
 	for (size_t i = 0; i < content.manifest_count; i++)
 		if (slice_is(version, content.manifests[i].version))
 			content.current = &content.manifests[i];
-	if (!content.current)
+	if (!content.current && !lenient)
 		return error_set(
 			err, ERROR_INVALID,
 			"'%s' is no whole bundle: releases/start.data is missing or names a version that is not in "
@@ -199,6 +167,8 @@ int content_read(struct arena *arena, const char *path, unsigned wants, struct c
 	bool folder = S_ISDIR(st.st_mode);
 	if (!folder && !S_ISREG(st.st_mode))
 		return error_set(err, ERROR_INVALID, "'%s' is neither a folder nor a file", path);
+	if (!folder)
+		builder.wants &= ~(unsigned)CONTENT_LENIENT;
 	int status = folder ? fs_walk(path, visit, &builder, err) : content_read_archive(&builder, path, err);
 	if (builder.scratch_fd >= 0)
 		close(builder.scratch_fd);

@@ -24,6 +24,7 @@ struct content_manifest {
 	const char *version;
 	struct slice text;
 	struct manifest manifest;
+	const char *unreadable; /* why, and then `manifest` is empty; only with CONTENT_LENIENT */
 };
 
 struct content {
@@ -33,10 +34,11 @@ struct content {
 	struct content_manifest *manifests; /* by version */
 	size_t manifest_count;
 	const char *start_data;                 /* NULL: missing */
-	const struct content_manifest *current; /* what start.data names */
+	const struct content_manifest *current; /* what start.data names; NULL only with CONTENT_LENIENT */
 };
 
-enum content_wants { CONTENT_DIGESTS = 1, CONTENT_ELF = 2 };
+/* LENIENT: start.data and manifests of a folder may be missing or damaged; the caller says so. */
+enum content_wants { CONTENT_DIGESTS = 1, CONTENT_ELF = 2, CONTENT_LENIENT = 4 };
 
 /* INVALID: no bundle, or a hostile or damaged archive. */
 int content_read(struct arena *arena, const char *path, unsigned wants, struct content *out, struct error *err);

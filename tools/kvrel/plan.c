@@ -121,6 +121,7 @@ static void add_runtime(struct plan *plan, const struct plan_inputs *in)
 {
 	const char *dir = PATH("runtime-%s", in->runtime_version);
 	add_own(plan, in, PATH("%s/bin/kvnode", dir), "bin/kvnode", 0755, "the runtime");
+	add_own(plan, in, PATH("%s/bin/kvbundle", dir), "bin/kvbundle", 0755, "checks the bundle where it lies");
 	for (size_t i = 0; i < in->runtime_library_count; i++) {
 		const char *name = PATH("lib/%s", in->runtime_libraries[i]);
 		add_own(plan, in, PATH("%s/%s", dir, name), name, 0644, "the runtime");

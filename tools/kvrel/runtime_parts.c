@@ -13,7 +13,7 @@ enum { LIBRARIES_MAX = 64 };
 
 static int check_parts(struct arena *arena, const char *runtime, struct error *err)
 {
-	static const char *const parts[] = { "bin/kvnode", "lib/libkvnode.so", "launcher" };
+	static const char *const parts[] = { "bin/kvnode", "bin/kvbundle", "lib/libkvnode.so", "launcher" };
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
 		const char *path = path_join(arena, runtime, parts[i]);
 		if (!fs_exists(path))

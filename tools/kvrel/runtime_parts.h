@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the runtime of this installation consists of besides kvnode and the launcher: every shared object in its lib/.
- * libkvnode.so is always one; others are opened by it on first use (a console, the transport between nodes), so nothing
- * needs them by name and only their lying there says that they belong to it.
+ * What the runtime of this installation consists of besides the launcher, kvnode and kvbundle: every shared object in
+ * its lib/. libkvnode.so is always one; others are opened by it on first use (a console, the transport between nodes),
+ * so nothing needs them by name and only their lying there says that they belong to it.
  */
 #ifndef KVREL_RUNTIME_PARTS_H
 #define KVREL_RUNTIME_PARTS_H

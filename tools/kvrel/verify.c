@@ -28,7 +28,7 @@ static void report(struct check *check, const char *path, const char *what)
 /* The entry that counts for a path: of the version that starts, else of any other. */
 static const struct manifest_entry *expected(const struct content *content, const char *path)
 {
-	const struct manifest_entry *entry = manifest_find(&content->current->manifest, path);
+	const struct manifest_entry *entry = content->current ? manifest_find(&content->current->manifest, path) : NULL;
 	for (size_t i = 0; i < content->manifest_count && !entry; i++)
 		entry = manifest_find(&content->manifests[i].manifest, path);
 	return entry;
@@ -100,18 +100,59 @@ static void check_unlisted(struct check *check)
 	}
 }
 
+/* start.data is in no manifest, as versions that lie side by side share it. */
+static void check_start(struct check *check)
+{
+	static const char path[] = "releases/start.data";
+	const struct content *content = check->content;
+	struct slice runtime, version = { 0 };
+	if (!content->start_data)
+		return report(check, path, "is missing");
+	if (!content->current) {
+		slice_split(slice_trim(slice_of(content->start_data)), ' ', &runtime, &version);
+		if (version.size && version.size < 100 && !memchr(version.data, '/', version.size))
+			return report(check,
+				      arena_printf(check->arena, "releases/%.*s/manifest.json", SLICE_FMT(version)),
+				      "is missing");
+		return report(check, path, "was changed: it names no version of this bundle");
+	}
+	const struct manifest *manifest = &content->current->manifest;
+	if (!content->current->unreadable &&
+	    strcmp(content->start_data,
+		   arena_printf(check->arena, "%s %s\n", manifest->runtime_version, manifest->version)) != 0)
+		report(check, path, "was changed: it names another runtime than the manifest");
+}
+
+/* False when a manifest cannot be read: what only it names would seem to have been added. */
+static bool check_manifests(struct check *check)
+{
+	bool readable = true;
+	for (size_t i = 0; i < check->content->manifest_count; i++) {
+		const struct content_manifest *version = &check->content->manifests[i];
+		if (!version->unreadable)
+			continue;
+		readable = false;
+		report(check, arena_printf(check->arena, "releases/%s/manifest.json", version->version),
+		       arena_printf(check->arena, "was changed: %s", version->unreadable));
+	}
+	return readable && (check->content->current || !check->content->start_data);
+}
+
 int bundle_verify(struct arena *arena, const char *bundle_or_archive,
 		  void (*report_fn)(void *context, const char *path, const char *what), void *context,
 		  struct error *err)
 {
 	struct content content;
-	int status = content_read(arena, bundle_or_archive, CONTENT_DIGESTS, &content, err);
+	int status = content_read(arena, bundle_or_archive, CONTENT_DIGESTS | CONTENT_LENIENT, &content, err);
 	if (status < 0)
 		return status;
 	struct check check = { .content = &content, .arena = arena, .report = report_fn, .context = context };
+	check_start(&check);
+	bool all_known = check_manifests(&check);
 	for (size_t i = 0; i < content.manifest_count; i++)
 		check_listed(&check, &content.manifests[i]);
-	check_unlisted(&check);
+	if (all_known)
+		check_unlisted(&check);
 	if (!check.mismatches)
 		return 0;
 	return error_set(err, ERROR_INTEGRITY, "'%s' is not as it was built: %zu mismatch%s", bundle_or_archive,

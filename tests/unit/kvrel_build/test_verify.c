@@ -135,14 +135,37 @@ Test(verify, what_is_no_bundle_is_refused)
 	cr_expect_eq(verify(project_file(&project, "nothing")), -(int)ERROR_NOT_FOUND);
 }
 
-Test(verify, a_manifest_that_leads_out_of_the_bundle_is_refused)
+Test(verify, a_manifest_that_leads_out_of_the_bundle_is_not_followed)
 {
 	project_must_build(&project);
 	struct slice text =
 		SLICE("{\"format\":1,\"release\":{\"name\":\"foo\",\"version\":\"0.0.1\"},\"runtime\":\"1.0.0\","
 		      "\"files\":[{\"path\":\"../x\",\"type\":\"folder\",\"mode\":\"0755\"}]}");
 	cr_assert_eq(fs_replace(inside("releases/0.0.1/manifest.json"), text, 0644, NULL), 0);
-	refused(project.root, "leads out of the bundle");
+	reports_are("releases/0.0.1/manifest.json was changed: 'releases/0.0.1/manifest.json', file 1: a path is "
+		    "missing or "
+		    "leads out of the bundle\n");
+}
+
+Test(verify, what_says_which_version_starts_counts_too)
+{
+	project_must_build(&project);
+	cr_assert_eq(fs_replace(inside("releases/start.data"), SLICE("2.0.0 0.0.1\n"), 0644, NULL), 0);
+	reports_are("releases/start.data was changed: it names another runtime than the manifest\n");
+	cr_assert_eq(fs_replace(inside("releases/start.data"), SLICE("nonsense\n"), 0644, NULL), 0);
+	reports_are("releases/start.data was changed: it names no version of this bundle\n");
+	cr_assert_eq(unlink(inside("releases/start.data")), 0);
+	reports_are("releases/start.data is missing\n");
+}
+
+Test(verify, a_missing_or_damaged_manifest_is_named)
+{
+	project_must_build(&project);
+	cr_assert_eq(unlink(inside("releases/0.0.1/manifest.json")), 0);
+	reports_are("releases/0.0.1/manifest.json is missing\n");
+	project_write(&project, "_build/rel/foo/releases/0.0.1/manifest.json", "{\"format\": 1");
+	cr_expect_eq(verify(project.root), -(int)ERROR_INTEGRITY);
+	cr_expect(strstr(buf_string(&reports), "releases/0.0.1/manifest.json was changed: ") == buf_string(&reports));
 }
 
 Test(verify, a_cut_archive_is_refused)
