@@ -12,8 +12,10 @@ struct node;
 
 /* Speaks over `fd` (borrowed) until the user leaves or the node does. Returns the exit code. */
 int console_run(int fd);
-/* A byte for the running console: Ctrl-C was pressed. Signal-safe. */
+/* For signal handlers: Ctrl-C was pressed; the terminal has another size; the console is to end as if the user left. */
 void console_interrupt(void);
+void console_resize(void);
+void console_hang_up(void);
 /* start_console: the same on a thread of the node itself, over a pair of sockets. Needs a terminal. */
 int console_attach(struct node *node, struct error *err);
 /* Waits for that thread. No-op without one. */

@@ -59,6 +59,37 @@ void lua_api_table(lua_State *lua, const char *table, const struct lua_doc *docs
 	lua_setglobal(lua, table);
 }
 
+const char *lua_api_signature(lua_State *lua, int index)
+{
+	const char *signature = NULL;
+	index = lua_absindex(lua, index);
+	lua_rawgetp(lua, LUA_REGISTRYINDEX, &docs_key);
+	lua_pushvalue(lua, index);
+	if (lua_rawget(lua, -2) == LUA_TTABLE) {
+		lua_rawgeti(lua, -1, 1);
+		signature = lua_tostring(lua, -1); /* the entry keeps it alive */
+		lua_pop(lua, 1);
+	}
+	lua_pop(lua, 2);
+	return signature;
+}
+
+void lua_api_each_function(lua_State *lua, void (*visit)(void *context, struct slice name), void *context)
+{
+	lua_rawgetp(lua, LUA_REGISTRYINDEX, &docs_key);
+	lua_Integer count = (lua_Integer)lua_rawlen(lua, -1);
+	for (lua_Integer i = 1; i <= count; i++) {
+		struct slice name;
+		struct slice params;
+		lua_rawgeti(lua, -1, i);
+		lua_rawgeti(lua, -1, 1);
+		slice_split(slice_of(lua_tostring(lua, -1)), '(', &name, &params);
+		visit(context, name);
+		lua_pop(lua, 2);
+	}
+	lua_pop(lua, 1);
+}
+
 /* ---- help ---- */
 
 static void say(lua_State *lua, const char *text)

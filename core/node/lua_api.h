@@ -8,6 +8,7 @@
 #define NODE_LUA_API_H
 
 #include "base/error.h"
+#include "base/slice.h"
 
 #include <lua.h>
 
@@ -32,6 +33,12 @@ int lua_api_raise(lua_State *lua, const struct error *err);
 void lua_api_table(lua_State *lua, const char *table, const struct lua_doc *docs, size_t count);
 /* Makes the function on top of the stack known to help(). */
 void lua_api_document(lua_State *lua, const char *table, const char *name, const char *params, const char *doc);
+
+/* "kv.put(bucket, key, value)" of the function at `index`, NULL when help() does not know it. Lives as long as the
+ * state. */
+const char *lua_api_signature(lua_State *lua, int index);
+/* "kv.put" …: all that help() knows, in the order of definition. */
+void lua_api_each_function(lua_State *lua, void (*visit)(void *context, struct slice name), void *context);
 
 /* The parts, each called once by lua_api_define() under protection. */
 void lua_api_node(lua_State *lua);

@@ -9,10 +9,31 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static void on_interrupt(int signal_number)
+static volatile sig_atomic_t ended_by;
+
+static void on_signal(int signal_number)
 {
-	(void)signal_number;
-	console_interrupt();
+	if (signal_number == SIGINT) {
+		console_interrupt();
+		return;
+	}
+	ended_by = signal_number;
+	console_hang_up();
+}
+
+/* The terminal is put in order before the signal has its way. */
+static int run_console(int fd)
+{
+	static const int watched[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+	struct sigaction action = { .sa_handler = on_signal };
+	for (size_t i = 0; i < ARRAY_LEN(watched); i++)
+		sigaction(watched[i], &action, NULL);
+	int code = console_run(fd);
+	if (ended_by != 0) {
+		signal(ended_by, SIG_DFL);
+		raise(ended_by);
+	}
+	return code;
 }
 
 /* Without XDG_RUNTIME_DIR, too: the node may have been started by a service manager. */
@@ -50,7 +71,5 @@ int command_remote(const struct command_options *options)
 	if (rc != 0)
 		return error_exit_code(err.code);
 	(void)cookie_fd;
-	struct sigaction action = { .sa_handler = on_interrupt };
-	sigaction(SIGINT, &action, NULL);
-	return console_run(fd);
+	return run_console(fd);
 }

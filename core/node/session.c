@@ -6,6 +6,7 @@
 #include "base/scope.h"
 #include "node/crash.h"
 #include "node/evaluate.h"
+#include "node/lua_complete.h"
 #include "node/node.h"
 #include "script/script.h"
 
@@ -32,7 +33,9 @@ struct session {
 	pthread_t thread;
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t changed;
-	struct buf lines; /* each with its newline */
+	struct buf lines;    /* each with its newline */
+	struct buf question; /* what is to be completed */
+	bool asked;
 	bool end_of_input;
 	bool aborted;     /* the client is gone */
 	bool finish;      /* the node stops */
@@ -146,7 +149,31 @@ enum input { INPUT_LINE, INPUT_END, INPUT_CANCELLED };
 static bool has_input(const struct session *session)
 {
 	return session->lines.size > 0 || session->end_of_input || session->aborted || session->finish ||
-	       session->interrupted;
+	       session->interrupted || session->asked;
+}
+
+/* Locked when called and when it returns. */
+static void answer_question(struct session *session)
+{
+	SCOPE(buf_done) struct buf line = { 0 };
+	SCOPE(buf_done) struct buf answer = { 0 };
+	buf_append_slice(&line, buf_slice(&session->question));
+	session->asked = false;
+	pthread_mutex_unlock(&session->lock);
+	buf_init(&answer, CHUNK_BYTES);
+	lua_complete(&session->evaluator, buf_slice(&line), &answer);
+	send_frame(session, CONTROL_COMPLETIONS, buf_slice(&answer)); /* what has no room is left out */
+	pthread_mutex_lock(&session->lock);
+}
+
+static void wait_for_input(struct session *session)
+{
+	while (!has_input(session) || session->asked) {
+		if (session->asked)
+			answer_question(session);
+		else
+			pthread_cond_wait(&session->changed, &session->lock);
+	}
 }
 
 /* Shows the prompt and appends the next line. */
@@ -155,8 +182,7 @@ static enum input next_line(struct session *session, const char *prompt, struct 
 	enum input input = INPUT_END;
 	send_frame(session, CONTROL_PROMPT, slice_of(prompt));
 	pthread_mutex_lock(&session->lock);
-	while (!has_input(session))
-		pthread_cond_wait(&session->changed, &session->lock);
+	wait_for_input(session);
 	if (session->interrupted) {
 		buf_clear(&session->lines);
 		input = INPUT_CANCELLED;
@@ -199,6 +225,15 @@ static bool run_line(struct session *session, struct slice text, int *code)
 	return !session->evaluator.exit_asked;
 }
 
+/* A script ended in the middle of a text. */
+static bool is_cut_off(struct session *session)
+{
+	pthread_mutex_lock(&session->lock);
+	bool cut_off = session->end_of_input && !session->aborted && !session->finish;
+	pthread_mutex_unlock(&session->lock);
+	return cut_off && !slice_is((struct slice){ session->request.data, session->request.size - 1 }, "terminal");
+}
+
 static int run_console(struct session *session)
 {
 	char prompt[300];
@@ -215,6 +250,8 @@ static int run_console(struct session *session)
 		else if (input == INPUT_LINE && !run_line(session, buf_slice(&text), &code))
 			break;
 	}
+	if (text.size > 0 && is_cut_off(session)) /* its error is to be seen */
+		(void)run_line(session, buf_slice(&text), &code);
 	return code;
 }
 
@@ -282,6 +319,16 @@ bool session_line(struct session *session, struct slice line)
 	return fits;
 }
 
+void session_complete(struct session *session, struct slice line)
+{
+	pthread_mutex_lock(&session->lock);
+	buf_clear(&session->question);
+	buf_append_slice(&session->question, line);
+	session->asked = true;
+	pthread_cond_signal(&session->changed);
+	pthread_mutex_unlock(&session->lock);
+}
+
 void session_interrupt(struct session *session)
 {
 	pthread_mutex_lock(&session->lock);
@@ -329,6 +376,7 @@ void session_free(struct session *session)
 	pthread_join(session->thread, NULL);
 	buf_done(&session->request);
 	buf_done(&session->lines);
+	buf_done(&session->question);
 	pthread_mutex_destroy(&session->lock);
 	pthread_cond_destroy(&session->changed);
 	free(session);

@@ -31,6 +31,8 @@ int session_new(const struct session_start *start, struct session **out, struct 
 bool session_line(struct session *session, struct slice line);
 /* Ends the running expression; a console goes on. */
 void session_interrupt(struct session *session);
+/* Answers COMPLETE, when it waits for a line. */
+void session_complete(struct session *session, struct slice line);
 /* There will be no more lines. */
 void session_end_of_input(struct session *session);
 /* The client is gone: everything ends. */
