@@ -17,11 +17,12 @@
 #include <yaml.h>
 
 /* A value takes more memory than its text: a file of nothing but commas must not fill the machine. */
-enum { VALUES_MAX = 2 * 1000 * 1000 };
+enum { VALUES_MAX = 2 * 1000 * 1000, MESSAGE_BYTES = 512 };
 
 struct level {
 	struct value *container;
 	struct slice key; /* the one whose value comes next; data NULL: a key comes next */
+	bool again;       /* it was there before */
 	struct origin key_origin;
 };
 
@@ -50,23 +51,42 @@ struct reader {
 	struct error *err;
 };
 
-static int refuse_at(const struct reader *reader, struct origin at, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static int refuse_at(const struct reader *reader, struct origin at, const char *format, ...)
+/* Keys and tags are quoted from the file, and a message is one line. */
+static void format_message(char *message, size_t size, const char *format, va_list args)
 {
-	char message[512];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(message, sizeof(message), format, args);
-	va_end(args);
-	/* keys and tags are quoted from the file, and a message is one line */
+	vsnprintf(message, size, format, args);
 	for (char *c = message; *c; c++) {
 		if ((unsigned char)*c < 0x20 || *c == 0x7f)
 			*c = '?';
 	}
+}
+
+static int __attribute__((format(printf, 3, 4)))
+refuse_at(const struct reader *reader, struct origin at, const char *format, ...)
+{
+	char message[MESSAGE_BYTES];
+	va_list args;
+
+	va_start(args, format);
+	format_message(message, sizeof(message), format, args);
+	va_end(args);
 	return error_set(reader->err, ERROR_INVALID, "%s:%u:%u: error: %s", reader->name, at.line, at.column, message);
+}
+
+/* A mistake after which the rest can still be understood: 0 where the caller wants to hear of them all. */
+static int __attribute__((format(printf, 3, 4)))
+object_at(const struct reader *reader, struct origin at, const char *format, ...)
+{
+	char message[MESSAGE_BYTES];
+	va_list args;
+
+	va_start(args, format);
+	format_message(message, sizeof(message), format, args);
+	va_end(args);
+	if (!reader->limits.mistake)
+		return refuse_at(reader, at, "%s", message);
+	reader->limits.mistake(reader->limits.context, &at, message);
+	return 0;
 }
 
 /* ---- places ---------------------------------------------------------------------------------------------------- */
@@ -193,6 +213,7 @@ static int add_key(struct reader *reader, struct level *level, const yaml_event_
 	bool plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
 	struct origin place = place_of(reader, &event->start_mark);
 	const struct member *first;
+	int rc = 0;
 
 	if (plain && key.size == 0)
 		return refuse_at(reader, place, "a key is missing before ':'");
@@ -200,8 +221,11 @@ static int add_key(struct reader *reader, struct level *level, const yaml_event_
 		return refuse_at(reader, place, "merge keys ('<<') are not supported; write the settings out");
 	first = value_member(level->container, key);
 	if (first)
-		return refuse_at(reader, place, "duplicate key '%.*s', first in line %u; remove one of the two",
-				 (int)(key.size < 100 ? key.size : 100), key.data, first->origin.line);
+		rc = object_at(reader, place, "duplicate key '%.*s', first in line %u; remove one of the two",
+			       (int)(key.size < 100 ? key.size : 100), key.data, first->origin.line);
+	if (rc < 0)
+		return rc;
+	level->again = first != NULL;
 	level->key = (struct slice){ arena_copy(reader->arena, key), key.size };
 	level->key_origin = place;
 	return 0;
@@ -219,7 +243,10 @@ static int add_value(struct reader *reader, struct value *value)
 	} else if (level->container->type == VALUE_LIST) {
 		value_list_add(reader->arena, level->container, value);
 	} else {
-		value_map_add_at(reader->arena, level->container, level->key, level->key_origin, value);
+		/* what a second map holds is worth looking at as well; a second word would only be called wrong again
+		 */
+		if (!level->again || value->type == VALUE_MAP)
+			value_map_add_at(reader->arena, level->container, level->key, level->key_origin, value);
 		level->key.data = NULL;
 	}
 	return 0;
@@ -240,11 +267,11 @@ static int refuse_tag_or_anchor(struct reader *reader, const yaml_event_t *event
 	bool is_standard = tag && slice_starts(slice_of((const char *)tag), standard);
 
 	if (anchor)
-		return refuse_at(reader, place,
+		return object_at(reader, place,
 				 "anchors ('&%.60s') are not supported; write the value out where it is needed",
 				 (const char *)anchor);
 	if (tag)
-		return refuse_at(reader, place,
+		return object_at(reader, place,
 				 "tags ('%s%.60s') are not supported; remove it and quote the value if it is text",
 				 is_standard ? "!!" : "", (const char *)tag + (is_standard ? standard.size : 0));
 	return 0;
@@ -253,7 +280,8 @@ static int refuse_tag_or_anchor(struct reader *reader, const yaml_event_t *event
 static int on_scalar(struct reader *reader, const yaml_event_t *event)
 {
 	struct slice text = { (const char *)event->data.scalar.value, event->data.scalar.length };
-	bool plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+	const char *tag = (const char *)event->data.scalar.tag;
+	bool plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE && !(tag && strcmp(tag, YAML_STR_TAG) == 0);
 	const char *problem = NULL;
 	struct value *value;
 	int rc = refuse_tag_or_anchor(reader, event, event->data.scalar.anchor, event->data.scalar.tag);

@@ -14,7 +14,7 @@
 #define COMPONENT_FILE "component.yaml"
 
 /* Room for a thousand releases of two hundred components, and a bound on what a hostile file can make us hold. */
-static const struct yaml_limits limits = { .size_bytes = 16u << 20, .depth = 64 };
+enum { YAML_BYTES_MAX = 16 << 20, YAML_DEPTH_MAX = 64 };
 
 /* "NAME:12:7: error: text" or "NAME: error: text" back into its parts: the reader of YAML stops at its first mistake
  * and knows only text. */
@@ -36,31 +36,47 @@ static const char *split_position(const char *message, const char *name, struct 
 	return text + (*text == ' ');
 }
 
-static void yaml_mistake(const struct reader *reader, const char *name, const struct error *err)
+static void hear_mistake(void *context, const struct origin *at, const char *message)
+{
+	const struct reader *reader = context;
+	reader_mistake(reader, at, "%s", message);
+}
+
+static struct yaml_limits limits(const struct reader *reader)
+{
+	return (struct yaml_limits){ .size_bytes = YAML_BYTES_MAX,
+				     .depth = YAML_DEPTH_MAX,
+				     .mistake = hear_mistake,
+				     .context = (void *)reader };
+}
+
+static const struct value *yaml_result(const struct reader *reader, const char *name, int result,
+				       const struct value *value, const struct error *err)
 {
 	struct origin origin = { .file = name };
+	if (result == 0)
+		return value;
 	const char *text = split_position(err->message, name, &origin);
 	reader_mistake(reader, &origin, "%s", text);
+	return NULL;
 }
 
 const struct value *reader_parse(const struct reader *reader, struct slice text, const char *name)
 {
-	struct value *value;
+	const struct yaml_limits bounds = limits(reader);
+	struct value *value = NULL;
 	struct error err;
-	if (yaml_parse(reader->arena, text, name, &limits, &value, &err) == 0)
-		return value;
-	yaml_mistake(reader, name, &err);
-	return NULL;
+	int result = yaml_parse(reader->arena, text, name, &bounds, &value, &err);
+	return yaml_result(reader, name, result, value, &err);
 }
 
 const struct value *reader_parse_file(const struct reader *reader, const char *path, const char *name)
 {
-	struct value *value;
+	const struct yaml_limits bounds = limits(reader);
+	struct value *value = NULL;
 	struct error err;
-	if (yaml_read(reader->arena, path, name, &limits, &value, &err) == 0)
-		return value;
-	yaml_mistake(reader, name, &err);
-	return NULL;
+	int result = yaml_read(reader->arena, path, name, &bounds, &value, &err);
+	return yaml_result(reader, name, result, value, &err);
 }
 
 struct finder {

@@ -119,6 +119,29 @@ Test(yaml, a_byte_order_mark_windows_lines_and_a_version_directive_are_fine)
 	cr_assert_eq(value_get(parse(SLICE("%YAML 1.2\n---\na: 1\n...\n")), "a")->integer, 1);
 }
 
+static void hear(void *context, const struct origin *at, const char *message)
+{
+	buf_printf(context, "%u:%u %.*s\n", at->line, at->column, (int)strcspn(message, "('"), message);
+}
+
+Test(yaml, a_caller_who_wants_to_hears_of_all_mistakes_that_can_be_read_over)
+{
+	static const char text[] = "a: 1\na: 2\nb: &x {k: !!str 1, k: 2}\nb: {l: 3}\n";
+	struct buf heard = { 0 };
+	struct yaml_limits limits = YAML_LIMITS_DEFAULT;
+	struct value *value = NULL;
+
+	limits.mistake = hear;
+	limits.context = &heard;
+	cr_assert_eq(yaml_parse(&arena, slice_of(text), "f.yaml", &limits, &value, &err), 0);
+	cr_assert_str_eq(buf_string(&heard), "2:1 duplicate key \n3:4 anchors \n3:11 tags \n3:20 duplicate key \n"
+					     "4:1 duplicate key \n");
+	cr_assert_eq(value_get(value, "a")->integer, 1);
+	cr_assert_eq(value_path(value, "b.k")->type, VALUE_STRING);
+	cr_assert_eq(value->map.count, 3, "both maps of one name are there to be checked");
+	buf_done(&heard);
+}
+
 Test(yaml, duplicate_keys_name_both_places)
 {
 	cr_assert_str_eq(refusal(SLICE("a: 1\nb: 2\n\"a\": 3\n")),
