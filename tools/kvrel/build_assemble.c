@@ -11,6 +11,7 @@
 #include "render.h"
 #include "runtime_parts.h"
 #include "sbom.h"
+#include "static_parts.h"
 #include "transform.h"
 
 #include "base/fs.h"
@@ -69,6 +70,24 @@ static int check_inputs(const struct build *build, struct error *err)
 	return 0;
 }
 
+/* What is inside kvrel's own static programs. */
+static int add_static_parts(struct build *build, struct plan_inputs *inputs, const char *licences,
+			    struct package_map *packages, struct error *err)
+{
+	struct static_part *parts;
+	size_t count;
+	int status = static_parts_read(build->arena, build->options->tool->runtime, licences, &parts, &count, err);
+	if (status < 0)
+		return status;
+	if (build->release->unix_executables)
+		static_parts_add(build->arena, parts, count, "launcher", packages);
+	if (build->release->include_runtime)
+		static_parts_add(build->arena, parts, count, "bin/kvbundle", packages);
+	inputs->static_parts = parts;
+	inputs->static_part_count = count;
+	return 0;
+}
+
 /* Whose files the host's are, and all terms. */
 static int find_packages(struct build *build, struct plan_inputs *inputs, struct package_map *packages,
 			 struct error *err)
@@ -84,6 +103,8 @@ static int find_packages(struct build *build, struct plan_inputs *inputs, struct
 		files[count++] = closure->libraries[i].path;
 	int status = packages_find(arena, files, count, build->cache_dir, packages, err);
 	const char *builtin = path_join(arena, path_dir(arena, build->options->tool->templates), "licenses");
+	if (status == 0)
+		status = add_static_parts(build, inputs, builtin, packages, err);
 	if (status == 0)
 		status = licences_find(arena, build->spec, build->release, packages, builtin, &licences,
 				       &inputs->licence_count, err);

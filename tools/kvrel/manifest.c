@@ -23,6 +23,12 @@ static struct value *origin_tree(struct arena *arena, const struct plan_entry *e
 	set_text(arena, map, "kind", plan_origin_name(entry->origin));
 	set_text(arena, map, "name", entry->origin_name);
 	set_text(arena, map, "version", entry->origin_version);
+	if (entry->linked_count) {
+		struct value *list = value_list(arena);
+		for (size_t i = 0; i < entry->linked_count; i++)
+			value_list_add(arena, list, value_string(arena, slice_of(entry->linked[i])));
+		value_map_add(arena, map, SLICE("contains"), list);
+	}
 	if (entry->change == CHANGE_STRIP)
 		set_text(arena, map, "change", "unneeded symbols removed");
 	if (entry->change == CHANGE_EDIT_LOADER)

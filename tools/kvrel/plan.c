@@ -2,6 +2,7 @@
 #include "plan.h"
 
 #include "packages.h"
+#include "static_parts.h"
 
 #include "base/path.h"
 #include "base/scope.h"
@@ -97,6 +98,10 @@ static void add_own(struct plan *plan, const struct plan_inputs *in, const char 
 	entry->origin_name = "kvrel";
 	entry->origin_version = in->runtime_version;
 	entry->change = in->release->strip ? CHANGE_STRIP : CHANGE_NONE;
+	entry->linked = arena_array(plan->arena, in->static_part_count + 1, sizeof(*entry->linked));
+	for (size_t i = 0; i < in->static_part_count; i++)
+		if (strcmp(in->static_parts[i].program, name) == 0)
+			entry->linked[entry->linked_count++] = in->static_parts[i].package.name;
 }
 
 static void name_package(const struct plan_inputs *in, struct plan_entry *entry)

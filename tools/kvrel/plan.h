@@ -40,6 +40,8 @@ struct plan_entry {
 	const char *origin_name; /* NULL: not known */
 	const char *origin_version;
 	const char *why;
+	const char **linked; /* packages whose code is inside, besides the origin */
+	size_t linked_count;
 
 	/* filled by plan_prepare() */
 	const char *content; /* FILE: the final bytes: `source`, or its changed copy in the cache */
@@ -60,6 +62,7 @@ struct plan_texts {
 };
 
 struct package_map; /* packages.h */
+struct static_part; /* static_parts.h */
 
 struct plan_licence {
 	const char *package;
@@ -78,6 +81,8 @@ struct plan_inputs {
 	const struct package_map *packages; /* of package_files */
 	const char *const *package_files;
 	size_t package_file_count;
+	const struct static_part *static_parts; /* what is inside kvrel's own programs */
+	size_t static_part_count;
 	struct plan_texts texts;
 	const struct plan_licence *licences;
 	size_t licence_count;

@@ -105,6 +105,15 @@ static void relate_components(struct sbom *sbom, struct value *list)
 	}
 }
 
+static void relate_linked(struct sbom *sbom, struct value *list, size_t at)
+{
+	const struct plan_entry *entry = &sbom->inputs->plan->entries[at];
+	for (size_t i = 0; i < entry->linked_count; i++)
+		for (size_t j = 1; j < sbom->part_count; j++)
+			if (sbom->parts[j].origin == FROM_PACKAGE && strcmp(sbom->parts[j].name, entry->linked[i]) == 0)
+				relate(sbom, list, file_id(sbom, at), "STATIC_LINK", spdx_id(sbom, sbom->parts[j].id));
+}
+
 static struct value *relationships(struct sbom *sbom)
 {
 	struct value *list = value_list(sbom->arena);
@@ -114,10 +123,13 @@ static struct value *relationships(struct sbom *sbom)
 	for (size_t i = 1; i < sbom->part_count; i++)
 		relate(sbom, list, release, "CONTAINS", spdx_id(sbom, sbom->parts[i].id));
 	relate_components(sbom, list);
-	for (size_t i = 0; i < plan->count; i++)
-		if (sbom_has_file(&plan->entries[i]))
-			relate(sbom, list, spdx_id(sbom, sbom->parts[sbom_part_of(sbom, &plan->entries[i])].id),
-			       "CONTAINS", file_id(sbom, i));
+	for (size_t i = 0; i < plan->count; i++) {
+		if (!sbom_has_file(&plan->entries[i]))
+			continue;
+		size_t part = sbom_part_of(sbom, &plan->entries[i]);
+		relate(sbom, list, spdx_id(sbom, sbom->parts[part].id), "CONTAINS", file_id(sbom, i));
+		relate_linked(sbom, list, i);
+	}
 	return list;
 }
 

@@ -75,6 +75,22 @@ Test(sbom, every_file_of_the_manifest_is_in_it_and_belongs_to_something)
 	}
 }
 
+Test(sbom, what_is_linked_into_the_launcher_is_declared)
+{
+	project_must_build(&project);
+	const struct value *tree = document("releases/0.0.1/sbom.spdx.json");
+	const struct value *package = with(value_get(tree, "packages"), "name", "little-libc");
+	cr_assert(package != NULL);
+	cr_expect_str_eq(value_text(value_get(package, "versionInfo"), ""), "1.2.3-1");
+	const struct value *launcher = with(value_get(tree, "files"), "fileName", "./bin/foo");
+	const struct value *link = with(value_get(tree, "relationships"), "relationshipType", "STATIC_LINK");
+	cr_assert(link != NULL);
+	cr_expect_str_eq(value_text(value_get(link, "spdxElementId"), "?"),
+			 value_text(value_get(launcher, "SPDXID"), ""));
+	cr_expect_str_eq(value_text(value_get(link, "relatedSpdxElement"), "?"),
+			 value_text(value_get(package, "SPDXID"), ""));
+}
+
 Test(sbom, the_edited_loader_is_declared)
 {
 	project_must_build(&project);
