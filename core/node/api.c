@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "node/call.h"
+#include "node/metrics.h"
 #include "node/node.h"
 #include "node/supervise.h"
 
@@ -229,6 +230,8 @@ void api_fill(struct kvrel_api *api)
 		.op = api_op,
 		.call = api_call,
 		.listen = api_listen,
+		.metrics = metrics_take,
+		.healthy = metrics_healthy,
 	};
 	net_fill_api(api);
 }

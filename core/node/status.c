@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-static int64_t resident_bytes(void)
+int64_t status_memory_bytes(void)
 {
 	SCOPE(buf_done) struct buf text = { 0 };
 	struct slice total;
@@ -97,7 +97,7 @@ static struct value *status_tree(struct arena *arena, const struct node *node)
 	value_map_add(arena, tree, SLICE("requests_per_second"), value_float(arena, rate(node)));
 	add_int(arena, tree, "bytes_in", (int64_t)stats.bytes_in);
 	add_int(arena, tree, "bytes_out", (int64_t)stats.bytes_out);
-	add_int(arena, tree, "memory_bytes", resident_bytes());
+	add_int(arena, tree, "memory_bytes", status_memory_bytes());
 	value_map_add(arena, tree, SLICE("config"), config_describe(&node->config, arena));
 	return tree;
 }
@@ -125,7 +125,7 @@ static void write_text(const struct node *node, struct buf *out)
 	if (node->net != NULL)
 		net_stats(node->net, &stats);
 	int64_t seconds = (node_now_ms() - node->started_ms) / 1000;
-	int64_t memory = resident_bytes();
+	int64_t memory = status_memory_bytes();
 	buf_printf(out, "%-12s %s\n", "node", node->release.node);
 	buf_printf(out, "%-12s %s %s (runtime %s)\n", "release", node->sys.release_name, node->sys.release_version,
 		   KVREL_VERSION);

@@ -9,5 +9,7 @@ struct node;
 
 /* One JSON document with a newline, or aligned lines for people. Main thread. */
 void status_write(const struct node *node, bool json, struct buf *out);
+/* Resident memory; -1 without /proc. */
+int64_t status_memory_bytes(void);
 
 #endif

@@ -29,6 +29,7 @@ static void sample(struct tick *tick, int64_t now_ms)
 	struct net_stats stats = { 0 };
 	if (tick->node->net != NULL)
 		net_stats(tick->node->net, &stats);
+	atomic_store(&tick->last_ms, now_ms);
 	unsigned slot = tick->sample_count++ % TICK_SAMPLES;
 	tick->samples[slot].at_ms = now_ms;
 	tick->samples[slot].requests = stats.requests;

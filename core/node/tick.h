@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 
+#include <stdatomic.h>
 #include <stdint.h>
 #include <uv.h>
 
@@ -21,6 +22,7 @@ struct tick {
 	struct node *node;
 	int64_t watchdog_ms; /* how often the service manager wants to hear; 0: never */
 	int64_t told_ms;
+	_Atomic int64_t last_ms; /* any thread: when it came last; 0: never yet */
 	struct {
 		int64_t at_ms;
 		uint64_t requests;

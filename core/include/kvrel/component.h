@@ -186,6 +186,19 @@ enum kvrel_value_type {
 	KVREL_VALUE_MAP
 };
 
+enum kvrel_metric_type { KVREL_GAUGE, KVREL_COUNTER };
+
+/* Valid during the call that gives it. */
+struct kvrel_metric {
+	const char *name; /* "kvrel_requests"; [a-z_]+, without a suffix for counters */
+	const char *help; /* one sentence; lives as long as the node */
+	enum kvrel_metric_type type;
+	const char *label; /* NULL: none */
+	struct kvrel_slice label_value;
+	double value;
+};
+typedef void kvrel_metric_fn(void *context, const struct kvrel_metric *metric);
+
 struct kvrel_api {
 	uint32_t abi;
 	uint32_t size;
@@ -252,6 +265,14 @@ struct kvrel_api {
 	/* Room for `size` bytes to write in place, then out_commit(what was used); NULL without memory. */
 	char *(*out_reserve)(struct kvrel_out *out, size_t size);
 	void (*out_commit)(struct kvrel_out *out, size_t used);
+
+	/*
+	 * Any thread but a worker's. Gives all figures of this node, its own first, then those of each component that
+	 * has an operation `stats` without arguments that returns pairs of names and numbers.
+	 */
+	void (*metrics)(struct kvrel_node *node, kvrel_metric_fn *take, void *context);
+	/* Any thread. Does the node serve? False with the reason, one line. */
+	bool (*healthy)(struct kvrel_node *node, char *reason, size_t reason_size);
 };
 
 #ifdef __cplusplus
