@@ -46,7 +46,8 @@ int rotate(struct durable *store, struct kv_error *err)
 	if (fd < 0)
 		return kv_fail(err, "cannot make room in the log: %s%s", strerror(errno),
 			       errno == ENOSPC ? ": make room on the disk" : "");
-	memtable = memtable_new(before != NULL ? before->id + 1 : 1, number, base, store->options.segment_size, fd);
+	memtable = memtable_new(before != NULL ? before->id + 1 : 1, number, base, store->options.segment_size, fd,
+				&store->spare.memory);
 	if (memtable == NULL) {
 		close(fd);
 		segment_remove(store->log.dir_fd, number);
@@ -137,10 +138,12 @@ static const struct record *put_record(struct appender *appender, enum record_ki
 
 /* What happens to a key in memory when its record is there. Whether the key was there before. */
 static bool set_key(struct durable *store, struct memtable *memtable, const struct slot *slot, struct bucket *bucket,
-		    uint64_t hash, const struct record *record, bool below)
+		    uint64_t hash, const struct record *record, bool below, const struct found *before)
 {
 	struct kvrel_slice key = record_key(record);
-	struct entry *entry = memtable_find(memtable, bucket, (uint32_t)hash, key);
+	struct entry *entry = before != NULL && before->memtable == memtable
+				      ? before->entry
+				      : memtable_find(memtable, bucket, (uint32_t)hash, key);
 	struct found found;
 	bool existed = below;
 
@@ -157,11 +160,12 @@ static bool set_key(struct durable *store, struct memtable *memtable, const stru
 }
 
 bool append_record(struct appender *appender, const struct slot *slot, struct bucket *bucket, enum record_kind kind,
-		   uint64_t hash, struct kvrel_slice key, struct kvrel_slice value, bool below)
+		   uint64_t hash, struct kvrel_slice key, struct kvrel_slice value, bool below,
+		   const struct found *before)
 {
 	const struct record *record = put_record(appender, kind, bucket->id, key, value);
 
-	return set_key(appender->store, appender->memtable, slot, bucket, hash, record, below);
+	return set_key(appender->store, appender->memtable, slot, bucket, hash, record, below, before);
 }
 
 void replay_key(struct durable *store, struct memtable *memtable, struct bucket *bucket, const struct record *record,
@@ -169,7 +173,7 @@ void replay_key(struct durable *store, struct memtable *memtable, struct bucket 
 {
 	uint64_t hash = hash_in_bucket(bucket, hash_name(store, record_key(record)));
 
-	set_key(store, memtable, slot, bucket, hash, record, below);
+	set_key(store, memtable, slot, bucket, hash, record, below, NULL);
 }
 
 /* ---- buckets ----------------------------------------------------------------------------------------------- */

@@ -95,6 +95,28 @@ static void recycle(struct durable *store, struct memtable *memtable)
 	pthread_mutex_unlock(&store->write_lock);
 }
 
+static void keep_memory(struct durable *store, struct memtable *memtable)
+{
+	pthread_mutex_lock(&store->write_lock);
+	if (store->spare.memory.buffer == NULL && memtable->size == store->options.segment_size)
+		store->spare.memory = memtable_take_memory(memtable);
+	pthread_mutex_unlock(&store->write_lock);
+}
+
+/* When nothing has been written since the last checkpoint. */
+static void give_memory_back(struct durable *store)
+{
+	struct memtable_memory memory = { 0 };
+
+	pthread_mutex_lock(&store->write_lock);
+	if (atomic_load(&store->newest)->began_ms == 0) {
+		memory = store->spare.memory;
+		store->spare.memory = (struct memtable_memory){ 0 };
+	}
+	pthread_mutex_unlock(&store->write_lock);
+	memtable_memory_done(&memory);
+}
+
 static void retire(struct durable *store, struct memtable *memtable)
 {
 	struct applier *applier = &store->applier;
@@ -113,6 +135,7 @@ static void retire(struct durable *store, struct memtable *memtable)
 			free(memtable->gone.items[i]);
 	}
 	recycle(store, memtable);
+	keep_memory(store, memtable);
 	memtable_free(memtable);
 }
 
@@ -230,6 +253,8 @@ static void *applier_main(void *argument)
 	struct applier *applier = &store->applier;
 	bool garbage = true;
 
+	pthread_setname_np(pthread_self(), "kv-apply");
+
 	for (;;) {
 		bool stopping = is_stopping(applier);
 		int64_t wait;
@@ -248,10 +273,12 @@ static void *applier_main(void *argument)
 			continue;
 		if (stopping)
 			return NULL;
-		if (garbage)
+		if (garbage) {
 			garbage = clear_garbage(&store->pages, &garbage) == 0 && garbage;
-		else
+		} else {
+			give_memory_back(store);
 			doze(applier, wait);
+		}
 	}
 }
 

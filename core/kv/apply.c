@@ -13,7 +13,7 @@
 
 #include <stdlib.h>
 
-enum { BYTES_PER_TRANSACTION = 16 << 20, RECORDS_PER_TRANSACTION = 8192 };
+enum { BYTES_PER_TRANSACTION = 16 << 20, RECORDS_PER_TRANSACTION = 8192, ITEMS_AHEAD = 8 };
 
 /* ---- what a transaction changed in memory, should it fail --------------------------------------------------- */
 
@@ -210,6 +210,8 @@ static int apply_some(struct apply *apply)
 			/* the counts first: what ends now must not come back with them */
 			break;
 		}
+		if (apply->at + ITEMS_AHEAD < apply->count)
+			__builtin_prefetch(apply->items[apply->at + ITEMS_AHEAD].record);
 		bytes += apply->items[apply->at < apply->count ? apply->at : apply->at - apply->count]
 				 .record->value_size;
 		code = apply_item(apply, apply->at++);

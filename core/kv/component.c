@@ -78,7 +78,8 @@ static int load_router(struct kv *kv)
 		kv->retired = grown;
 		kv->retired[kv->retired_count++] = before;
 	}
-	warn_of_gap(kv, router);
+	if (before != NULL) /* at a boot the node says it, with the place */
+		warn_of_gap(kv, router);
 	atomic_store_explicit(&kv->router, router, memory_order_release);
 	return 0;
 }

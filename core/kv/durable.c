@@ -107,7 +107,7 @@ bool find_in_memory(struct durable *store, const struct slot *slot, const struct
 		    struct kvrel_slice key, struct found *found)
 {
 	struct memtable *memtable = atomic_load_explicit(&store->newest, memory_order_acquire);
-	const struct entry *entry;
+	struct entry *entry;
 
 	while ((entry = memtable_find(memtable, bucket, (uint32_t)hash, key)) == NULL) {
 		if (memtable->id == slot->retired + 1)
@@ -119,7 +119,9 @@ bool find_in_memory(struct durable *store, const struct slot *slot, const struct
 	*found = (struct found){ .there = record->kind == RECORD_PUT,
 				 .in_memory = true,
 				 .value = record_value(record),
-				 .position = memtable_position(memtable, record) + 1 };
+				 .position = memtable_position(memtable, record) + 1,
+				 .entry = entry,
+				 .memtable = memtable };
 	return true;
 }
 

@@ -98,6 +98,7 @@ struct durable {
 	struct {
 		int fd; /* a segment file for the next memtable; -1: none */
 		uint64_t number;
+		struct memtable_memory memory; /* and memory */
 	} spare;
 
 	struct pages pages;
@@ -132,7 +133,9 @@ struct found {
 	bool there;
 	bool in_memory;
 	struct kvrel_slice value;
-	uint64_t position; /* of the write that it rests on, plus 1; 0: durable for sure */
+	uint64_t position;   /* of the write that it rests on, plus 1; 0: durable for sure */
+	struct entry *entry; /* if in memory: the key's, and whose */
+	const struct memtable *memtable;
 };
 
 /* In memtables only; false when they don't know the key. */
@@ -203,10 +206,12 @@ void append_existence(struct appender *appender, struct bucket *bucket, bool sta
 void append_vanish(struct appender *appender, struct bucket *bucket);
 void append_drop(struct appender *appender, struct bucket *bucket);
 /*
- * One key. `below`: whether the pages hold it, where memtables don't know it. Returns whether it was there before.
+ * One key. `below`: whether the pages hold it, where memtables don't know it; `before`: what a look-up before the lock
+ * found in this bucket, or NULL. Returns whether the key was there before.
  */
 bool append_record(struct appender *appender, const struct slot *slot, struct bucket *bucket, enum record_kind kind,
-		   uint64_t hash, struct kvrel_slice key, struct kvrel_slice value, bool below);
+		   uint64_t hash, struct kvrel_slice key, struct kvrel_slice value, bool below,
+		   const struct found *before);
 /* Seals the frame, if anything is in it, and unlocks. The position behind it, 0 for an empty one. */
 uint64_t append_end(struct appender *appender, struct bucket *bucket);
 /* Bytes that existence, name or vanishing of this bucket may take. */

@@ -17,6 +17,7 @@ enum { KEYS_ON_STACK = 32 };
 struct looked_up {
 	uint64_t key_hash;
 	bool below;
+	struct found found;
 };
 
 struct keys {
@@ -55,7 +56,7 @@ static int keys_look_up(struct keys *keys, struct durable *store, struct slot *s
 			keys_done(keys);
 			return -1;
 		}
-		keys->all[i] = (struct looked_up){ key_hash, found.there && !found.in_memory };
+		keys->all[i] = (struct looked_up){ key_hash, found.there && !found.in_memory, found };
 	}
 	return 0;
 }
@@ -119,7 +120,7 @@ static int64_t append_pairs(struct appender *appender, const struct slot *slot, 
 			append_existence(appender, bucket, false);
 		announced = true;
 		added += !append_record(appender, slot, bucket, RECORD_PUT, hash_in_bucket(bucket, key->key_hash),
-					request->items[i], request->items[i + 1], below);
+					request->items[i], request->items[i + 1], below, same ? &key->found : NULL);
 	}
 	return added;
 }
@@ -230,8 +231,8 @@ void run_increment(struct durable *store, struct slot *slot, const struct engine
 	} else {
 		append_existence(&appender, bucket, false);
 		append_record(&appender, slot, bucket, RECORD_PUT, hash, key,
-			      (struct kvrel_slice){ text, number_print(number, text) },
-			      found.there && !found.in_memory);
+			      (struct kvrel_slice){ text, number_print(number, text) }, found.there && !found.in_memory,
+			      bucket == before ? &found : NULL);
 	}
 	end = append_end(&appender, bucket);
 	if (refusal != NULL)
@@ -276,7 +277,7 @@ void run_delete(struct durable *store, struct slot *slot, const struct engine_re
 		if (removed++ == 0)
 			append_existence(&appender, bucket, false);
 		append_record(&appender, slot, bucket, RECORD_DELETE, hash_in_bucket(bucket, keys.all[i].key_hash),
-			      request->items[i], nothing, below);
+			      request->items[i], nothing, below, NULL);
 	}
 	if (removed > 0 && atomic_load(&bucket->count) == 0 && !bucket_is(bucket, BUCKET_STAYS))
 		append_vanish(&appender, bucket);

@@ -181,6 +181,7 @@ static void close_store(struct durable *store)
 	}
 	if (store->spare.fd >= 0)
 		close(store->spare.fd);
+	memtable_memory_done(&store->spare.memory);
 	for (unsigned i = 0; store->slots != NULL && i < store->slot_count; i++)
 		page_reader_done(&store->slots[i].reader);
 	bucket_table_done(&store->buckets);

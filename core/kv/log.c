@@ -256,6 +256,7 @@ static void *log_main(void *argument)
 	int64_t synced_ms = now_ms();
 	bool sync;
 
+	pthread_setname_np(pthread_self(), "kv-log");
 	while (await_work(log, &queue, &sync)) {
 		if (atomic_load(&log->durability) == ENGINE_EVERYSEC && now_ms() - synced_ms >= 1000)
 			sync = true;

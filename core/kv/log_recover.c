@@ -122,7 +122,7 @@ static int segment_load(struct recovery *recovery, struct segment *segment, stru
 		segment->reusable = (size_t)stat.st_size == recovery->store->options.segment_size;
 		return 0;
 	}
-	segment->memtable = memtable_new(0, segment->number, header.base, (size_t)stat.st_size, -1);
+	segment->memtable = memtable_new(0, segment->number, header.base, (size_t)stat.st_size, -1, NULL);
 	if (segment->memtable == NULL)
 		return fail(recovery, segment, err, "out of memory");
 	code = read_whole(segment->fd, segment->memtable->buffer, segment->memtable->size);

@@ -38,7 +38,31 @@ static void *reserve_memory(size_t size)
 	return memory;
 }
 
-struct memtable *memtable_new(uint64_t id, uint64_t number, uint64_t base, size_t size, int fd)
+static uint32_t entry_max(size_t size)
+{
+	return (uint32_t)(size / SMALLEST_ENTRY_BYTES);
+}
+
+struct memtable_memory memtable_take_memory(struct memtable *memtable)
+{
+	struct memtable_memory memory = { memtable->buffer, memtable->entries, memtable->size };
+
+	memtable->buffer = NULL;
+	memtable->entries = NULL;
+	return memory;
+}
+
+void memtable_memory_done(struct memtable_memory *memory)
+{
+	if (memory->buffer != NULL)
+		munmap(memory->buffer, memory->size);
+	if (memory->entries != NULL)
+		munmap(memory->entries, entry_max(memory->size) * sizeof(struct entry));
+	*memory = (struct memtable_memory){ 0 };
+}
+
+struct memtable *memtable_new(uint64_t id, uint64_t number, uint64_t base, size_t size, int fd,
+			      struct memtable_memory *memory)
 {
 	struct memtable *memtable = calloc(1, sizeof(*memtable));
 
@@ -50,9 +74,15 @@ struct memtable *memtable_new(uint64_t id, uint64_t number, uint64_t base, size_
 	memtable->size = size;
 	memtable->fd = -1;
 	memtable->used = sizeof(struct segment_header);
-	memtable->entry_max = (uint32_t)(size / SMALLEST_ENTRY_BYTES);
-	memtable->buffer = reserve_memory(size);
-	memtable->entries = reserve_memory(memtable->entry_max * sizeof(struct entry));
+	memtable->entry_max = entry_max(size);
+	if (memory != NULL && memory->size == size) {
+		memtable->buffer = memory->buffer;
+		memtable->entries = memory->entries;
+		*memory = (struct memtable_memory){ 0 };
+	} else {
+		memtable->buffer = reserve_memory(size);
+		memtable->entries = reserve_memory(memtable->entry_max * sizeof(struct entry));
+	}
 	atomic_init(&memtable->index, index_new(FIRST_INDEX_SLOTS, NULL));
 	if (memtable->buffer == NULL || memtable->entries == NULL || atomic_load(&memtable->index) == NULL) {
 		memtable_free(memtable);
@@ -65,15 +95,14 @@ struct memtable *memtable_new(uint64_t id, uint64_t number, uint64_t base, size_
 void memtable_free(struct memtable *memtable)
 {
 	struct memtable_index *index, *older;
+	struct memtable_memory memory;
 
 	if (memtable == NULL)
 		return;
 	if (memtable->fd >= 0)
 		close(memtable->fd);
-	if (memtable->buffer != NULL)
-		munmap(memtable->buffer, memtable->size);
-	if (memtable->entries != NULL)
-		munmap(memtable->entries, memtable->entry_max * sizeof(struct entry));
+	memory = memtable_take_memory(memtable);
+	memtable_memory_done(&memory);
 	for (index = atomic_load(&memtable->index); index != NULL; index = older) {
 		older = index->older;
 		free(index);

@@ -54,9 +54,24 @@ struct memtable {
 	struct bucket_list gone; /* that vanished or were dropped in it */
 };
 
-/* With an empty buffer behind room for the header. NULL without memory. Takes over fd. */
-struct memtable *memtable_new(uint64_t id, uint64_t number, uint64_t base, size_t size, int fd);
+/* Buffer and entries of a memtable that is gone, for the next one: the kernel need not clear them again. Zeroed: none.
+ */
+struct memtable_memory {
+	char *buffer;
+	struct entry *entries;
+	size_t size;
+};
+
+/*
+ * With an empty buffer behind room for the header. NULL without memory. Takes over fd, and `memory` if it is of the
+ * right size (may be NULL).
+ */
+struct memtable *memtable_new(uint64_t id, uint64_t number, uint64_t base, size_t size, int fd,
+			      struct memtable_memory *memory);
 void memtable_free(struct memtable *memtable);
+/* Takes the memory out of a memtable that is about to be freed. */
+struct memtable_memory memtable_take_memory(struct memtable *memtable);
+void memtable_memory_done(struct memtable_memory *memory);
 
 /* Lets `count` further entries be set, and one bucket be made and gone, without failing. */
 bool memtable_reserve(struct memtable *memtable, uint32_t count);
