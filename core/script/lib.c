@@ -146,6 +146,116 @@ static int guarded_xpcall(lua_State *lua)
 	return finish_xpcall(lua, LUA_OK, 0);
 }
 
+/* ---- finalizers ---- */
+
+/*
+ * Upvalue: a __gc function. Lua calls finalizers with hooks switched off, so that an endless one could not be ended; on
+ * a thread of its own the hook runs.
+ */
+static int guarded_finalizer(lua_State *lua)
+{
+	lua_State *thread = lua_newthread(lua);
+
+	lua_pushvalue(lua, lua_upvalueindex(1));
+	lua_pushvalue(lua, 1);
+	lua_xmove(lua, thread, 2);
+	if (lua_pcall(thread, 1, 0, 0) == LUA_OK)
+		return 0;
+	lua_xmove(thread, lua, 1);
+	return lua_error(lua);
+}
+
+/* setmetatable and debug.setmetatable. Upvalue: Lua's own. Arguments are checked here, under the function's name. */
+static int guarded_setmetatable(lua_State *lua)
+{
+	int count = lua_gettop(lua);
+
+	luaL_argexpected(lua, lua_isnil(lua, 2) || lua_istable(lua, 2), 2, "nil or table");
+
+	if (lua_istable(lua, 2)) {
+		lua_pushliteral(lua, "__gc");
+		if (lua_rawget(lua, 2) == LUA_TFUNCTION && lua_tocfunction(lua, -1) != guarded_finalizer) {
+			lua_pushliteral(lua, "__gc");
+			lua_insert(lua, -2);
+			lua_pushcclosure(lua, guarded_finalizer, 1);
+			lua_rawset(lua, 2);
+		}
+		lua_settop(lua, count);
+	}
+	lua_pushvalue(lua, lua_upvalueindex(1));
+	lua_insert(lua, 1);
+	lua_call(lua, count, LUA_MULTRET);
+	return lua_gettop(lua);
+}
+
+/* ---- loading: text only, as compiled chunks can crash the interpreter ---- */
+
+static int load_text(lua_State *lua, int mode_index)
+{
+	int count = lua_gettop(lua);
+	const char *mode = luaL_optstring(lua, mode_index, "t");
+
+	if (!strchr(mode, 't'))
+		return luaL_error(lua, "compiled chunks are not supported: they can crash the interpreter");
+	if (count < mode_index)
+		lua_settop(lua, count = mode_index);
+	lua_pushliteral(lua, "t");
+	lua_replace(lua, mode_index);
+	lua_pushvalue(lua, lua_upvalueindex(1));
+	lua_insert(lua, 1);
+	lua_call(lua, count, LUA_MULTRET);
+	return lua_gettop(lua);
+}
+
+/* Upvalue of both: Lua's own. */
+static int text_load(lua_State *lua)
+{
+	return load_text(lua, 3);
+}
+
+static int text_loadfile(lua_State *lua)
+{
+	return load_text(lua, 2);
+}
+
+static int finish_dofile(lua_State *lua, int status, lua_KContext context)
+{
+	(void)status;
+	(void)context;
+	return lua_gettop(lua) - 1;
+}
+
+static int text_dofile(lua_State *lua)
+{
+	const char *path = luaL_optstring(lua, 1, NULL);
+
+	lua_settop(lua, 1);
+	if (luaL_loadfilex(lua, path, "t") != LUA_OK)
+		return lua_error(lua);
+	lua_callk(lua, 0, LUA_MULTRET, 0, finish_dofile);
+	return finish_dofile(lua, LUA_OK, 0);
+}
+
+/* The locale is the process's, not the state's: it is always "C". */
+static int os_setlocale(lua_State *lua)
+{
+	const char *wanted = luaL_optstring(lua, 1, "C");
+
+	if (strcmp(wanted, "C") == 0 || strcmp(wanted, "POSIX") == 0)
+		lua_pushliteral(lua, "C");
+	else
+		lua_pushnil(lua);
+	return 1;
+}
+
+/* Replaces a function of the library on top of the stack by one that has it as its upvalue. */
+static void wrap(lua_State *lua, const char *name, lua_CFunction function)
+{
+	lua_getfield(lua, -1, name);
+	lua_pushcclosure(lua, function, 1);
+	lua_setfield(lua, -2, name);
+}
+
 /* Upvalue: the message. */
 static int refuse(lua_State *lua)
 {
@@ -164,13 +274,20 @@ static void set_refused(lua_State *lua, const char *library, const char *functio
 void script_open_lib(lua_State *lua)
 {
 	open_output(lua);
-	lua_getglobal(lua, "xpcall");
-	lua_pushcclosure(lua, guarded_xpcall, 1);
-	lua_setglobal(lua, "xpcall");
+	lua_pushglobaltable(lua);
+	wrap(lua, "xpcall", guarded_xpcall);
+	wrap(lua, "setmetatable", guarded_setmetatable);
+	wrap(lua, "load", text_load);
+	wrap(lua, "loadfile", text_loadfile);
+	wrap(lua, "dofile", text_dofile);
+	lua_getglobal(lua, LUA_DBLIBNAME);
+	wrap(lua, "setmetatable", guarded_setmetatable);
 	lua_getglobal(lua, LUA_OSLIBNAME);
 	lua_pushcfunction(lua, os_exit);
 	lua_setfield(lua, -2, "exit");
-	lua_pop(lua, 1);
+	lua_pushcfunction(lua, os_setlocale);
+	lua_setfield(lua, -2, "setlocale");
+	lua_pop(lua, 3);
 	set_refused(lua, LUA_LOADLIBNAME, "loadlib",
 		    "package.loadlib is not supported: modules in C belong into a component");
 	set_refused(lua, LUA_DBLIBNAME, "sethook",

@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { HOOK_INSTRUCTIONS = 1000 };
+enum { HOOK_INSTRUCTIONS = 1000, HOOKS_OF_CLOSING = 10000 };
 
 struct script *script_of(lua_State *lua)
 {
@@ -62,6 +62,10 @@ static void hook(lua_State *lua, lua_Debug *activation)
 	struct script *script = script_of(lua);
 
 	(void)activation;
+	if (script->hooks_left && --script->hooks_left == 0) {
+		script->hooks_left = 1;
+		script->interrupted = 1;
+	}
 	if (script->ending == SCRIPT_GOES_ON && script->interrupted)
 		script->ending = SCRIPT_INTERRUPTED;
 	if (script->ending != SCRIPT_GOES_ON)
@@ -129,6 +133,9 @@ void script_free(struct script *script)
 {
 	if (!script)
 		return;
+	script->ending = SCRIPT_GOES_ON;
+	script->interrupted = 0;
+	script->hooks_left = HOOKS_OF_CLOSING; /* finalizers run now, and nobody is there to interrupt them */
 	lua_close(script->lua);
 	free(script);
 }

@@ -2,7 +2,9 @@
 /*
  * Lua 5.4, embedded once. Templates, runtime configuration, user commands and the console all make their states here,
  * so that every one of them has the same library, the same limits and never loads host modules: package.path and
- * package.cpath are set by the caller, LUA_* variables are ignored. package.loadlib and debug.sethook are refused.
+ * package.cpath are set by the caller, LUA_* variables are ignored. package.loadlib, debug.sethook and compiled chunks
+ * are refused; the locale stays "C". A finalizer (__gc) is put behind a guard when setmetatable() sees it, so that it
+ * can be interrupted; what finalizers do when the state is freed ends after ten million instructions.
  *
  * A state belongs to one thread at a time. script_interrupt() alone may be called from any thread or a signal handler.
  */

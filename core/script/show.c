@@ -10,7 +10,7 @@
 #include <lauxlib.h>
 #include <stdlib.h>
 
-enum { DEPTH = 6, TABLE_ITEMS = 200, ALL_ITEMS = 5000, LINE_BYTES = 72, INDENT = 2 };
+enum { DEPTH = 6, TABLE_ITEMS = 200, ALL_ITEMS = 5000, LINE_BYTES = 72, INDENT = 2, STRING_BYTES = 4096 };
 
 struct shower {
 	lua_State *lua;
@@ -32,8 +32,15 @@ static void show_value(struct shower *shower, int index, struct buf *out, bool f
 
 static void show_string(struct slice string, struct buf *out)
 {
-	size_t valid = slice_utf8_prefix(string);
+	size_t all = string.size, valid;
 
+	if (string.size > STRING_BYTES) {
+		string.size = STRING_BYTES;
+		/* not in the middle of a character */
+		while (string.size > STRING_BYTES - 3 && ((unsigned char)string.data[string.size] & 0xc0) == 0x80)
+			string.size--;
+	}
+	valid = slice_utf8_prefix(string);
 	buf_append_char(out, '"');
 	for (size_t at = 0; at < string.size; at++) {
 		unsigned char c = (unsigned char)string.data[at];
@@ -52,6 +59,8 @@ static void show_string(struct slice string, struct buf *out)
 			buf_append_char(out, (char)c);
 	}
 	buf_append_char(out, '"');
+	if (all > string.size)
+		buf_printf(out, "… %zu bytes more", all - string.size);
 }
 
 static bool is_identifier(struct slice s)
@@ -163,13 +172,13 @@ static void separate(struct shower *shower, struct buf *out, bool flat, int nth)
 		buf_append_char(out, ' ');
 }
 
-/* Whether one more item is shown; if not, says that there are more. */
-static bool take_item(struct shower *shower, struct buf *out, bool flat, int nth)
+/* Whether one more item is shown; if not, says how many of this kind are left. */
+static bool take_item(struct shower *shower, struct buf *out, bool flat, int nth, lua_Integer left)
 {
 	separate(shower, out, flat, nth);
 	if (nth < TABLE_ITEMS && shower->items++ < ALL_ITEMS)
 		return true;
-	buf_append_string(out, "…");
+	buf_printf(out, "… %lld more", (long long)left);
 	return false;
 }
 
@@ -214,7 +223,7 @@ static int show_items(struct shower *shower, int index, lua_Integer length, stru
 	int nth = 0;
 
 	for (lua_Integer i = 1; i <= length && !out->failed; i++, nth++) {
-		if (!take_item(shower, out, flat, nth))
+		if (!take_item(shower, out, flat, nth, length - i + 1))
 			return -1;
 		lua_rawgeti(lua, index, i);
 		show_item(shower, lua_gettop(lua), out, flat, nth);
@@ -234,7 +243,7 @@ static void show_entries(struct shower *shower, int index, struct buf *out, bool
 		return;
 	keys = collect_keys(lua, index, length, &count);
 	for (int i = 0; i < count && !out->failed; i++, nth++) {
-		if (!take_item(shower, out, flat, nth))
+		if (!take_item(shower, out, flat, nth, count - i))
 			break;
 		push_key(lua, index, &keys[i]);
 		if (keys[i].kind == KEY_STRING && is_identifier(keys[i].string)) {

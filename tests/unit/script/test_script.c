@@ -218,6 +218,56 @@ Test(script, pcall_cannot_hold_an_interrupt_up)
 		"while true do pcall(string.gsub, ('x'):rep(1000), 'x', function() while true do end end) end");
 }
 
+Test(script, a_finalizer_cannot_hold_an_interrupt_up)
+{
+	must_be_interrupted("setmetatable({}, {__gc = function() while true do end end}) collectgarbage()");
+	must_be_interrupted("debug.setmetatable({}, {__gc = function() while true do end end}) collectgarbage()");
+}
+
+Test(script, finalizers_run_and_their_errors_end_nothing)
+{
+	cr_assert_str_eq(
+		run("local seen setmetatable({7}, {__gc = function(t) seen = t[1] end}) collectgarbage() return seen"),
+		"7");
+	cr_assert_str_eq(run("setmetatable({}, {__gc = function() error('boo') end}) collectgarbage() return 'on'"),
+			 "on");
+	cr_assert_str_eq(
+		run("setmetatable({}, {__gc = function() coroutine.yield() end}) collectgarbage() return 'on'"), "on");
+	cr_assert_str_eq(run("local m = {__gc = function() end} return setmetatable({}, m) ~= nil, "
+			     "getmetatable(setmetatable({}, m)) == m"),
+			 "true true");
+	cr_assert(strstr(run("setmetatable({})"), "bad argument #2 to 'setmetatable'"));
+}
+
+Test(script, a_state_is_freed_in_spite_of_endless_finalizers, .timeout = 5)
+{
+	struct script *other = script_new(&(struct script_options){ 0 }, &err);
+	int results;
+
+	cr_assert_eq(script_run(other,
+				SLICE("for i = 1, 3 do _G[i] = setmetatable({}, {__gc = function() while true do "
+				      "pcall(error) end end}) end"),
+				"c", &results, NULL, &err),
+		     0);
+	script_free(other);
+}
+
+Test(script, load_takes_text_only_and_is_lua_s_own_otherwise)
+{
+	cr_assert_str_eq(run("load('return 1')()"), "1");
+	cr_assert_str_eq(run("load('return x', 'c', 't', {x = 2})()"), "2");
+	cr_assert_str_eq(run("load('return x', nil, nil, {x = 3})()"), "3");
+	cr_assert_str_eq(run("local n = 0 return load(function() n = n + 1 return ({'return ', '4'})[n] end)()"), "4");
+	cr_assert_str_eq(run("load('return +')"), "nil [string \"return +\"]:1: unexpected symbol near '+'");
+	cr_assert(strstr(run("load(string.dump(function() end))"), "attempt to load a binary chunk"));
+	cr_assert(strstr(run("load(string.dump(function() end), 'c', 'b')"), "can crash the interpreter"));
+}
+
+Test(script, the_locale_stays)
+{
+	cr_assert_str_eq(run("os.setlocale('de_DE.UTF-8'), os.setlocale(), os.setlocale('C', 'numeric')"), "nil C C");
+}
+
 Test(script, xpcall_is_lua_s_own_otherwise)
 {
 	cr_assert_str_eq(run("xpcall(function(a, b) return a + b end, print, 1, 2)"), "true 3");

@@ -85,11 +85,18 @@ Test(show, depth_length_and_cycles_are_limited)
 	cr_assert_str_eq(show("{{{{{{{{1}}}}}}}}"), "{{{{{{{…}}}}}}}");
 	cr_assert_str_eq(show("local t = {} t.t = t t[1] = {t} return t"), "{{<cycle>}, t = <cycle>}");
 	cr_assert_str_eq(show("local s = {1} return {s, s}"), "{{1}, {1}}");
-	cr_assert(strstr(show("local t = {} for i = 1, 1e6 do t[i] = i end return t"), " 200,\n  …\n}"));
+	cr_assert(strstr(show("local t = {} for i = 1, 1e6 do t[i] = i end return t"), " 200,\n  … 999800 more\n}"));
 	cr_assert_lt(strlen(show("local function f(n) local t = {} for i = 1, 100 do t[i] = n > 0 and f(n - 1) or i "
 				 "end return t end\n"
 				 "return f(2)")),
 		     200000);
+}
+
+Test(show, long_texts_in_tables_are_cut_at_a_whole_character)
+{
+	cr_assert(strstr(show("{('x'):rep(5000)}"), "x\"… 904 bytes more"));
+	cr_assert(strstr(show("{('x'):rep(4095) .. 'é' .. ('x'):rep(10)}"), "x\"… 12 bytes more"));
+	cr_assert_eq(strlen(show("('x'):rep(5000)")), 5000, "at top level a text is the result itself");
 }
 
 Test(show, a_metatable_may_say_how_its_table_reads)
