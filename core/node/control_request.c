@@ -49,9 +49,16 @@ static void start_session(struct client *client, bool console, struct slice requ
 		.context = client,
 	};
 	struct error err;
+	unsigned most = server->node->flags.console_sessions;
 	pthread_mutex_lock(&server->lock);
-	server->sessions++;
+	bool fits = server->sessions < most;
+	server->sessions += fits ? 1 : 0;
 	pthread_mutex_unlock(&server->lock);
+	if (!fits) {
+		error_set(&err, ERROR_LIMIT, "%u consoles and expressions run already (--console-sessions)", most);
+		client_reply_done(client, 1, err.message);
+		return;
+	}
 	if (session_new(&start, &client->session, &err) == 0)
 		return;
 	pthread_mutex_lock(&server->lock);

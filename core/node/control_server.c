@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 enum {
-	CLIENTS_MAX = 256,
+	CLIENTS_BESIDE_SESSIONS = 256, /* who ask short questions */
 	ACCEPT_PAUSE_MS = 100,
 	GRACE_MS = 500,    /* for expressions that run while the node stops */
 	GIVE_UP_MS = 1000, /* … and for those that do not end then */
@@ -42,7 +42,8 @@ static void on_acceptable(uv_poll_t *handle, int status, int events)
 		return;
 	}
 	struct error err;
-	if (server->client_count >= CLIENTS_MAX || control_check_peer(fd, NULL) != 0)
+	if (server->client_count >= CLIENTS_BESIDE_SESSIONS + server->node->flags.console_sessions ||
+	    control_check_peer(fd, NULL) != 0)
 		close(fd);
 	else if (control_server_attach(server, fd, &err) != 0)
 		log_warn("node", LOG_NONE, "%s", err.message);

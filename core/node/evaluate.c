@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { TEXT_SHOWN_BYTES = 16 << 10, SHOWN_MAX_BYTES = 1 << 30 };
+
 static void on_print(void *context, struct slice text)
 {
 	struct evaluator *evaluator = context;
@@ -87,16 +89,35 @@ static void say(struct evaluator *evaluator, enum evaluate_stream stream, const 
 		evaluator->sink(evaluator->context, stream, buf_slice(text));
 }
 
+/* A console shows the beginning of a long text. */
+static bool show_long_text(struct evaluator *evaluator, int index)
+{
+	struct slice text = { 0 };
+	if (!evaluator->keep_last || lua_type(script_lua(evaluator->script), index) != LUA_TSTRING)
+		return false;
+	text.data = lua_tolstring(script_lua(evaluator->script), index, &text.size);
+	if (text.size <= TEXT_SHOWN_BYTES)
+		return false;
+	size_t size = TEXT_SHOWN_BYTES;
+	while (size > TEXT_SHOWN_BYTES - 3 && ((unsigned char)text.data[size] & 0xc0) == 0x80)
+		size--; /* whole characters */
+	SCOPE(buf_done) struct buf line = { 0 };
+	buf_append(&line, text.data, size);
+	buf_printf(&line, "… %zu bytes more; print(_) shows all\n", text.size - size);
+	say(evaluator, EVALUATE_OUT, &line);
+	return true;
+}
+
 /* One value a line, nil not at all. */
 static void show_values(struct evaluator *evaluator, int results)
 {
 	lua_State *lua = script_lua(evaluator->script);
 	int first = lua_gettop(lua) - results + 1;
 	for (int i = first; i < first + results; i++) {
-		if (lua_isnil(lua, i))
+		if (lua_isnil(lua, i) || show_long_text(evaluator, i))
 			continue;
 		SCOPE(buf_done) struct buf line = { 0 };
-		buf_init(&line, EVALUATE_MEMORY_BYTES);
+		buf_init(&line, SHOWN_MAX_BYTES);
 		script_show(evaluator->script, i, &line);
 		buf_append_char(&line, '\n');
 		say(evaluator, EVALUATE_OUT, &line);
@@ -129,7 +150,7 @@ static int show_json(struct evaluator *evaluator, int results)
 {
 	SCOPE(arena_done) struct arena arena = { 0 };
 	SCOPE(buf_done) struct buf text = { 0 };
-	buf_init(&text, EVALUATE_MEMORY_BYTES);
+	buf_init(&text, SHOWN_MAX_BYTES);
 	struct value *tree = NULL;
 	struct error err;
 	int rc = to_tree(evaluator, results, &arena, &tree, &err);

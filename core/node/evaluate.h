@@ -23,11 +23,12 @@ struct evaluator {
 	void *context;
 	struct arena *results; /* of the last operation called; freed by the next one */
 	bool json;             /* values as one JSON document; what is printed goes to ERR */
-	bool keep_last;        /* `_` is the last value */
+	bool keep_last;        /* a console: `_` is the last value, long texts are shown in part */
+	bool guest;            /* in a running node: its stdin is not for this state */
 	bool exit_asked;       /* the last text called os.exit() */
 };
 
-/* Fields node, sink, context, json and keep_last are set by the caller. */
+/* Fields node, sink, context, json, keep_last and guest are set by the caller. */
 int evaluator_init(struct evaluator *evaluator, size_t memory_limit_bytes, struct error *err);
 void evaluator_done(struct evaluator *evaluator);
 
@@ -35,8 +36,5 @@ void evaluator_done(struct evaluator *evaluator);
 void evaluator_set_arguments(struct evaluator *evaluator, const char *chunk, const char *const *args, size_t count);
 /* Runs the text; 0, 1 after an error, or what os.exit() was given. */
 int evaluator_run(struct evaluator *evaluator, struct slice text, const char *chunk);
-
-/* What sessions may use at most. */
-#define EVALUATE_MEMORY_BYTES ((size_t)256 << 20)
 
 #endif

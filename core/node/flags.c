@@ -21,13 +21,17 @@ enum {
 	WORKERS_MAX = 256,
 	WORKERS_DEFAULT_MAX = 16,
 	CONNECTIONS_MAX = 1000000,
+	DIST_HEARTBEAT_LEAST_MS = 100,
 	OUTPUT_MIN_BYTES = 64 << 10,
 	LOG_MIN_BYTES = 4 << 10,
+	CONSOLE_MIN_BYTES = 1 << 20,
+	CONSOLE_SESSIONS_MAX = 10000,
 	LOG_FILES_MAX = 1000,
 	SECONDS_LIMIT = 86400,
 };
-#define OUTPUT_LIMIT_BYTES (UINT64_C(1) << 30)
-#define LOG_LIMIT_BYTES    (UINT64_C(1) << 40)
+#define OUTPUT_LIMIT_BYTES  (UINT64_C(1) << 30)
+#define CONSOLE_LIMIT_BYTES (UINT64_C(1) << 40)
+#define LOG_LIMIT_BYTES     (UINT64_C(1) << 40)
 
 typedef int flag_parse_fn(struct arena *arena, struct flags *flags, const char *value, struct error *err);
 
@@ -114,6 +118,22 @@ static int parse_log_files(struct arena *arena, struct flags *flags, const char 
 	return rc;
 }
 
+static int parse_console_memory(struct arena *arena, struct flags *flags, const char *value, struct error *err)
+{
+	(void)arena;
+	return parse_size(value, CONSOLE_MIN_BYTES, CONSOLE_LIMIT_BYTES, &flags->console_memory_bytes, err);
+}
+
+static int parse_console_sessions(struct arena *arena, struct flags *flags, const char *value, struct error *err)
+{
+	(void)arena;
+	int64_t number;
+	int rc = parse_number(value, 1, CONSOLE_SESSIONS_MAX, &number, err);
+	if (rc == 0)
+		flags->console_sessions = (unsigned)number;
+	return rc;
+}
+
 static int parse_max_restarts(struct arena *arena, struct flags *flags, const char *value, struct error *err)
 {
 	(void)arena;
@@ -158,6 +178,12 @@ static int parse_dist_listen(struct arena *arena, struct flags *flags, const cha
 		return error_set(err, ERROR_INVALID, "expected ADDRESS:PORT, got '%s'", value);
 	flags->dist_listen = arena_string(arena, value);
 	return 0;
+}
+
+static int parse_dist_heartbeat(struct arena *arena, struct flags *flags, const char *value, struct error *err)
+{
+	(void)arena;
+	return parse_number(value, DIST_HEARTBEAT_LEAST_MS, INT32_MAX, &flags->dist_heartbeat_ms, err);
 }
 
 static int parse_heart(struct arena *arena, struct flags *flags, const char *value, struct error *err)
@@ -208,6 +234,11 @@ static const struct flag {
 	{ "--log-max-size", "SIZE", "the daemon's log is rotated at this size (default 10MiB)", parse_log_max_size },
 	{ "--log-files", "N", "so many files of it are kept, the current one included (default 5)", parse_log_files },
 	{ "--dist-listen", "ADDRESS:PORT", "where distribution 'name' listens", parse_dist_listen },
+	{ "--console-memory", "SIZE", "what one console or expression may use (default 256MiB)", parse_console_memory },
+	{ "--console-sessions", "N", "how many consoles and expressions may run at a time (default 256)",
+	  parse_console_sessions },
+	{ "--dist-heartbeat", "MS", "a link to another node that is silent for so long is lost (default 15000)",
+	  parse_dist_heartbeat },
 	{ "--heart", NULL, "a watchdog process restarts a dead node", parse_heart },
 	{ "--shutdown-timeout", "MS", "how long a stop may take (default 30000)", parse_shutdown_timeout },
 	{ "--max-restarts", "N", "a component that fails is restarted so often (default 3) …", parse_max_restarts },
@@ -235,9 +266,12 @@ void flags_init(struct flags *flags)
 		.max_output_bytes = 8 << 20,
 		.log_max_bytes = 10 << 20,
 		.log_files = 5,
+		.console_memory_bytes = UINT64_C(256) << 20,
+		.console_sessions = 256,
 		.max_restarts = 3,
 		.max_restarts_ms = 5000,
 		.shutdown_timeout_ms = 30000,
+		.dist_heartbeat_ms = 15000,
 	};
 	flags->env_tail = &flags->env;
 }

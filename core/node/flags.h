@@ -21,6 +21,7 @@ struct flags {
 	enum log_level log_level;
 	enum log_format log_format;
 	const char *dist_listen; /* NULL: not given */
+	int64_t dist_heartbeat_ms;
 	bool heart;
 	int64_t shutdown_timeout_ms;
 	unsigned max_connections_asked; /* max_connections may be lower: what the limit of open files allows */
@@ -31,7 +32,9 @@ struct flags {
 	unsigned log_files;
 	unsigned max_restarts;
 	int64_t max_restarts_ms;
-	struct flag_env *env; /* in the order given */
+	uint64_t console_memory_bytes; /* of one console or expression */
+	unsigned console_sessions;     /* consoles and expressions at one time */
+	struct flag_env *env;          /* in the order given */
 	struct flag_env **env_tail;
 };
 

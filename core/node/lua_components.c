@@ -13,7 +13,7 @@
 #include <lauxlib.h>
 #include <string.h>
 
-enum { ARGS_MAX = 1024 };
+enum { ARGS_MAX = 1024, NAME_SHOWN_BYTES = 100 };
 
 struct taken {
 	struct arena *arena;
@@ -36,12 +36,35 @@ static void take(void *context, const struct kvrel_result *result)
 	taken->reason_size = size;
 }
 
-static int raise_status(lua_State *lua, const struct component *component, const struct net_op *op,
-			enum kvrel_status status, const struct taken *taken)
+/* "bucket 'shopping' not found": the first argument names what an operation works on (component.h). */
+static const char *push_not_found(lua_State *lua, const struct net_op *op, const struct kvrel_slice *args, int count)
 {
-	static const char *const defaults[] = { "", "not found", "wrong arguments", "it could not be done" };
+	struct slice name;
+	struct slice others;
+	luaL_Buffer text;
+	slice_split(slice_of(op->ref.op->params != NULL ? op->ref.op->params : ""), ',', &name, &others);
+	if (count == 0 || name.size == 0 || name.data[0] == '[')
+		return lua_pushliteral(lua, "not found");
+	luaL_buffinit(lua, &text);
+	luaL_addlstring(&text, name.data, name.size);
+	luaL_addstring(&text, " '");
+	for (size_t i = 0; i < args[0].size && i < NAME_SHOWN_BYTES; i++) {
+		unsigned char c = (unsigned char)args[0].data[i];
+		luaL_addchar(&text, c < 0x20 || c == 0x7f ? '?' : (char)c);
+	}
+	luaL_addstring(&text, args[0].size > NAME_SHOWN_BYTES ? "…' not found" : "' not found");
+	luaL_pushresult(&text);
+	return lua_tostring(lua, -1);
+}
+
+static int raise_status(lua_State *lua, const struct component *component, const struct net_op *op,
+			enum kvrel_status status, const struct taken *taken, const char *not_found)
+{
+	static const char *const defaults[] = { "", "", "wrong arguments", "it could not be done" };
 	lua_pushlstring(lua, taken->reason, taken->reason_size);
-	const char *reason = taken->reason_size > 0 ? lua_tostring(lua, -1) : defaults[status];
+	const char *reason = taken->reason_size > 0      ? lua_tostring(lua, -1)
+			     : status == KVREL_NOT_FOUND ? not_found
+							 : defaults[status];
 	return luaL_error(lua, "%s.%s: %s", component->sys->name, op->ref.op->name, reason);
 }
 
@@ -68,7 +91,7 @@ static int call_op(lua_State *lua)
 	enum kvrel_status status =
 		call_wait(&evaluator->node->components, component, op, args, (uint32_t)count, take, &taken);
 	if (status != KVREL_OK)
-		return raise_status(lua, component, op, status, &taken);
+		return raise_status(lua, component, op, status, &taken, push_not_found(lua, op, args, count));
 	script_push_value(lua, taken.value);
 	return 1;
 }

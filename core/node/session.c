@@ -16,7 +16,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 enum {
 	STACK_BYTES = 1 << 20,
@@ -24,6 +26,7 @@ enum {
 	TEXT_MAX_BYTES = 1 << 20,
 	CHUNK_BYTES = 64 << 10, /* of one frame */
 	ARGUMENTS_MAX = 256,
+	NICENESS = 19,
 };
 
 struct session {
@@ -37,10 +40,11 @@ struct session {
 	struct buf question; /* what is to be completed */
 	bool asked;
 	bool end_of_input;
-	bool aborted;     /* the client is gone */
-	bool finish;      /* the node stops */
-	bool running;     /* an expression runs */
-	bool interrupted; /* while no expression ran: ends the next one, or the text at a console's prompt */
+	bool aborted;        /* the client is gone */
+	bool finish;         /* the node stops */
+	bool running;        /* an expression runs */
+	unsigned interrupts; /* of running expressions so far */
+	bool interrupted;    /* while no expression ran: ends the next one, or the text at a console's prompt */
 };
 
 /* ---- to the client ---- */
@@ -51,6 +55,14 @@ static bool is_aborted(struct session *session)
 	bool aborted = session->aborted;
 	pthread_mutex_unlock(&session->lock);
 	return aborted;
+}
+
+static unsigned interrupts_of(struct session *session)
+{
+	pthread_mutex_lock(&session->lock);
+	unsigned interrupts = session->interrupts;
+	pthread_mutex_unlock(&session->lock);
+	return interrupts;
 }
 
 /* All of it, waiting for the client to read; false when the client is gone. */
@@ -85,7 +97,9 @@ static void send_frame(struct session *session, enum control_type type, struct s
 static void on_output(void *context, enum evaluate_stream stream, struct slice text)
 {
 	struct session *session = context;
-	while (text.size > 0 && !is_aborted(session)) {
+	unsigned before = interrupts_of(session);
+	/* an interrupt cuts a long text short, too */
+	while (text.size > 0 && !is_aborted(session) && interrupts_of(session) == before) {
 		size_t size = text.size < CHUNK_BYTES ? text.size : CHUNK_BYTES;
 		send_frame(session, stream == EVALUATE_OUT ? CONTROL_OUT : CONTROL_ERR,
 			   (struct slice){ text.data, size });
@@ -255,9 +269,16 @@ static int run_console(struct session *session)
 	return code;
 }
 
+/* The service comes first: on a busy machine an endless loop gets what the workers leave. */
+static void step_back(void)
+{
+	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICENESS); /* of this thread; raising it is always allowed */
+}
+
 static void *run(void *context)
 {
 	struct session *session = context;
+	step_back();
 	struct error err;
 	crash_guard_thread();
 	session->evaluator = (struct evaluator){
@@ -265,8 +286,9 @@ static void *run(void *context)
 		.sink = on_output,
 		.context = session,
 		.keep_last = session->start.console,
+		.guest = true,
 	};
-	if (evaluator_init(&session->evaluator, EVALUATE_MEMORY_BYTES, &err) != 0) {
+	if (evaluator_init(&session->evaluator, session->start.node->flags.console_memory_bytes, &err) != 0) {
 		send_done(session, 1, err.message);
 	} else {
 		int code = session->start.console ? run_console(session) : run_expression(session);
@@ -332,10 +354,12 @@ void session_complete(struct session *session, struct slice line)
 void session_interrupt(struct session *session)
 {
 	pthread_mutex_lock(&session->lock);
-	if (session->running)
+	if (session->running) {
+		session->interrupts++;
 		script_interrupt(session->evaluator.script);
-	else
+	} else {
 		session->interrupted = true;
+	}
 	pthread_cond_signal(&session->changed);
 	pthread_mutex_unlock(&session->lock);
 }
