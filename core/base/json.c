@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/json.h"
 
+#include "base/fs.h"
 #include "base/number.h"
+#include "base/scope.h"
 
 #include <jansson.h>
 #include <math.h>
 
 /* Deep enough for everything people write, and far from the end of the stack. */
-enum { JSON_DEPTH = 128 };
+enum { JSON_DEPTH = 128, WRITE_BYTES = 64 << 10 };
 
 struct reader {
 	struct arena *arena;
@@ -184,15 +186,20 @@ static void write_list(struct buf *out, const struct value *value, unsigned inde
 	buf_append_char(out, ']');
 }
 
+static void write_key(struct buf *out, struct slice key, unsigned indent, unsigned depth)
+{
+	new_line(out, indent, depth);
+	json_write_string(out, key);
+	buf_append_string(out, indent ? ": " : ":");
+}
+
 static void write_map(struct buf *out, const struct value *value, unsigned indent, unsigned depth)
 {
 	buf_append_char(out, '{');
 	for (size_t i = 0; i < value->map.count; i++) {
 		if (i)
 			buf_append_char(out, ',');
-		new_line(out, indent, depth + 1);
-		json_write_string(out, value->map.members[i].key);
-		buf_append_string(out, indent ? ": " : ":");
+		write_key(out, value->map.members[i].key, indent, depth + 1);
 		write_value(out, value->map.members[i].value, indent, depth + 1);
 	}
 	if (value->map.count)
@@ -231,4 +238,59 @@ static void write_value(struct buf *out, const struct value *value, unsigned ind
 void json_write(struct buf *out, const struct value *value, unsigned indent)
 {
 	write_value(out, value, indent, 0);
+}
+
+static int drain(struct buf *out, int fd, struct error *err)
+{
+	int status = out->failed ? error_set(err, ERROR_NO_MEMORY, "no memory to write JSON")
+				 : fs_write_all(fd, out->data, out->size, err);
+
+	buf_clear(out);
+	return status;
+}
+
+static int write_long_list(struct buf *out, int fd, const struct json_list *list, unsigned indent, struct error *err)
+{
+	size_t written = 0;
+	int status = 0;
+
+	buf_append_char(out, '[');
+	for (size_t i = 0; i < list->count && status == 0; i++) {
+		SCOPE(arena_done) struct arena arena = { 0 };
+		struct value *items = value_list(&arena);
+
+		list->add(list->context, &arena, items, i);
+		for (size_t j = 0; j < items->list.count; j++) {
+			if (written++)
+				buf_append_char(out, ',');
+			new_line(out, indent, 2);
+			write_value(out, items->list.items[j], indent, 2);
+		}
+		if (out->size >= WRITE_BYTES)
+			status = drain(out, fd, err);
+	}
+	if (written)
+		new_line(out, indent, 1);
+	buf_append_char(out, ']');
+	return status;
+}
+
+int json_write_lists(int fd, const struct value *map, const struct json_list *lists, size_t count, unsigned indent,
+		     struct error *err)
+{
+	SCOPE(buf_done) struct buf out = { 0 };
+	int status = 0;
+
+	write_map(&out, map, indent, 0);
+	/* opened again: the brace, and the line before it */
+	out.size -= 1 + (map->map.count && indent);
+	for (size_t i = 0; i < count && status == 0; i++) {
+		if (i || map->map.count)
+			buf_append_char(&out, ',');
+		write_key(&out, slice_of(lists[i].key), indent, 1);
+		status = write_long_list(&out, fd, &lists[i], indent, err);
+	}
+	new_line(&out, indent, 0);
+	buf_append_string(&out, "}\n");
+	return status < 0 ? status : drain(&out, fd, err);
 }

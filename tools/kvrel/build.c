@@ -106,7 +106,12 @@ int build_release(struct arena *arena, const struct spec *spec, const struct spe
 {
 	struct build_result result = { .root = release->path };
 	struct build build = {
-		.arena = arena, .spec = spec, .release = release, .options = options, .result = &result
+		.arena = arena,
+		.spec = spec,
+		.release = release,
+		.options = options,
+		.result = &result,
+		.described = { -1, -1 },
 	};
 	int status = find_source_date(spec->project_dir, &build.source_date, err);
 	if (status == 0 && !options->dry_run)
@@ -114,6 +119,7 @@ int build_release(struct arena *arena, const struct spec *spec, const struct spe
 	for (size_t i = 0; i < release->step_count && status == 0; i++)
 		if (!options->dry_run || release->steps[i].kind == STEP_ASSEMBLE)
 			status = run_step(&build, &release->steps[i], step_status, err);
+	build_forget_descriptions(&build);
 	if (status == 0)
 		*out = result;
 	return status;

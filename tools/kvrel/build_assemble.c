@@ -10,7 +10,6 @@
 #include "packages.h"
 #include "render.h"
 #include "runtime_parts.h"
-#include "sbom.h"
 #include "static_parts.h"
 #include "transform.h"
 
@@ -157,38 +156,6 @@ static void show_plan(const struct build *build, const struct plan *plan)
 		build->options->progress(build->options->context, "%.*s", SLICE_FMT(line));
 }
 
-static int add_text(struct plan *plan, const char *path, struct slice text, const char *why, struct error *err)
-{
-	struct plan_entry *entry = plan_add(plan, PLAN_TEXT, path, FROM_GENERATED, why);
-	entry->text = text;
-	entry->size_bytes = text.size;
-	int status = digest_bytes(text, entry->sha256, err);
-	return status < 0 ? status : plan_finish(plan, err);
-}
-
-/* The bill of materials describes the files, the manifest all other entries: they join the plan last. */
-static int add_descriptions(struct build *build, struct plan *plan, const struct package_map *packages,
-			    struct error *err)
-{
-	const struct manifest_info info = { .release = build->release,
-					    .runtime_version = KVREL_VERSION,
-					    .source_date = build->source_date,
-					    .packages = packages->packages,
-					    .package_count = packages->count };
-	const struct sbom_inputs inputs = { plan, &info };
-	const char *folder = arena_printf(build->arena, "releases/%s", build->release->version);
-	struct slice text;
-	bool cyclonedx = build_wants_cyclonedx(build);
-	int status = cyclonedx ? sbom_cyclonedx(build->arena, &inputs, &text, err)
-			       : sbom_spdx(build->arena, &inputs, &text, err);
-	if (status == 0)
-		status = add_text(plan, path_join(build->arena, folder, cyclonedx ? "sbom.cdx.json" : "sbom.spdx.json"),
-				  text, "the bill of materials", err);
-	return status < 0 ? status
-			  : add_text(plan, path_join(build->arena, folder, "manifest.json"),
-				     manifest_write(build->arena, &info, plan), "lists all files", err);
-}
-
 static int may_replace(struct build *build, const struct existing *existing, struct error *err)
 {
 	const struct spec_release *release = build->release;
@@ -279,7 +246,7 @@ int build_assemble(struct build *build, struct error *err)
 	if (status == 0 && !build->options->dry_run)
 		status = plan_prepare(plan, build->cache_dir, err);
 	if (status == 0 && !build->options->dry_run)
-		status = add_descriptions(build, plan, &packages, err);
+		status = build_describe(build, plan, &packages, err);
 	if (status < 0 || build->options->dry_run)
 		return status < 0 ? error_wrap(err, "cannot assemble release '%s'", release->name) : 0;
 	struct staging staging;

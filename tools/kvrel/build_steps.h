@@ -5,6 +5,7 @@
 
 #include "build.h"
 #include "manifest.h"
+#include "packages.h"
 
 struct build {
 	struct arena *arena;
@@ -16,6 +17,7 @@ struct build {
 	struct build_result *result;
 	bool asked;              /* and the answer was to replace what is there */
 	const struct plan *plan; /* what `assemble` put in place */
+	int described[2];        /* descriptors of the bill of materials and the manifest; -1: none */
 };
 
 /* One line to the user, unless the release or the caller is quiet. */
@@ -32,6 +34,9 @@ struct build {
 int find_source_date(const char *project_dir, int64_t *out, struct error *err);
 /* The step `assemble`. */
 int build_assemble(struct build *build, struct error *err);
+/* Adds the bill of materials and the manifest to a prepared plan. Their files are there until they are forgotten. */
+int build_describe(struct build *build, struct plan *plan, const struct package_map *packages, struct error *err);
+void build_forget_descriptions(struct build *build);
 /* Assembles once more elsewhere and compares: INTEGRITY names the first difference. */
 int build_prove(struct build *build, struct error *err);
 /* The step `tar`. */

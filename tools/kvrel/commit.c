@@ -35,6 +35,12 @@ static bool content_is(const char *path, struct slice content)
 	return fs_read(path, content.size + 1, &text, NULL) == 0 && slice_equal(buf_slice(&text), content);
 }
 
+static bool file_is(const char *path, const char *sha256)
+{
+	char found[DIGEST_HEX_BYTES];
+	return digest_file(path, found, NULL, NULL) == 0 && strcmp(found, sha256) == 0;
+}
+
 static bool time_is(const struct stat *st, int64_t seconds)
 {
 	return st->st_mtim.tv_sec == seconds && st->st_mtim.tv_nsec == 0;
@@ -72,7 +78,10 @@ static bool is_same(const struct commit *commit, const struct plan_entry *entry)
 		return S_ISLNK(st.st_mode) && link_is(path, entry->text);
 	if (!S_ISREG(st.st_mode) || (st.st_mode & 07777) != entry->mode || (uint64_t)st.st_size != entry->size_bytes)
 		return false;
-	return entry->kind == PLAN_TEXT ? content_is(path, entry->text) : digest_is(commit, entry, &st);
+	if (entry->kind == PLAN_TEXT)
+		return content_is(path, entry->text);
+	/* the manifest lists neither itself nor its digest */
+	return digest_is(commit, entry, &st) || (entry->origin == FROM_GENERATED && file_is(path, entry->sha256));
 }
 
 bool commit_is_needless(const struct commit *commit)

@@ -86,9 +86,17 @@ static struct value *packages_tree(struct arena *arena, const struct manifest_in
 	return list;
 }
 
-struct slice manifest_write(struct arena *arena, const struct manifest_info *info, const struct plan *plan)
+static void add_entry(void *context, struct arena *arena, struct value *list, size_t index)
 {
-	struct value *map = value_map(arena), *release = value_map(arena), *files = value_list(arena);
+	const struct plan *plan = context;
+	if (strcmp(plan->entries[index].path, "releases/start.data") != 0)
+		value_list_add(arena, list, entry_tree(arena, &plan->entries[index]));
+}
+
+int manifest_write(struct arena *arena, const struct manifest_info *info, const struct plan *plan, int fd,
+		   struct error *err)
+{
+	struct value *map = value_map(arena), *release = value_map(arena);
 	set_text(arena, release, "name", info->release->name);
 	set_text(arena, release, "version", info->release->version);
 	set_int(arena, map, "format", 1);
@@ -97,12 +105,6 @@ struct slice manifest_write(struct arena *arena, const struct manifest_info *inf
 	set_int(arena, map, "source_date", info->source_date);
 	value_map_add(arena, map, SLICE("components"), components_tree(arena, info->release));
 	value_map_add(arena, map, SLICE("packages"), packages_tree(arena, info));
-	for (size_t i = 0; i < plan->count; i++)
-		if (strcmp(plan->entries[i].path, "releases/start.data") != 0)
-			value_list_add(arena, files, entry_tree(arena, &plan->entries[i]));
-	value_map_add(arena, map, SLICE("files"), files);
-	SCOPE(buf_done) struct buf out = { 0 };
-	json_write(&out, map, 1);
-	buf_append_char(&out, '\n');
-	return (struct slice){ arena_copy(arena, buf_slice(&out)), out.size };
+	const struct json_list files = { "files", plan->count, add_entry, (void *)plan };
+	return json_write_lists(fd, map, &files, 1, 1, err);
 }

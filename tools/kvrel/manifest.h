@@ -41,8 +41,9 @@ struct manifest_info {
 	size_t package_count;
 };
 
-/* `plan` is prepared: sizes and digests are known. The text ends with a newline. */
-struct slice manifest_write(struct arena *arena, const struct manifest_info *info, const struct plan *plan);
+/* `plan` is prepared: sizes and digests are known. Written to `fd`, entry by entry. */
+int manifest_write(struct arena *arena, const struct manifest_info *info, const struct plan *plan, int fd,
+		   struct error *err);
 /* `name` is what messages call it. */
 int manifest_parse(struct arena *arena, struct slice text, const char *name, struct manifest *out, struct error *err);
 const struct manifest_entry *manifest_find(const struct manifest *manifest, const char *path);

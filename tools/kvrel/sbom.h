@@ -31,8 +31,9 @@ struct sbom {
 	char content_digest[DIGEST_HEX_BYTES];
 };
 
-int sbom_spdx(struct arena *arena, const struct sbom_inputs *inputs, struct slice *out, struct error *err);
-int sbom_cyclonedx(struct arena *arena, const struct sbom_inputs *inputs, struct slice *out, struct error *err);
+/* Written to `fd`, file by file. */
+int sbom_spdx(struct arena *arena, const struct sbom_inputs *inputs, int fd, struct error *err);
+int sbom_cyclonedx(struct arena *arena, const struct sbom_inputs *inputs, int fd, struct error *err);
 
 /* sbom.c: what both formats say. */
 int sbom_gather(struct arena *arena, const struct sbom_inputs *inputs, struct sbom *out, struct error *err);

@@ -118,11 +118,31 @@ static struct value *dependencies(struct sbom *sbom)
 	return list;
 }
 
+/* The parts but the release, then the release's own files. */
+static void add_component(void *context, struct arena *arena, struct value *list, size_t index)
+{
+	struct sbom sbom = *(const struct sbom *)context;
+	sbom.arena = arena;
+	if (index + 1 < sbom.part_count) {
+		value_list_add(arena, list, part_tree(&sbom, index + 1));
+		return;
+	}
+	index -= sbom.part_count - 1;
+	const struct plan_entry *entry = &sbom.inputs->plan->entries[index];
+	if (sbom_has_file(entry) && sbom_part_of(&sbom, entry) == 0)
+		value_list_add(arena, list, file_tree(&sbom, index));
+}
+
+static void add_dependencies(void *context, struct arena *arena, struct value *list, size_t index)
+{
+	const struct value *all = context;
+	value_list_add(arena, list, all->list.items[index]);
+}
+
 static struct value *document(struct sbom *sbom)
 {
 	struct value *map = value_map(sbom->arena), *metadata = value_map(sbom->arena);
 	struct value *tools = value_map(sbom->arena), *tool = value_map(sbom->arena);
-	struct value *components = value_list(sbom->arena), *own = files_of(sbom, 0);
 	set_text(sbom, tool, "type", "application");
 	set_text(sbom, tool, "name", "kvrel");
 	set_text(sbom, tool, "version", KVREL_VERSION);
@@ -130,29 +150,24 @@ static struct value *document(struct sbom *sbom)
 	set_text(sbom, metadata, "timestamp", sbom->created);
 	set(sbom, metadata, "tools", tools);
 	set(sbom, metadata, "component", part_tree(sbom, 0));
-	for (size_t i = 1; i < sbom->part_count; i++)
-		value_list_add(sbom->arena, components, part_tree(sbom, i));
-	for (size_t i = 0; i < own->list.count; i++)
-		value_list_add(sbom->arena, components, own->list.items[i]);
 	set_text(sbom, map, "bomFormat", "CycloneDX");
 	set_text(sbom, map, "specVersion", "1.5");
 	set_text(sbom, map, "serialNumber", serial_number(sbom));
 	set(sbom, map, "version", value_int(sbom->arena, 1));
 	set(sbom, map, "metadata", metadata);
-	set(sbom, map, "components", components);
-	set(sbom, map, "dependencies", dependencies(sbom));
 	return map;
 }
 
-int sbom_cyclonedx(struct arena *arena, const struct sbom_inputs *inputs, struct slice *out, struct error *err)
+int sbom_cyclonedx(struct arena *arena, const struct sbom_inputs *inputs, int fd, struct error *err)
 {
 	struct sbom sbom;
-	SCOPE(buf_done) struct buf text = { 0 };
 	int status = sbom_gather(arena, inputs, &sbom, err);
 	if (status < 0)
 		return status;
-	json_write(&text, document(&sbom), 1);
-	buf_append_char(&text, '\n');
-	*out = (struct slice){ arena_copy(arena, buf_slice(&text)), text.size };
-	return 0;
+	struct value *needs = dependencies(&sbom);
+	const struct json_list lists[] = {
+		{ "components", sbom.part_count - 1 + inputs->plan->count, add_component, &sbom },
+		{ "dependencies", needs->list.count, add_dependencies, needs },
+	};
+	return json_write_lists(fd, document(&sbom), lists, ARRAY_LEN(lists), 1, err);
 }

@@ -114,23 +114,44 @@ static void relate_linked(struct sbom *sbom, struct value *list, size_t at)
 				relate(sbom, list, file_id(sbom, at), "STATIC_LINK", spdx_id(sbom, sbom->parts[j].id));
 }
 
-static struct value *relationships(struct sbom *sbom)
+/* The same with its values in another arena. */
+static struct sbom in_arena(const struct sbom *sbom, struct arena *arena)
 {
-	struct value *list = value_list(sbom->arena);
-	const struct plan *plan = sbom->inputs->plan;
+	struct sbom out = *sbom;
+	out.arena = arena;
+	return out;
+}
+
+static void relate_parts(struct sbom *sbom, struct value *list)
+{
 	const char *release = spdx_id(sbom, sbom->parts[0].id);
 	relate(sbom, list, "SPDXRef-DOCUMENT", "DESCRIBES", release);
 	for (size_t i = 1; i < sbom->part_count; i++)
 		relate(sbom, list, release, "CONTAINS", spdx_id(sbom, sbom->parts[i].id));
 	relate_components(sbom, list);
-	for (size_t i = 0; i < plan->count; i++) {
-		if (!sbom_has_file(&plan->entries[i]))
-			continue;
-		size_t part = sbom_part_of(sbom, &plan->entries[i]);
-		relate(sbom, list, spdx_id(sbom, sbom->parts[part].id), "CONTAINS", file_id(sbom, i));
-		relate_linked(sbom, list, i);
+}
+
+/* The parts among each other, then each file. */
+static void add_relationships(void *context, struct arena *arena, struct value *list, size_t index)
+{
+	struct sbom sbom = in_arena(context, arena);
+	if (index == 0) {
+		relate_parts(&sbom, list);
+		return;
 	}
-	return list;
+	const struct plan_entry *entry = &sbom.inputs->plan->entries[index - 1];
+	if (!sbom_has_file(entry))
+		return;
+	relate(&sbom, list, spdx_id(&sbom, sbom.parts[sbom_part_of(&sbom, entry)].id), "CONTAINS",
+	       file_id(&sbom, index - 1));
+	relate_linked(&sbom, list, index - 1);
+}
+
+static void add_file(void *context, struct arena *arena, struct value *list, size_t index)
+{
+	struct sbom sbom = in_arena(context, arena);
+	if (sbom_has_file(&sbom.inputs->plan->entries[index]))
+		value_list_add(arena, list, file_tree(&sbom, index));
 }
 
 static struct value *document(struct sbom *sbom)
@@ -138,7 +159,6 @@ static struct value *document(struct sbom *sbom)
 	const struct sbom_part *release = &sbom->parts[0];
 	struct value *map = value_map(sbom->arena), *creation = value_map(sbom->arena);
 	struct value *creators = value_list(sbom->arena), *packages = value_list(sbom->arena);
-	struct value *files = value_list(sbom->arena);
 	value_list_add(sbom->arena, creators, value_string(sbom->arena, slice_of("Tool: kvrel-" KVREL_VERSION)));
 	set_text(sbom, creation, "created", sbom->created);
 	set(sbom, creation, "creators", creators);
@@ -152,24 +172,19 @@ static struct value *document(struct sbom *sbom)
 	set(sbom, map, "creationInfo", creation);
 	for (size_t i = 0; i < sbom->part_count; i++)
 		value_list_add(sbom->arena, packages, part_tree(sbom, &sbom->parts[i], i == 0));
-	for (size_t i = 0; i < sbom->inputs->plan->count; i++)
-		if (sbom_has_file(&sbom->inputs->plan->entries[i]))
-			value_list_add(sbom->arena, files, file_tree(sbom, i));
 	set(sbom, map, "packages", packages);
-	set(sbom, map, "files", files);
-	set(sbom, map, "relationships", relationships(sbom));
 	return map;
 }
 
-int sbom_spdx(struct arena *arena, const struct sbom_inputs *inputs, struct slice *out, struct error *err)
+int sbom_spdx(struct arena *arena, const struct sbom_inputs *inputs, int fd, struct error *err)
 {
 	struct sbom sbom;
-	SCOPE(buf_done) struct buf text = { 0 };
 	int status = sbom_gather(arena, inputs, &sbom, err);
 	if (status < 0)
 		return status;
-	json_write(&text, document(&sbom), 1);
-	buf_append_char(&text, '\n');
-	*out = (struct slice){ arena_copy(arena, buf_slice(&text)), text.size };
-	return 0;
+	const struct json_list lists[] = {
+		{ "files", inputs->plan->count, add_file, &sbom },
+		{ "relationships", inputs->plan->count + 1, add_relationships, &sbom },
+	};
+	return json_write_lists(fd, document(&sbom), lists, ARRAY_LEN(lists), 1, err);
 }
