@@ -94,6 +94,50 @@ bool text_split_node(struct slice s, struct slice *name, struct slice *host, uin
 	return true;
 }
 
+static int hex_digit(char c)
+{
+	if (is_digit(c))
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* Takes one end of a range from the front of `s`. */
+static bool take_byte(struct slice *s, unsigned *byte)
+{
+	size_t size = 1;
+
+	if (s->size == 0)
+		return false;
+	*byte = (unsigned char)s->data[0];
+	if (s->size >= 4 && slice_starts(*s, SLICE("0x")) && hex_digit(s->data[2]) >= 0 && hex_digit(s->data[3]) >= 0) {
+		*byte = (unsigned)(hex_digit(s->data[2]) << 4 | hex_digit(s->data[3]));
+		size = 4;
+	}
+	*s = (struct slice){ s->data + size, s->size - size };
+	return true;
+}
+
+bool text_to_byte_range(struct slice s, unsigned *first, unsigned *last)
+{
+	unsigned from, to;
+
+	if (!take_byte(&s, &from))
+		return false;
+	to = from;
+	if (s.size > 0) {
+		if (s.data[0] != '-')
+			return false;
+		s = (struct slice){ s.data + 1, s.size - 1 };
+		if (!take_byte(&s, &to) || s.size > 0 || from > to)
+			return false;
+	}
+	*first = from;
+	*last = to;
+	return true;
+}
+
 struct unit {
 	const char *name;
 	uint64_t factor;

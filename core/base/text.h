@@ -16,6 +16,8 @@ bool text_is_version(struct slice s);
 /* "name" or "name@host[:port]"; letters, digits, '_', '-' before the '@'. Splits; host is empty without '@', port 0.
  * IPv6 addresses may stand in brackets (with a port they must); host comes without them. */
 bool text_split_node(struct slice s, struct slice *name, struct slice *host, uint16_t *port);
+/* "a", "a-m", "0x80-0xff": bytes from first to last, each a character or 0xHH. */
+bool text_to_byte_range(struct slice s, unsigned *first, unsigned *last);
 /* "64", "64KiB", "10MB", "1G" → bytes. K and KiB are 1024, KB is 1000; up to T; case does not matter. */
 bool text_to_size(struct slice s, uint64_t *bytes);
 /* "250ms", "30s", "5m", "1h", "2d", "30" (seconds) → milliseconds. */

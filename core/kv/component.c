@@ -67,6 +67,7 @@ static int load_router(struct kv *kv)
 		kv->api->fail(kv->node, "%s", err.message);
 		return -1;
 	}
+	router_connect(router, kv->api, kv->node, (uint32_t)setting_int(kv, "forward_timeout"));
 	if (before != NULL) {
 		struct router **grown = realloc(kv->retired, (kv->retired_count + 1) * sizeof(struct router *));
 
@@ -171,7 +172,7 @@ static int kv_config_changed(void *state, const char *key)
 {
 	struct kv *kv = state;
 
-	if (strcmp(key, "routing_table") == 0)
+	if (strcmp(key, "routing_table") == 0 || strcmp(key, "forward_timeout") == 0)
 		return load_router(kv);
 	if (strcmp(key, "durability") == 0)
 		kv->engine->type->set_durability(kv->engine, setting_durability(kv));

@@ -174,12 +174,15 @@ static void check_setting(const struct config *config, const struct config_compo
 		return;
 	}
 	struct schema_context context = config_schema_context(config, config->arena);
+	context.report = report;
+	if (setting->value->type >= VALUE_LIST) /* what else has parts to speak of? */
+		context.label = arena_printf(config->arena, "%s.%s", component->name, setting->key);
 	struct error err;
 	struct value *normal;
-	if (schema_check(&context, setting->schema, setting->value, &normal, &err) != 0)
-		report_error(report, &setting->value->origin, "%s.%s: %s", component->name, setting->key, err.message);
-	else
+	if (schema_check(&context, setting->schema, setting->value, &normal, &err) == 0)
 		setting->value = normal;
+	else if (err.message[0] != '\0') /* else each part has its own line */
+		report_error(report, &setting->value->origin, "%s.%s: %s", component->name, setting->key, err.message);
 }
 
 static void check_all(const struct config *config, struct report *report)

@@ -87,7 +87,7 @@ static void reload_component(struct node *node, const struct config_component *n
 			     const struct config_component *fresh, struct counts *counts)
 {
 	struct component *component = component_find(&node->components, now->name);
-	for (size_t i = 0; i < now->count && i < fresh->count; i++)
+	for (size_t i = 0; i < now->count && i < fresh->count; i++) /* of the same component.yaml */
 		reload_one(component, &now->settings[i], &fresh->settings[i], counts);
 }
 
@@ -124,35 +124,46 @@ static void reload_flags(struct node *node, const struct flags *fresh, struct co
 	wait_for_restart("--heart", now->heart != fresh->heart, counts);
 }
 
-static bool is_valid(struct node *node, struct report *report)
+static void log_mistakes(const struct report *report, const struct error *err)
 {
-	struct error err;
-	if (node_check_next(node, report, &err) == 0)
-		return true;
 	struct slice rest = buf_slice(&report->text);
+	struct slice line;
 	if (rest.size == 0)
-		log_error("node", LOG_NONE, "%s", err.message);
-	while (rest.size > 0) {
-		struct slice line;
-		slice_split(rest, '\n', &line, &rest);
-		if (line.size > 0)
-			log_error("node", LOG_NONE, "%.*s", SLICE_FMT(line));
-	}
+		log_error("node", LOG_NONE, "%s", err->message);
+	while (report_next_line(&rest, &line))
+		log_error("node", LOG_NONE, "%.*s", SLICE_FMT(line));
 	log_error("node", LOG_NONE, "the configuration has mistakes: nothing was changed");
-	return false;
 }
 
-static int load(struct node *node, struct arena *arena, struct flags *flags, struct sys *sys, struct config *config,
-		struct error *err)
+/* Of the release that runs, whatever start.data says by now: another version needs a restart. */
+static int load(struct node *node, struct arena *arena, struct flags *flags, struct config *config,
+		struct report *report, struct error *err)
 {
-	SCOPE(report_done) struct report report = { 0 };
+	struct sys sys;
 	flags_init(flags);
-	int rc = flags_read(arena, node->release.vm_args, node->release.vm_args, flags, &report, err);
+	int rc = flags_read(arena, node->release.vm_args, release_shown(&node->release, node->release.vm_args), flags,
+			    report, err);
+	if (rc == 0 && report->errors > 0)
+		rc = report_to_error(report, err);
 	if (rc == 0)
 		rc = flags_apply_env(flags, err);
 	if (rc == 0)
-		rc = sys_load(arena, &node->release, sys, err);
-	return rc != 0 ? rc : config_load(arena, &node->release, sys, &report, config, err);
+		rc = sys_load(arena, &node->release, &sys, err);
+	return rc != 0 ? rc : config_load(arena, &node->release, &sys, report, config, err);
+}
+
+static void reload_settings(struct node *node, const struct config *fresh, struct counts *counts)
+{
+	for (size_t i = 0; i < node->config.count; i++) {
+		const struct config_component *now = &node->config.components[i];
+		const struct config_component *next = config_component(fresh, now->name);
+		if (next != NULL)
+			reload_component(node, now, next, counts);
+	}
+	log_notice("node",
+		   LOG_FIELDS(LOG_I("changed", counts->changed), LOG_I("refused", counts->refused),
+			      LOG_I("need_restart", counts->waiting)),
+		   "the configuration was read again");
 }
 
 void reload(struct node *node)
@@ -160,27 +171,16 @@ void reload(struct node *node)
 	SCOPE(arena_done) struct arena arena = { 0 };
 	SCOPE(report_done) struct report report = { 0 };
 	struct flags flags;
-	struct sys sys;
 	struct config fresh = { 0 };
 	struct counts counts = { 0 };
 	struct error err;
-	if (!is_valid(node, &report))
-		return;
 	notify_reloading();
-	if (load(node, &arena, &flags, &sys, &fresh, &err) != 0) {
-		log_error("node", LOG_NONE, "%s; nothing was changed", err.message);
+	if (load(node, &arena, &flags, &fresh, &report, &err) != 0) {
+		log_mistakes(&report, &err);
 	} else {
+		report_log_warnings(&report);
 		reload_flags(node, &flags, &counts);
-		for (size_t i = 0; i < node->config.count; i++) {
-			const struct config_component *now = &node->config.components[i];
-			const struct config_component *next = config_component(&fresh, now->name);
-			if (next != NULL)
-				reload_component(node, now, next, &counts);
-		}
-		log_notice("node",
-			   LOG_FIELDS(LOG_I("changed", counts.changed), LOG_I("refused", counts.refused),
-				      LOG_I("need_restart", counts.waiting)),
-			   "the configuration was read again");
+		reload_settings(node, &fresh, &counts);
 	}
 	config_done(&fresh);
 	notify_manager("READY=1");

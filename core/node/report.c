@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "node/report.h"
 
+#include "base/log.h"
+
 #include <stdio.h>
 
 void report_done(struct report *report)
@@ -53,6 +55,14 @@ void report_line(struct report *report, const char *line)
 	buf_append_string(&report->text, line);
 	buf_append_char(&report->text, '\n');
 	report->errors++;
+}
+
+void report_log_warnings(const struct report *report)
+{
+	struct slice rest = buf_slice(&report->warnings);
+	struct slice line;
+	while (report_next_line(&rest, &line))
+		log_warn("config", LOG_NONE, "%.*s", SLICE_FMT(line));
 }
 
 int report_to_error(const struct report *report, struct error *err)

@@ -25,6 +25,8 @@ void report_warning(struct report *report, const struct origin *origin, const ch
 void report_line(struct report *report, const char *line);
 /* The next line of `rest`, without its newline; false at the end. */
 bool report_next_line(struct slice *rest, struct slice *line);
+/* Each warning a line of the log. */
+void report_log_warnings(const struct report *report);
 /* The report as one error: the first line, and how many more there are. INVALID. */
 int report_to_error(const struct report *report, struct error *err);
 

@@ -4,6 +4,7 @@
 #include "base/scope.h"
 #include "base/term.h"
 #include "base/text.h"
+#include "node/schema_parts.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -228,6 +229,41 @@ static int check_path(const struct schema_context *context, const struct value *
 	return 0;
 }
 
+/* A digit alone is a number to YAML and Lua. */
+static int check_range(const struct schema_context *context, const struct value *schema, struct value *given,
+		       struct value **out, struct error *err)
+{
+	unsigned first;
+	unsigned last;
+	int64_t number;
+	if (as_integer(given, &number) && number >= 0 && number <= 9) {
+		char digit = (char)('0' + number);
+		*out = value_string(context->arena, (struct slice){ &digit, 1 });
+		(*out)->origin = given->origin;
+		return 0;
+	}
+	if (given->type != VALUE_STRING || !text_to_byte_range(given->string, &first, &last))
+		return expected(schema, given, err, "range of first characters like a-m, 0-9 or 0x80-0xff");
+	*out = given;
+	return 0;
+}
+
+static int check_node(const struct schema_context *context, const struct value *schema, struct value *given,
+		      struct value **out, struct error *err)
+{
+	struct slice name;
+	struct slice host;
+	uint16_t port;
+	(void)context;
+	bool sound =
+		given->type == VALUE_STRING && (slice_is(given->string, "self") ||
+						(text_split_node(given->string, &name, &host, &port) && host.size > 0));
+	if (!sound)
+		return expected(schema, given, err, "node like foo@host, or self");
+	*out = given;
+	return 0;
+}
+
 /* An empty Lua table is an empty map and an empty list alike. */
 static int check_list(const struct schema_context *context, const struct value *schema, struct value *given,
 		      struct value **out, struct error *err)
@@ -239,18 +275,15 @@ static int check_list(const struct schema_context *context, const struct value *
 	}
 	if (given->type != VALUE_LIST)
 		return expected(schema, given, err, "list");
-	*out = given;
-	return 0;
+	return schema_check_items(context, schema, given, out, err);
 }
 
 static int check_map(const struct schema_context *context, const struct value *schema, struct value *given,
 		     struct value **out, struct error *err)
 {
-	(void)context;
 	if (given->type != VALUE_MAP)
 		return expected(schema, given, err, "map");
-	*out = given;
-	return 0;
+	return schema_check_keys(context, schema, given, out, err);
 }
 
 static int check_enum(const struct schema_context *context, const struct value *schema, struct value *given,
@@ -287,7 +320,7 @@ static const struct {
 	{ "string", check_string }, { "integer", check_integer },   { "boolean", check_boolean },
 	{ "port", check_port },     { "duration", check_duration }, { "size", check_size },
 	{ "path", check_path },     { "list", check_list },         { "map", check_map },
-	{ "enum", check_enum },
+	{ "enum", check_enum },     { "range", check_range },       { "node", check_node },
 };
 
 int schema_check(const struct schema_context *context, const struct value *schema, struct value *given,

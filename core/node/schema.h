@@ -11,10 +11,15 @@
 /* Where ${RELEASE_ROOT} and the like in paths come from: NULL when there is no such variable. */
 typedef const char *schema_variable_fn(void *context, const char *name);
 
+struct report;
 struct schema_context {
 	struct arena *arena;
 	schema_variable_fn *variable;
 	void *context;
+	/* With a report, all mistakes in the parts of a list or map go there, each at its own place, and the message of
+	 * schema_check() is empty; as do warnings. Without one the first mistake is the message. */
+	struct report *report;
+	const char *label; /* "kv.routing_table" */
 };
 
 /* The message has no position: "expected port (0–65535), got string "abc"". A secret's value is never in it. */

@@ -84,8 +84,10 @@ int command_start(const struct command_options *options)
 	SCOPE(report_done) struct report report = { 0 };
 	struct error err;
 	int rc = node_prepare(&node, &node_options, &report, &err);
-	if (rc == 0)
+	if (rc == 0) {
+		report_log_warnings(&report);
 		rc = heart_start(&node, &err);
+	}
 	if (rc == 0)
 		rc = signals_begin(&err);
 	if (rc == 0)

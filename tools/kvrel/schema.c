@@ -24,6 +24,8 @@ static const struct {
 	[SETTING_LIST] = { "list", "a list" },
 	[SETTING_MAP] = { "map", "a map" },
 	[SETTING_ENUM] = { "enum", "one of the declared values" },
+	[SETTING_RANGE] = { "range", "a range of first characters such as a-m, 0-9 or \"0x80-0xff\"" },
+	[SETTING_NODE] = { "node", "a node such as foo@host, or self" },
 };
 static_assert(ARRAY_LEN(types) == SETTING_TYPE_COUNT, "a name for each type");
 
@@ -69,6 +71,24 @@ static bool enum_fits(const struct setting *setting, const struct value *value)
 	return false;
 }
 
+/* A digit alone is a number to YAML. */
+static bool is_range(const struct value *value)
+{
+	unsigned first, last;
+	if (value->type == VALUE_INT)
+		return value->integer >= 0 && value->integer <= 9;
+	return value->type == VALUE_STRING && text_to_byte_range(value->string, &first, &last);
+}
+
+static bool is_node(const struct value *value)
+{
+	struct slice name, host;
+	uint16_t port;
+	if (value->type != VALUE_STRING || slice_is(value->string, "self"))
+		return value->type == VALUE_STRING;
+	return text_split_node(value->string, &name, &host, &port) && host.size > 0;
+}
+
 static bool fits(const struct setting *setting, const struct value *value)
 {
 	switch (setting->type) {
@@ -85,6 +105,10 @@ static bool fits(const struct setting *setting, const struct value *value)
 		return value->type == VALUE_MAP;
 	case SETTING_ENUM:
 		return enum_fits(setting, value);
+	case SETTING_RANGE:
+		return is_range(value);
+	case SETTING_NODE:
+		return is_node(value);
 	default:
 		return number_fits(setting, value);
 	}
@@ -108,11 +132,73 @@ static const char *expectation(const struct reader *reader, const struct setting
 	return expects;
 }
 
+static void check_items(const struct reader *reader, const char *component, const struct setting *setting,
+			const struct value *list)
+{
+	for (size_t i = 0; i < list->list.count; i++) {
+		struct setting item = *setting->items;
+		item.key = arena_printf(reader->arena, "%s[%zu]", setting->key, i + 1);
+		schema_check(reader, component, &item, list->list.items[i]);
+	}
+}
+
+static const struct setting *find_key(const struct setting *setting, struct slice key)
+{
+	for (size_t i = 0; i < setting->key_count; i++)
+		if (slice_is(key, setting->keys[i].key))
+			return &setting->keys[i];
+	return NULL;
+}
+
+static void unknown_part(const struct reader *reader, const char *component, const struct setting *setting,
+			 const struct member *member)
+{
+	const char **names = arena_array(reader->arena, setting->key_count, sizeof(char *));
+	for (size_t i = 0; i < setting->key_count; i++)
+		names[i] = setting->keys[i].key;
+	const char *key = reader_printable(reader, member->key);
+	reader_mistake(reader, &member->origin, "unknown key '%s' in '%s' of component '%s'%s", key, setting->key,
+		       component, reader_suggest(reader, key, names, setting->key_count));
+}
+
+static void check_keys(const struct reader *reader, const char *component, const struct setting *setting,
+		       const struct value *map)
+{
+	for (size_t i = 0; i < map->map.count; i++) {
+		const struct member *member = &map->map.members[i];
+		const struct setting *declared = find_key(setting, member->key);
+		if (!declared) {
+			unknown_part(reader, component, setting, member);
+			continue;
+		}
+		struct setting part = *declared;
+		part.key = arena_printf(reader->arena, "%s.%s", setting->key, declared->key);
+		schema_check(reader, component, &part, member->value);
+	}
+	for (size_t i = 0; i < setting->key_count; i++)
+		if (setting->keys[i].required && !value_member(map, slice_of(setting->keys[i].key)))
+			reader_mistake(reader, &map->origin, "'%s' of component '%s' lacks the key '%s'", setting->key,
+				       component, setting->keys[i].key);
+}
+
+static void check_parts(const struct reader *reader, const char *component, const struct setting *setting,
+			const struct value *value)
+{
+	if (setting->items)
+		check_items(reader, component, setting, value);
+	if (setting->keys)
+		check_keys(reader, component, setting, value);
+}
+
 void schema_check(const struct reader *reader, const char *component, const struct setting *setting,
 		  const struct value *value)
 {
-	if (!setting->sound || value->type == VALUE_NULL || fits(setting, value))
+	if (!setting->sound || value->type == VALUE_NULL)
 		return;
+	if (fits(setting, value)) {
+		check_parts(reader, component, setting, value);
+		return;
+	}
 	const char *suggestion = "";
 	if (setting->type == SETTING_ENUM && value->type == VALUE_STRING)
 		suggestion = reader_suggest(reader, value->string.data, setting->values, setting->value_count);
@@ -124,14 +210,14 @@ void schema_check(const struct reader *reader, const char *component, const stru
 
 /* One declaration as written. */
 struct declaration {
-	const struct value *type, *fallback, *min, *max, *values;
-	const char *doc;
+	const struct value *type, *fallback, *min, *max, *values, *items, *keys;
+	const char *doc, *cover;
 	bool live, secret, required;
 };
 
 static const struct field keys[] = {
 	FIELD(struct declaration, type, read_value, .type = "a type", .required = true,
-	      .doc = "string, integer, boolean, port, duration, size, path, list, map or enum"),
+	      .doc = "string, integer, boolean, port, duration, size, path, list, map, enum, range or node"),
 	{ .key = "default",
 	  .read = read_value,
 	  .offset = offsetof(struct declaration, fallback),
@@ -140,6 +226,12 @@ static const struct field keys[] = {
 	FIELD(struct declaration, min, read_value, .type = "a number", .doc = "least number, bytes or milliseconds"),
 	FIELD(struct declaration, max, read_value, .type = "a number", .doc = "greatest number, bytes or milliseconds"),
 	FIELD(struct declaration, values, read_list, .type = "a list of strings", .doc = "what an enum may be"),
+	FIELD(struct declaration, items, read_map, .type = "the declaration of an item",
+	      .doc = "of a list: what each item must be, as a setting is declared"),
+	FIELD(struct declaration, keys, read_map, .type = "a map of keys and their declarations",
+	      .doc = "of a map: what it may hold; any other key is a mistake"),
+	FIELD(struct declaration, cover, read_text, .type = "the name of a key",
+	      .doc = "of a list of maps: the key with a range; warns of overlaps and of what is left out"),
 	FIELD(struct declaration, doc, read_text, .type = "a text", .doc = "one sentence for people"),
 	FIELD(struct declaration, live, read_flag, .type = "true or false",
 	      .doc = "a running node takes a new value without a restart"),
@@ -219,6 +311,65 @@ static bool read_enum_values(const struct reader *reader, const struct value *va
 }
 
 static void read_setting(const struct reader *outer, const char *component, const struct member *member,
+			 struct setting *setting);
+
+static struct setting *read_nested(const struct reader *reader, const char *component, const struct setting *setting,
+				   const char *suffix, struct slice name, struct value *declaration)
+{
+	struct setting *out = ARENA_NEW(reader->arena, struct setting);
+	const struct member member = { .key = name, .origin = declaration->origin, .value = declaration };
+	out->key = arena_printf(reader->arena, "%s%s", setting->key, suffix);
+	read_setting(reader, component, &member, out);
+	return out;
+}
+
+/* What items and keys say is for the types that have them. */
+static bool read_parts(const struct reader *reader, const char *component, const struct declaration *declared,
+		       struct setting *setting)
+{
+	if (declared->items && setting->type != SETTING_LIST) {
+		reader_mistake(reader, &declared->items->origin, "'items' %s is for the type list, not for %s",
+			       reader->where, types[setting->type].name);
+		return false;
+	}
+	if (declared->keys && setting->type != SETTING_MAP) {
+		reader_mistake(reader, &declared->keys->origin, "'keys' %s is for the type map, not for %s",
+			       reader->where, types[setting->type].name);
+		return false;
+	}
+	if (declared->items)
+		setting->items =
+			read_nested(reader, component, setting, "[]", SLICE("items"), (struct value *)declared->items);
+	size_t count = declared->keys ? declared->keys->map.count : 0;
+	if (declared->keys)
+		setting->keys = arena_array(reader->arena, count + 1, sizeof(*setting->keys));
+	for (size_t i = 0; i < count; i++) {
+		const struct member *member = &declared->keys->map.members[i];
+		setting->keys[i] = *read_nested(reader, component, setting,
+						arena_printf(reader->arena, ".%.*s", SLICE_FMT(member->key)),
+						member->key, member->value);
+		setting->keys[i].key = arena_copy(reader->arena, member->key);
+	}
+	setting->key_count = count;
+	return true;
+}
+
+/* The key that `cover` names must be a range of the items. */
+static bool read_cover(const struct reader *reader, const struct declaration *declared, const struct value *map,
+		       const struct setting *setting)
+{
+	if (!declared->cover)
+		return true;
+	for (size_t i = 0; setting->items && i < setting->items->key_count; i++)
+		if (strcmp(setting->items->keys[i].key, declared->cover) == 0 &&
+		    setting->items->keys[i].type == SETTING_RANGE)
+			return true;
+	reader_mistake(reader, &value_get(map, "cover")->origin,
+		       "'cover' %s must name a key of the type range in the items of a list", reader->where);
+	return false;
+}
+
+static void read_setting(const struct reader *outer, const char *component, const struct member *member,
 			 struct setting *setting)
 {
 	struct reader reader = *outer;
@@ -233,6 +384,7 @@ static void read_setting(const struct reader *outer, const char *component, cons
 	if (!declared.type || !read_type(&reader, declared.type, &setting->type))
 		return;
 	setting->secret = declared.secret;
+	setting->required = declared.required;
 	bool sound = read_bound(&reader, setting->type, "min", declared.min, &setting->has_min, &setting->min);
 	sound &= read_bound(&reader, setting->type, "max", declared.max, &setting->has_max, &setting->max);
 	sound &= read_enum_values(&reader, declared.values, member->value, setting);
@@ -240,6 +392,8 @@ static void read_setting(const struct reader *outer, const char *component, cons
 		reader_mistake(&reader, &declared.min->origin, "'min' is greater than 'max' %s", reader.where);
 		sound = false;
 	}
+	sound = sound && read_parts(&reader, component, &declared, setting) &&
+		read_cover(&reader, &declared, member->value, setting);
 	setting->sound = sound;
 	if (declared.fallback && declared.required)
 		reader_mistake(&reader, &declared.fallback->origin, "a required setting cannot have a default, %s",

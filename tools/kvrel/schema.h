@@ -19,6 +19,8 @@ enum setting_type {
 	SETTING_LIST,
 	SETTING_MAP,
 	SETTING_ENUM,
+	SETTING_RANGE,
+	SETTING_NODE,
 	SETTING_TYPE_COUNT
 };
 
@@ -31,6 +33,10 @@ struct setting {
 	int64_t min, max; /* of sizes in bytes, of durations in milliseconds */
 	const char **values;
 	size_t value_count;
+	bool required;         /* of a map's key: it must be there */
+	struct setting *items; /* of a list: what each item must be; NULL: anything */
+	struct setting *keys;  /* of a map: what may be in it; NULL: anything */
+	size_t key_count;
 };
 
 /* Reads the declarations of `component`; mistakes go to the reader. */
