@@ -351,16 +351,12 @@ static void limit_connect(int fd, int seconds)
 	(void)!setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 }
 
-int control_connect(const char *dir, const char *node, int *out_fd, struct error *err)
+static int connect_socket(int fd, const char *dir, const char *node, struct error *err)
 {
-	SCOPE_FD int fd = open_socket(err);
 	char file[CONTROL_FILE_BYTES];
 	int rc;
 
-	if (fd < 0)
-		return fd;
 	control_file(file, node, ".sock");
-	limit_connect(fd, CONNECT_SECONDS);
 	rc = call_at(connect, fd, dir, file);
 	if (rc == ENOENT || rc == ENOTDIR || rc == ECONNREFUSED)
 		return error_set(err, ERROR_NOT_FOUND, "'%s' is not running: nobody answers at '%s/%s'", node, dir,
@@ -371,8 +367,35 @@ int control_connect(const char *dir, const char *node, int *out_fd, struct error
 				 file);
 	if (rc)
 		return error_system(err, rc, "cannot connect to '%s/%s'", dir, file);
+	return control_check_peer(fd, err);
+}
+
+int control_connect(const char *dir, const char *node, int *out_fd, struct error *err)
+{
+	SCOPE_FD int fd = open_socket(err);
+	int rc;
+
+	if (fd < 0)
+		return fd;
+	limit_connect(fd, CONNECT_SECONDS);
+	rc = connect_socket(fd, dir, node, err);
+	if (rc < 0)
+		return rc;
 	limit_connect(fd, 0);
-	rc = control_check_peer(fd, err);
+	*out_fd = TAKE_FD(fd);
+	return 0;
+}
+
+int control_connect_now(const char *dir, const char *node, int *out_fd, struct error *err)
+{
+	SCOPE_FD int fd = open_socket(err);
+	int rc;
+
+	if (fd < 0)
+		return fd;
+	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+		return error_system(err, errno, "cannot make a control socket");
+	rc = connect_socket(fd, dir, node, err);
 	if (rc < 0)
 		return rc;
 	*out_fd = TAKE_FD(fd);

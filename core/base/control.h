@@ -76,6 +76,8 @@ void control_file(char out[CONTROL_FILE_BYTES], const char *node, const char *su
 /* Connects to DIR/NODE.sock whatever the length of the path; checks the peer's user. NOT_FOUND: nobody answers there.
  * TRY_AGAIN: the node has not accepted for five seconds. */
 int control_connect(const char *dir, const char *node, int *out_fd, struct error *err);
+/* The same without waiting, for loops: the descriptor is non-blocking, TRY_AGAIN at once. */
+int control_connect_now(const char *dir, const char *node, int *out_fd, struct error *err);
 /* FAILED unless the other end belongs to this user: for both ends. */
 int control_check_peer(int fd, struct error *err);
 /* Binds and listens; the caller holds the lock, so a socket file in the way is stale and is removed. */

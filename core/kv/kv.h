@@ -20,7 +20,7 @@ struct kv {
 extern const struct kvrel_op kv_ops[];
 extern const size_t kv_op_count;
 
-static inline const struct router *kv_router(struct kv *kv)
+static inline struct router *kv_router(struct kv *kv)
 {
 	return atomic_load_explicit(&kv->router, memory_order_acquire);
 }

@@ -3,8 +3,10 @@
 
 #include "result.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 enum { BYTES = 256, ORIGIN_BYTES = 256, SHOWN_NAME = 64 };
 
@@ -12,6 +14,10 @@ struct router {
 	const char *nodes[BYTES]; /* "" is this node; into `names` */
 	char **names;
 	size_t name_count;
+	const struct kvrel_api *api; /* NULL: no links */
+	struct kvrel_node *node;
+	uint32_t timeout_ms;
+	_Atomic int64_t told_s;
 };
 
 static int hex_digit(char c)
@@ -165,29 +171,53 @@ static void show_name(struct kvrel_slice name, char out[SHOWN_NAME + 4])
 	strcpy(out + size, size < name.size ? "..." : "");
 }
 
-/* Out of line: what is not local is answered here, and forwarded from here once nodes are linked. */
-__attribute__((noinline)) static void answer_elsewhere(struct kvrel_call *call, struct kvrel_slice bucket,
-						       const char *node)
+/* What cannot be routed is told in the log once a second at most: it may be many thousand requests. */
+static bool may_tell(struct router *router)
+{
+	struct timespec now;
+	int64_t told = atomic_load_explicit(&router->told_s, memory_order_relaxed);
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec != told &&
+	       atomic_compare_exchange_strong_explicit(&router->told_s, &told, now.tv_sec, memory_order_relaxed,
+						       memory_order_relaxed);
+}
+
+/* Out of line: what is not local leaves here. */
+__attribute__((noinline)) static void answer_elsewhere(struct router *router, struct kvrel_call *call,
+						       struct kvrel_slice bucket, const char *node)
 {
 	char message[KV_ERROR_BYTES], name[SHOWN_NAME + 4];
 
+	if (node != NULL && router->api != NULL && router->api->forward != NULL) {
+		router->api->forward(router->node, call, node, router->timeout_ms);
+		return;
+	}
 	show_name(bucket, name);
 	if (node == NULL)
 		snprintf(message, sizeof(message), "no node for bucket '%s'", name);
 	else
-		snprintf(message, sizeof(message),
-			 "node '%s' is unreachable: links between nodes are not supported yet", node);
+		snprintf(message, sizeof(message), "node '%s' is unreachable: there are no links to other nodes", node);
+	if (router->api != NULL && may_tell(router))
+		router->api->log(router->node, KVREL_WARN, "%s", message);
 	result_error(call, message);
 }
 
-bool router_local(const struct router *router, struct kvrel_call *call, struct kvrel_slice bucket)
+bool router_local(struct router *router, struct kvrel_call *call, struct kvrel_slice bucket)
 {
 	const char *node = router_find(router, bucket);
 
 	if (node != NULL && node[0] == '\0')
 		return true;
-	answer_elsewhere(call, bucket, node);
+	answer_elsewhere(router, call, bucket, node);
 	return false;
+}
+
+void router_connect(struct router *router, const struct kvrel_api *api, struct kvrel_node *node, uint32_t timeout_ms)
+{
+	router->api = api;
+	router->node = node;
+	router->timeout_ms = timeout_ms;
 }
 
 bool router_gap(const struct router *router, unsigned *first, unsigned *last)

@@ -18,6 +18,8 @@ struct router;
 /* `table` may be NULL. 0, or -1 and why, beginning with where the mistake is. */
 int router_new(const struct kvrel_api *api, const struct kvrel_value *table, const char *own_node, struct router **out,
 	       struct kv_error *err);
+/* What is not this node's is forwarded from now on; before, it is refused. */
+void router_connect(struct router *router, const struct kvrel_api *api, struct kvrel_node *node, uint32_t timeout_ms);
 void router_free(struct router *router);
 
 /* The node that keeps `bucket`: "" is this one, NULL none. */
@@ -27,7 +29,7 @@ const char *router_find(const struct router *router, struct kvrel_slice bucket);
  * True when the bucket is this node's. Else the call is answered, by the other node or with an error, and no longer the
  * caller's.
  */
-bool router_local(const struct router *router, struct kvrel_call *call, struct kvrel_slice bucket);
+bool router_local(struct router *router, struct kvrel_call *call, struct kvrel_slice bucket);
 
 /* The first and last byte of the first run of names without a node; false when there is none. */
 bool router_gap(const struct router *router, unsigned *first, unsigned *last);

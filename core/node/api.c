@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "node/call.h"
+#include "node/links.h"
 #include "node/metrics.h"
 #include "node/node.h"
 #include "node/supervise.h"
@@ -140,7 +141,7 @@ static const char *api_data_dir(struct kvrel_node *node)
 
 static uint32_t api_worker_count(struct kvrel_node *node)
 {
-	return node->node->flags.workers;
+	return links_worker_count(node->node);
 }
 
 static bool depends_on(const struct component *component, const struct component *other)
@@ -232,6 +233,7 @@ void api_fill(struct kvrel_api *api)
 		.listen = api_listen,
 		.metrics = metrics_take,
 		.healthy = metrics_healthy,
+		.forward = links_forward,
 	};
 	net_fill_api(api);
 }

@@ -50,7 +50,11 @@ enum kvrel_status call_wait(struct components *components, struct component *com
 	if (!component_enter(components, component))
 		return refuse(take, context);
 	struct pending pending = {
-		.call = { .args = args, .arg_count = arg_count, .worker = KVREL_NO_WORKER, .complete = complete },
+		.call = { .args = args,
+			  .arg_count = arg_count,
+			  .worker = KVREL_NO_WORKER,
+			  .complete = complete,
+			  .op = op->ref.op },
 		.lock = PTHREAD_MUTEX_INITIALIZER,
 		.changed = PTHREAD_COND_INITIALIZER,
 		.take = take,

@@ -17,6 +17,7 @@
 #include "node/heart.h"
 #include "node/hooks.h"
 #include "node/limits.h"
+#include "node/links.h"
 #include "node/logfile.h"
 #include "node/reload.h"
 #include "node/signals.h"
@@ -30,7 +31,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LINGER_MS = 500, FOLDER_MODE = 0750 };
+enum { LINGER_MS = 500, LINKS_STOP_MS = 5000, FOLDER_MODE = 0750 };
 
 static const char *const state_names[] = { "new", "prepared", "booting", "running", "stopping", "stopped" };
 _Static_assert(ARRAY_LEN(state_names) == NODE_STATE_COUNT, "a name for each state");
@@ -85,12 +86,9 @@ static int read_flags(struct arena *arena, const struct release *release, const 
 
 static int check_distribution(const struct release *release, const struct flags *flags, struct error *err)
 {
-	if (release->distribution == DISTRIBUTION_NAME)
-		return error_set(err, ERROR_UNSUPPORTED,
-				 "distribution 'name' is not supported yet; set RELEASE_DISTRIBUTION to sname or none");
-	if (flags->dist_listen != NULL)
-		return error_set(err, ERROR_USAGE,
-				 "flag '--dist-listen' needs distribution 'name', which is not supported yet");
+	if (flags->dist_listen != NULL && release->distribution != DISTRIBUTION_NAME)
+		return error_set(err, ERROR_USAGE, "flag '--dist-listen' needs RELEASE_DISTRIBUTION=name, it is %s",
+				 distribution_name(release->distribution));
 	return 0;
 }
 
@@ -261,7 +259,9 @@ static void on_signal(void *context, int signal_number)
 
 static int start_everything(struct node *node, struct error *err)
 {
-	int rc = components_start(&node->components, is_cancelled, err);
+	int rc = links_start(node, err);
+	if (rc == 0)
+		rc = components_start(&node->components, is_cancelled, err);
 	if (rc == 0)
 		rc = control_server_new(node, &node->control, err);
 	if (rc == 0 && node->control_dir != NULL)
@@ -352,7 +352,11 @@ void node_stop(struct node *node)
 	mainloop_close(&node->main);
 	if (node->net != NULL)
 		drain(node);
+	atomic_store(&node->activity, "links to other nodes");
+	dist_stop(node->dist, LINKS_STOP_MS);
 	components_stop(&node->components, stopping_component);
+	dist_free(node->dist);
+	node->dist = NULL;
 	atomic_store(&node->activity, "worker threads");
 	net_free(node->net);
 	node->net = NULL;

@@ -14,6 +14,7 @@
 
 #include "node/components.h"
 #include "node/config.h"
+#include "node/dist/dist.h"
 #include "node/flags.h"
 #include "node/mainloop.h"
 #include "node/net.h"
@@ -41,6 +42,7 @@ struct node {
 	struct buf cookie;
 	struct kvrel_api api;
 	struct net *net; /* NULL until something listens */
+	struct dist *dist; /* NULL: no other nodes */
 	struct mainloop main;
 	struct control_server *control; /* NULL: none */
 	struct notify notify;

@@ -75,6 +75,7 @@ struct kvrel_result {
 #define KVREL_NO_WORKER UINT32_MAX
 
 struct kvrel_call;
+struct kvrel_route;
 typedef void kvrel_complete_fn(struct kvrel_call *call, const struct kvrel_result *result);
 
 /*
@@ -89,6 +90,9 @@ struct kvrel_call {
 	kvrel_complete_fn *complete; /* set by whoever made the call */
 	uint64_t scratch[4];         /* the provider's, from prefetch to completion; zero at first */
 	struct kvrel_call *next;     /* the provider's, for its queues */
+	const struct kvrel_op *op;   /* set by whoever made the call */
+	/* Which nodes it has passed: NULL when it began on this one. Valid until run returns. */
+	const struct kvrel_route *route;
 };
 
 enum kvrel_op_flags {
@@ -273,6 +277,13 @@ struct kvrel_api {
 	void (*metrics)(struct kvrel_node *node, kvrel_metric_fn *take, void *context);
 	/* Any thread. Does the node serve? False with the reason, one line. */
 	bool (*healthy)(struct kvrel_node *node, char *reason, size_t reason_size);
+
+	/*
+	 * From run() of this component's own operation. Hands the call to the same operation of another node,
+	 * "foo@host": it is completed once, by that node's result or with an error. Its arguments are copied. Never
+	 * repeated: when the link is lost after the request was sent, the error says that the outcome is unknown.
+	 */
+	void (*forward)(struct kvrel_node *node, struct kvrel_call *call, const char *target, uint32_t timeout_ms);
 };
 
 #ifdef __cplusplus

@@ -26,7 +26,8 @@ struct slot *slot_new(struct kvrel_conn *conn, const struct net_op *op, uint32_t
 		if (!slot)
 			return NULL;
 	}
-	slot->call = (struct kvrel_call){ .worker = worker->index, .complete = slot_complete };
+	slot->call =
+		(struct kvrel_call){ .worker = worker->index, .complete = slot_complete, .op = op ? op->ref.op : NULL };
 	slot->conn = conn;
 	slot->next = NULL;
 	slot->op = op;

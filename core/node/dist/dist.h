@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Nodes that find and trust each other, and hand requests to each other.
+ *
+ * One thread with one loop owns all links: one link per pair of nodes, opened when the first request wants it, carrying
+ * requests and replies of both directions at once, each with an id. What all threads have asked for since the last
+ * wake-up leaves in one piece; what has come in one read is run as one batch, like the requests of a worker.
+ *
+ * sname: a Unix socket beside the control socket; the kernel says whose the other end is. name: TCP with TLS 1.3, the
+ * cookie as its key (tls.h); launchers of other hosts use the same port for their commands.
+ *
+ * A request is never repeated. When it cannot be sent it is answered at once; when the link is lost after it was sent,
+ * the answer says that the outcome is unknown. A request carries the nodes that it has passed: one that would come back
+ * to any of them is a cycle. What is in flight to one node is bounded, and what is unsent to it never holds up another.
+ */
+#ifndef NODE_DIST_DIST_H
+#define NODE_DIST_DIST_H
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "kvrel/component.h"
+
+#include <stdbool.h>
+
+struct dist;
+
+/* An operation, bound to a component that cannot stop before it is left. */
+struct dist_op {
+	const struct kvrel_op *op;
+	void *state;
+	void (*batch_end)(void *state, uint32_t worker); /* may be NULL */
+	void *handle;                                    /* the host's */
+};
+
+/* What the links need of the node; called on the links' thread, leave() on any. */
+struct dist_host {
+	void *context;
+	/* 0, or negative and why: no such operation, or it is not started. */
+	int (*enter)(void *context, struct slice op, struct dist_op *out, struct error *err);
+	void (*leave)(void *context, const struct dist_op *op);
+	/* A client of the control protocol; takes the descriptor. */
+	void (*control)(void *context, int fd);
+};
+
+struct dist_options {
+	const char *name;        /* this node's */
+	const char *dir;         /* sname: the folder of sockets; NULL: by name */
+	const char *listen;      /* --dist-listen, or NULL */
+	struct slice cookie;     /* by name; not kept */
+	const char *tls_library; /* NULL: the one beside this library */
+	uint32_t worker;         /* what calls say that run on the links' thread */
+	int64_t heartbeat_ms;    /* a link that is silent for so long is lost */
+	struct dist_host host;
+};
+
+/* Listens and starts the thread. */
+int dist_new(const struct dist_options *options, struct dist **out, struct error *err);
+/* The port it listens on; 0 for sname. */
+uint16_t dist_listening_port(const struct dist *dist);
+/*
+ * No new requests are taken; those that run are answered, within `timeout_ms`; then every link is closed, and whoever
+ * waits for another node is told. Clients of the control protocol stay connected.
+ */
+void dist_stop(struct dist *dist, int64_t timeout_ms);
+/* After the components have stopped. NULL is fine. */
+void dist_free(struct dist *dist);
+
+struct dist_request {
+	const char *node;
+	const char *component; /* "kv"; NULL: only an answer is asked for */
+	const struct kvrel_op *op;
+	uint32_t timeout_ms;
+};
+/* Any thread. Takes the call: it is completed once, at once or later, from any thread. Its arguments are copied. */
+void dist_forward(struct dist *dist, struct kvrel_call *call, const struct dist_request *request);
+/* Waits for the result; not on a worker thread. `take` as in call.h. */
+enum kvrel_status dist_call(struct dist *dist, const struct dist_request *request, const struct kvrel_slice *args,
+			    uint32_t arg_count, void (*take)(void *context, const struct kvrel_result *result),
+			    void *context);
+/* Any thread. The names of the nodes that are linked now, each with a NUL behind it. */
+void dist_list(struct dist *dist, struct buf *out);
+
+/* What a call that came from another node carries; see component.h. */
+struct kvrel_route {
+	const struct slice *seen;
+	uint32_t seen_count;
+	uint64_t trace;
+	int64_t deadline_ms; /* of dist_now_ms() */
+};
+int64_t dist_now_ms(void);
+
+#endif

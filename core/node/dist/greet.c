@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How a link begins: opened, secured, and both sides have said who they are.
+ *
+ * Two nodes may open a link to each other at the same time; of the two links the one stays that the node with the
+ * smaller name opened. A node that comes back in a new life replaces what was left of the old one.
+ */
+#include "node/dist/internal.h"
+
+#include "base/control.h"
+#include "base/scope.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- opening ---- */
+
+static void say_hello(struct link *link, struct slice to)
+{
+	const struct dist *dist = link->dist;
+	const struct frame_hello hello = {
+		.version = FRAME_VERSION,
+		.instance = dist->instance,
+		.from = slice_of(dist->name),
+		.to = to,
+	};
+	frame_put_hello(&link->out, &hello);
+	link_touch(link);
+}
+
+static void begin_tls(struct link *link)
+{
+	struct dist *dist = link->dist;
+	link->tls = dist->tls_api->session_new(dist->tls, !link->ours);
+	link->state = LINK_SECURING;
+	link->since_ms = dist_now_ms();
+	if (link->tls == NULL)
+		link_close(link, "out of memory");
+	else
+		link_secure(link);
+}
+
+void link_connected(struct link *link)
+{
+	int problem = 0;
+	socklen_t size = sizeof(problem);
+	if (getsockopt(link->fd, SOL_SOCKET, SO_ERROR, &problem, &size) != 0)
+		problem = errno;
+	if (problem != 0) {
+		link_close(link, strerror(problem));
+		return;
+	}
+	link->events = 0;
+	uv_poll_stop(&link->poll);
+	begin_tls(link);
+	if (link->state != LINK_CLOSED)
+		link_watch(link);
+}
+
+static void connect_to(struct link *link, const struct dist_address *address)
+{
+	int fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	dist_address_text(&address->storage, link->address);
+	if (fd < 0) {
+		link_close(link, strerror(errno));
+		return;
+	}
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
+	link->state = LINK_CONNECTING;
+	int rc = link_watch_fd(link, fd);
+	if (rc != 0)
+		link_close(link, uv_strerror(rc));
+	else if (connect(fd, (const struct sockaddr *)&address->storage, address->size) != 0 && errno != EINPROGRESS)
+		link_close(link, strerror(errno));
+	else
+		link_watch(link);
+}
+
+static void on_looked_up(uv_getaddrinfo_t *lookup, int status, struct addrinfo *found)
+{
+	struct link *link = lookup->data;
+	struct dist_place place;
+	struct dist_address address = { 0 };
+	link->running--; /* the lookup held the memory */
+	if (link->state == LINK_RESOLVING && link->peer != NULL) {
+		if (status != 0 || dist_place_of_node(link->peer->name, &place, NULL) != 0) {
+			link_close(link, status != 0 ? uv_strerror(status) : "its name has no host");
+		} else {
+			dist_address_of(found, place.port, &address);
+			connect_to(link, &address);
+		}
+	}
+	uv_freeaddrinfo(found);
+	link_unref(link);
+}
+
+static void look_up(struct link *link, const struct dist_place *place)
+{
+	const struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
+	link->state = LINK_RESOLVING;
+	link->lookup.data = link;
+	int rc = uv_getaddrinfo(&link->dist->loop, &link->lookup, on_looked_up, place->host, NULL, &hints);
+	if (rc != 0)
+		link_close(link, uv_strerror(rc));
+	else
+		link->running++;
+}
+
+static void open_by_name(struct link *link)
+{
+	struct dist_place place;
+	struct dist_address address;
+	struct error err;
+	if (dist_place_of_node(link->peer->name, &place, &err) != 0)
+		link_close(link, "its name has no host");
+	else if (dist_address_numeric(&place, &address))
+		connect_to(link, &address);
+	else
+		look_up(link, &place);
+}
+
+static void open_here(struct link *link)
+{
+	char socket_name[FRAME_NAME_MAX + 16];
+	struct error err;
+	int fd = -1;
+	snprintf(socket_name, sizeof(socket_name), "%s.dist", link->peer->name);
+	int rc = control_connect_now(link->dist->dir, socket_name, &fd, &err);
+	snprintf(link->address, sizeof(link->address), "this host");
+	if (rc != 0) {
+		link_close(link, rc == -ERROR_NOT_FOUND ? "it is not running on this host" : err.message);
+		return;
+	}
+	link->state = LINK_GREETING;
+	rc = link_watch_fd(link, fd);
+	if (rc != 0) {
+		link_close(link, uv_strerror(rc));
+		return;
+	}
+	say_hello(link, slice_of(link->peer->name));
+	link_watch(link);
+}
+
+void link_open(struct peer *peer)
+{
+	struct link *link = link_new(peer->dist, true);
+	if (link == NULL) {
+		peer_lost(peer, false, "out of memory");
+		return;
+	}
+	link->peer = peer;
+	peer->link = link;
+	if (peer->dist->dir != NULL)
+		open_here(link);
+	else
+		open_by_name(link);
+}
+
+/* ---- proving ---- */
+
+static void tls_failed(struct link *link)
+{
+	struct dist *dist = link->dist;
+	char text[128];
+	char reason[REASON_BYTES];
+	enum tls_problem problem = dist->tls_api->problem(link->tls, text, sizeof(text));
+	if (problem == TLS_PROBLEM_COOKIE)
+		snprintf(reason, sizeof(reason), "its cookie is not the one of %s", dist->name);
+	else if (problem == TLS_PROBLEM_NO_TLS)
+		snprintf(reason, sizeof(reason), "it does not speak TLS (%s)", text);
+	else
+		snprintf(reason, sizeof(reason), "the handshake failed (%s)", text);
+	if (!link->ours)
+		refusal_log(dist, link, reason);
+	link_flush(link); /* the alert tells the other side why */
+	if (link->state != LINK_CLOSED)
+		link_close(link, reason);
+}
+
+void link_secure(struct link *link)
+{
+	int rc = link->dist->tls_api->handshake(link->tls);
+	link_touch(link);
+	if (rc < 0) {
+		tls_failed(link);
+		return;
+	}
+	if (rc == 0)
+		return;
+	link->state = LINK_GREETING;
+	if (link->ours)
+		say_hello(link, slice_of(link->peer->name));
+}
+
+/* ---- names ---- */
+
+void link_refuse(struct link *link, const char *text)
+{
+	refusal_log(link->dist, link, text);
+	frame_put(&link->out, FRAME_REFUSE, slice_of(text));
+	link_end(link);
+}
+
+/* True when the link that is there stays and the new one goes. */
+static bool old_one_stays(const struct peer *peer, const struct link *new_one, uint64_t instance)
+{
+	const struct link *old = peer->link;
+	if (old == NULL || old == new_one)
+		return false;
+	bool mine_counts = strcmp(peer->dist->name, peer->name) < 0;
+	if (old->state != LINK_UP)
+		return mine_counts;
+	/* it opened this one before it knew of mine; else it has lost the old link, or its life, and we do not know yet
+	 */
+	return old->ours && mine_counts && old->instance == instance && dist_now_ms() - old->since_ms < CONNECT_MS;
+}
+
+static void replace_link(struct peer *peer, struct link *link)
+{
+	struct link *old = peer->link;
+	if (old == NULL || old == link)
+		return;
+	bool was_up = old->state == LINK_UP;
+	peer->link = NULL;
+	old->peer = NULL;
+	link_close(old, "replaced by a newer link");
+	if (was_up)
+		peer_lost(peer, true, "it opened a new one");
+}
+
+static void on_hello(struct link *link, struct slice payload)
+{
+	struct dist *dist = link->dist;
+	struct frame_hello hello;
+	char name[FRAME_NAME_MAX + 1];
+	if (!frame_get_hello(payload, &hello) || hello.version != FRAME_VERSION) {
+		link_refuse(link, "it speaks another version of the language of nodes");
+		return;
+	}
+	snprintf(name, sizeof(name), "%.*s", SLICE_FMT(hello.from));
+	if (!slice_is(hello.to, dist->name)) {
+		char text[2 * FRAME_NAME_MAX + 64];
+		snprintf(text, sizeof(text), "this is node %s, not %.*s", dist->name, SLICE_FMT(hello.to));
+		link_refuse(link, text);
+		return;
+	}
+	struct peer *peer = strcmp(name, dist->name) != 0 ? peer_get(dist, name) : NULL;
+	if (peer == NULL) {
+		link_refuse(link, "no node may bear this name here");
+		return;
+	}
+	if (old_one_stays(peer, link, hello.instance)) {
+		frame_put(&link->out, FRAME_TWICE, (struct slice){ 0 });
+		link_end(link);
+		return;
+	}
+	replace_link(peer, link);
+	link->peer = peer;
+	link->state = LINK_UP;
+	link->instance = hello.instance;
+	link->since_ms = dist_now_ms();
+	dist->greetings--;
+	say_hello(link, hello.from);
+	peer_up(peer, link);
+}
+
+static void on_hello_answer(struct link *link, struct slice payload)
+{
+	struct frame_hello hello;
+	struct peer *peer = link->peer;
+	if (!frame_get_hello(payload, &hello) || hello.version != FRAME_VERSION || !slice_is(hello.from, peer->name)) {
+		link_close(link, "it answers as another node, or in another version");
+		return;
+	}
+	link->state = LINK_UP;
+	link->instance = hello.instance;
+	link->since_ms = dist_now_ms();
+	peer_up(peer, link);
+}
+
+/* Both opened at once and the other side's counts: what waits will leave by that one. */
+static void wait_for_the_other(struct link *link)
+{
+	struct peer *peer = link->peer;
+	link->peer = NULL;
+	if (peer->link == link) {
+		peer->link = NULL;
+		peer->retry_at_ms = dist_now_ms() + RETRY_FIRST_MS;
+	}
+	link_close(link, "the other side opened one, too");
+}
+
+static void on_control(struct link *link, struct slice payload)
+{
+	uint32_t version;
+	struct slice to;
+	if (!frame_get_control(payload, &version, &to) || version != FRAME_VERSION) {
+		link_refuse(link, "it speaks another version of the language of nodes");
+		return;
+	}
+	if (!slice_is(to, link->dist->name)) {
+		char text[2 * FRAME_NAME_MAX + 64];
+		snprintf(text, sizeof(text), "this is node %s, not %.*s", link->dist->name, SLICE_FMT(to));
+		link_refuse(link, text);
+		return;
+	}
+	link->dist->greetings--;
+	frame_put_control(&link->out, (struct slice){ 0 });
+	relay_begin(link);
+}
+
+void link_greeted(struct link *link, char type, struct slice payload)
+{
+	char text[REASON_BYTES];
+	if (link->ending)
+		return;
+	if (type == FRAME_HELLO && !link->ours)
+		on_hello(link, payload);
+	else if (type == FRAME_CONTROL && !link->ours)
+		on_control(link, payload);
+	else if (type == FRAME_HELLO)
+		on_hello_answer(link, payload);
+	else if (type == FRAME_TWICE && link->ours) {
+		wait_for_the_other(link);
+	} else if (type == FRAME_REFUSE && link->ours) {
+		snprintf(text, sizeof(text), "%.*s", (int)(payload.size < 200 ? payload.size : 200), payload.data);
+		link_close(link, text);
+	} else {
+		if (!link->ours)
+			refusal_log(link->dist, link, "it does not speak the language of nodes");
+		link_close(link, "it does not speak the language of nodes");
+	}
+}

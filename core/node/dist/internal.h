@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of dist/ share. Nothing outside this folder includes it.
+ *
+ *	dist.c     the thread and its loop, the public functions      peer.c   another node: what waits for it
+ *	listen.c   listening and accepting                            link.c   one connection: bytes in, bytes out
+ *	greet.c    opening, proving, names; one link of two           serve.c  requests of other nodes
+ *	relay.c    clients of the control protocol                    refusal.c  who was refused, once a minute
+ *
+ * Peers are made by any thread and live as long as the dist; their queue and table of waiting calls are behind a lock
+ *of their own. Everything else is touched by the links' thread alone.
+ */
+#ifndef NODE_DIST_INTERNAL_H
+#define NODE_DIST_INTERNAL_H
+
+#include "base/log.h"
+#include "node/dist/dist.h"
+#include "node/dist/frame.h"
+#include "node/dist/name.h"
+#include "node/dist/tls.h"
+
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <uv.h>
+
+enum {
+	PEER_BUCKETS = 64,
+	PEERS_MAX = 4096,
+	WINDOW_BYTES = 2 * FRAME_MAX,   /* requests to one node that are not answered yet */
+	BACKLOG_MAX = 2 * WINDOW_BYTES, /* … which wait at the other end while it has too much to send */
+	OUT_FULL_BYTES = 8 << 20,       /* unsent on one link: its requests wait */
+	READ_BYTES = 256 << 10,
+	WIRE_BYTES = 128 << 10, /* encrypted and not sent yet */
+	KEEP_BYTES = 256 << 10, /* larger empty buffers go back to the heap */
+	GREETINGS_MAX = 128,    /* accepted and unproven; over it the oldest one goes */
+	GREETING_MS = 5000,
+	CONNECT_MS = 5000,
+	RETRY_FIRST_MS = 50,
+	RETRY_MOST_MS = 5000,
+	RETRY_TIMES = 20, /* by itself, after a link was lost; later on demand alone */
+	TICK_MS = 50,
+	IDLE_TICK_MS = 1000,
+	BATCH_MAX = 64,
+	RELAY_BYTES = 64 << 10,
+	REASON_BYTES = 256,
+	REFUSALS_KEPT = 64,
+	REFUSAL_AGAIN_MS = 60 * 1000,
+};
+
+struct link;
+
+/* A call that waits for another node. */
+struct waiting {
+	struct kvrel_call *call; /* NULL: free */
+	int64_t deadline_ms;
+	uint64_t order; /* among all requests to this node; up to peer.taken they may have been sent */
+	uint32_t size;
+	uint32_t generation;
+	uint32_t next_free;
+	bool writes;
+};
+
+struct peer {
+	struct dist *dist;
+	struct peer *next; /* in its bucket */
+	char *name;
+	pthread_mutex_t lock;
+	struct buf outbox; /* frames that the links' thread has not taken yet */
+	struct waiting *waiting;
+	uint32_t waiting_count; /* ever used */
+	uint32_t waiting_capacity;
+	uint32_t first_free; /* UINT32_MAX: none */
+	uint32_t waiting_now;
+	size_t in_flight; /* bytes of requests that wait */
+	uint64_t order, taken;
+	bool queued; /* in dist.work */
+	bool stale;  /* `outbox` holds requests that nobody waits for any more */
+	bool closed; /* takes nothing more */
+	struct peer *next_work;
+
+	/* the links' thread */
+	struct link *link; /* up, or on its way; NULL: none */
+	bool wanted;       /* it was up: opened again by itself */
+	unsigned failures;
+	int64_t retry_at_ms;
+	int64_t told_ms; /* when the log last heard that it is unreachable */
+	char reason[REASON_BYTES];
+	_Atomic bool up;
+};
+
+enum link_state { LINK_RESOLVING, LINK_CONNECTING, LINK_SECURING, LINK_GREETING, LINK_UP, LINK_RELAY, LINK_CLOSED };
+
+struct link {
+	struct dist *dist;
+	struct link *prev, *next; /* dist.links, oldest first */
+	struct link *next_dirty;
+	struct peer *peer; /* accepted ones: once they said who they are */
+	enum link_state state;
+	bool ours; /* opened by this node */
+	bool dirty;
+	bool ending; /* closes when everything is sent */
+	bool poll_open;
+	bool end_of_input;
+	int fd;
+	int events;
+	uv_poll_t poll;
+	uv_getaddrinfo_t lookup;
+	struct tls_session *tls; /* NULL: a Unix socket */
+	struct buf in;           /* not parsed yet */
+	struct buf out;          /* frames; `out_sent` of it are gone */
+	size_t out_sent;
+	struct buf wire; /* encrypted; `wire_sent` of it are gone */
+	size_t wire_sent;
+	struct buf backlog; /* whole REQUEST frames that wait until `out` has room */
+	int64_t since_ms, heard_ms, pinged_ms;
+	uint64_t instance; /* of the other node's life */
+	unsigned running;  /* its requests that are not answered yet; they hold the memory of the link */
+	char address[DIST_ADDRESS_BYTES];
+	/* relay.c */
+	int inner; /* the end of the pair that is not the control server's */
+	int inner_events;
+	uv_poll_t inner_poll;
+	bool inner_open;
+	struct buf inner_out;
+};
+
+/* A request of another node, from its arrival to its reply. */
+struct incoming {
+	struct kvrel_call call; /* first */
+	struct link *link;
+	struct dist_op op;
+	uint64_t id;
+	struct incoming *next;
+	struct buf reply; /* made by another thread */
+};
+
+struct batch_entry {
+	struct frame_request request;
+	struct kvrel_route route;
+	struct incoming *incoming;
+	size_t args_at; /* in dist.args */
+};
+
+/* Providers that ran calls in this wake-up. */
+struct provider {
+	void *state;
+	void (*batch_end)(void *state, uint32_t worker);
+};
+
+struct refusal {
+	char host[DIST_ADDRESS_BYTES];
+	int64_t told_ms;
+};
+
+struct dist {
+	struct dist_host host;
+	char *name;
+	char *dir;
+	uint64_t instance;
+	uint32_t worker;
+	int64_t heartbeat_ms;
+	uint16_t port;
+	const struct tls_api *tls_api;
+	struct tls_context *tls;
+
+	pthread_t thread;
+	bool running;
+	uv_loop_t loop;
+	uv_async_t wake;
+	uv_check_t check;
+	uv_timer_t tick;
+	uint64_t tick_every_ms;
+	int listen_fd;
+	uv_poll_t listener;
+	int64_t accept_again_ms; /* out of descriptors until then */
+
+	_Atomic(struct peer *) peers[PEER_BUCKETS]; /* only ever added to */
+	unsigned peer_count;
+	pthread_mutex_t lock; /* adding peers, work, done, ended */
+	struct peer *work;
+	struct incoming *done, **done_tail;
+	bool closed; /* no new peers */
+	bool ended;  /* the thread is gone: replies have nowhere to go */
+	_Atomic bool stop_asked;
+	_Atomic int64_t stop_by_ms;
+
+	struct link *links, *last_link;
+	struct link *dirty;
+	unsigned greetings;
+	bool stopping;
+	unsigned running_calls;
+	struct batch_entry batch[BATCH_MAX];
+	unsigned batch_count;
+	struct kvrel_slice *args;
+	size_t args_used, args_capacity;
+	struct incoming *pool;
+	unsigned pool_count;
+	struct provider providers[BATCH_MAX];
+	unsigned provider_count;
+	struct frame_items items;
+	struct refusal refusals[REFUSALS_KEPT];
+	_Atomic uint64_t traces;
+	char *scratch, *plain; /* READ_BYTES each: what was read, and what TLS made of it */
+};
+
+extern _Thread_local struct dist *current_dist;
+
+/* dist.c */
+void dist_wake(struct dist *dist);
+/* Something waits: the tick has to look often. */
+void dist_hurry(struct dist *dist);
+
+/* peer.c */
+struct peer *peer_get(struct dist *dist, const char *name);
+struct peer *peer_find(struct dist *dist, struct slice name);
+void peer_free(struct peer *peer);
+void peer_forward(struct peer *peer, struct kvrel_call *call, const struct dist_request *request);
+/* The links' thread: sends what waits, or opens a link, or says why not. */
+void peer_work(struct peer *peer, int64_t now);
+/* Its link is gone: everything that waits is answered. */
+void peer_lost(struct peer *peer, bool was_up, const char *reason);
+void peer_up(struct peer *peer, struct link *link);
+void peer_close(struct peer *peer);
+bool peer_expire(struct peer *peer, int64_t now);
+void peer_reply(struct peer *peer, uint64_t id, const struct kvrel_result *result);
+void call_error(struct kvrel_call *call, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* link.c */
+struct link *link_new(struct dist *dist, bool ours);
+int link_watch_fd(struct link *link, int fd); /* takes it, also when it fails */
+void link_touch(struct link *link);
+void link_flush(struct link *link);
+void link_close(struct link *link, const char *reason);
+/* Sends what there is, then closes. */
+void link_end(struct link *link);
+void link_unref(struct link *link);
+void link_watch(struct link *link);
+static inline size_t link_unsent(const struct link *link)
+{
+	return link->out.size - link->out_sent + link->wire.size - link->wire_sent;
+}
+
+/* greet.c */
+void link_open(struct peer *peer);
+void link_connected(struct link *link);
+void link_secure(struct link *link);
+void link_greeted(struct link *link, char type, struct slice payload);
+void link_refuse(struct link *link, const char *text);
+
+/* listen.c */
+int dist_listen(struct dist *dist, const struct dist_options *options, struct error *err);
+int dist_watch_listener(struct dist *dist);
+void dist_close_listener(struct dist *dist);
+
+/* serve.c */
+void serve_request(struct link *link, struct slice payload);
+void serve_run(struct dist *dist);
+void serve_end_batch(struct dist *dist);
+void serve_collect(struct dist *dist);
+void serve_done(struct dist *dist);
+
+/* relay.c */
+void relay_begin(struct link *link);
+void relay_input(struct link *link);
+void relay_watch(struct link *link);
+void relay_close(struct link *link);
+
+/* refusal.c */
+void refusal_log(struct dist *dist, const struct link *link, const char *reason);
+
+#endif

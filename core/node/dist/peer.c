@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Another node: the calls that wait for it. Any thread adds to the outbox, in the very form in which it is sent, and to
+ * the table of waiting calls; the links' thread takes the whole outbox at its next wake-up. So a burst of requests of
+ * all workers costs one wake-up, one copy and one write.
+ *
+ * A waiting call leaves the table exactly once: by its reply, its deadline, or the loss of the link. The id in a reply
+ * names place and generation, so that a reply that comes too late finds nothing.
+ */
+#include "node/dist/internal.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { NO_PLACE = UINT32_MAX, TOLD_AGAIN_MS = 60 * 1000, WAITING_MAX = 1 << 20, SHRINK_BYTES = 1 << 20 };
+
+void call_error(struct kvrel_call *call, const char *format, ...)
+{
+	char text[512];
+	va_list args;
+	va_start(args, format);
+	int size = vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	size_t shown = size < 0 ? 0 : (size_t)size < sizeof(text) ? (size_t)size : sizeof(text) - 1;
+	const struct kvrel_result result = { .status = KVREL_ERROR, .kind = KVREL_BYTES, .bytes = { text, shown } };
+	call->complete(call, &result);
+}
+
+/* ---- the table of peers ---- */
+
+static unsigned bucket_of(struct slice name)
+{
+	uint32_t hash = 0x811c9dc5u;
+	for (size_t i = 0; i < name.size; i++)
+		hash = (hash ^ (unsigned char)name.data[i]) * 0x01000193u;
+	return hash % PEER_BUCKETS;
+}
+
+struct peer *peer_find(struct dist *dist, struct slice name)
+{
+	struct peer *peer = atomic_load_explicit(&dist->peers[bucket_of(name)], memory_order_acquire);
+	while (peer != NULL && !slice_is(name, peer->name))
+		peer = peer->next;
+	return peer;
+}
+
+static struct peer *peer_new(struct dist *dist, const char *name)
+{
+	struct peer *peer = calloc(1, sizeof(*peer));
+	if (peer == NULL)
+		return NULL;
+	peer->name = strdup(name);
+	if (peer->name == NULL) {
+		free(peer);
+		return NULL;
+	}
+	peer->dist = dist;
+	peer->first_free = NO_PLACE;
+	pthread_mutex_init(&peer->lock, NULL);
+	return peer;
+}
+
+struct peer *peer_get(struct dist *dist, const char *name)
+{
+	struct peer *peer = peer_find(dist, slice_of(name));
+	if (peer != NULL)
+		return peer;
+	pthread_mutex_lock(&dist->lock);
+	peer = peer_find(dist, slice_of(name));
+	if (peer == NULL && !dist->closed && dist->peer_count < PEERS_MAX && (peer = peer_new(dist, name)) != NULL) {
+		_Atomic(struct peer *) *bucket = &dist->peers[bucket_of(slice_of(name))];
+		peer->next = atomic_load_explicit(bucket, memory_order_relaxed);
+		atomic_store_explicit(bucket, peer, memory_order_release);
+		dist->peer_count++;
+	}
+	pthread_mutex_unlock(&dist->lock);
+	return peer;
+}
+
+void peer_free(struct peer *peer)
+{
+	buf_done(&peer->outbox);
+	free(peer->waiting);
+	free(peer->name);
+	pthread_mutex_destroy(&peer->lock);
+	free(peer);
+}
+
+/* ---- the table of waiting calls; with the lock held ---- */
+
+static bool grow_table(struct peer *peer)
+{
+	uint32_t capacity = peer->waiting_capacity == 0 ? 64 : peer->waiting_capacity * 2;
+	struct waiting *grown = capacity <= WAITING_MAX ? realloc(peer->waiting, capacity * sizeof(*grown)) : NULL;
+	if (grown == NULL)
+		return false;
+	peer->waiting = grown;
+	peer->waiting_capacity = capacity;
+	return true;
+}
+
+static uint32_t take_place(struct peer *peer)
+{
+	uint32_t place = peer->first_free;
+	if (place != NO_PLACE) {
+		peer->first_free = peer->waiting[place].next_free;
+		return place;
+	}
+	if (peer->waiting_count == peer->waiting_capacity && !grow_table(peer))
+		return NO_PLACE;
+	peer->waiting[peer->waiting_count] = (struct waiting){ 0 };
+	return peer->waiting_count++;
+}
+
+static struct kvrel_call *free_place(struct peer *peer, uint32_t place)
+{
+	struct waiting *waiting = &peer->waiting[place];
+	struct kvrel_call *call = waiting->call;
+	waiting->call = NULL;
+	waiting->generation++;
+	waiting->next_free = peer->first_free;
+	peer->first_free = place;
+	peer->waiting_now--;
+	peer->in_flight -= waiting->size;
+	return call;
+}
+
+/* ---- asking ---- */
+
+static void fill_request(struct dist *dist, const struct kvrel_call *call, const struct dist_request *request,
+			 char op[FRAME_NAME_MAX + 1], struct frame_request *out)
+{
+	const struct kvrel_route *route = call->route;
+	*out = (struct frame_request){ .args = call->args, .arg_count = call->arg_count };
+	for (uint32_t i = 0; route != NULL && i < route->seen_count; i++)
+		out->seen[out->seen_count++] = route->seen[i];
+	out->seen[out->seen_count++] = slice_of(dist->name);
+	out->timeout_ms = request->timeout_ms;
+	if (route != NULL) {
+		int64_t left = route->deadline_ms - dist_now_ms();
+		out->trace = route->trace;
+		if (left < (int64_t)out->timeout_ms)
+			out->timeout_ms = left > 0 ? (uint32_t)left : 0;
+	} else {
+		uint64_t number = atomic_fetch_add_explicit(&dist->traces, 1, memory_order_relaxed);
+		out->trace = (dist->instance << 32) + number;
+	}
+	if (request->component != NULL) {
+		int size = snprintf(op, FRAME_NAME_MAX + 1, "%s.%s", request->component, request->op->name);
+		out->op = (struct slice){ op, size < 0 ? 0 : (size_t)size };
+	}
+}
+
+/* NULL when it was added to what waits; else why not. */
+static const char *add(struct peer *peer, struct kvrel_call *call, const struct dist_request *what,
+		       struct frame_request *request, bool *wake)
+{
+	size_t before = peer->outbox.size;
+	if (peer->closed)
+		return "this node is stopping";
+	if (peer->in_flight >= WINDOW_BYTES)
+		return "too much is on its way there already";
+	uint32_t place = take_place(peer);
+	if (place == NO_PLACE)
+		return "too many requests wait for it already";
+	struct waiting *waiting = &peer->waiting[place];
+	request->id = (uint64_t)waiting->generation << 32 | place;
+	bool fits = frame_put_request(&peer->outbox, request);
+	*waiting = (struct waiting){
+		.call = call,
+		.deadline_ms = dist_now_ms() + request->timeout_ms,
+		.order = ++peer->order,
+		.size = (uint32_t)(peer->outbox.size - before),
+		.generation = waiting->generation,
+		.writes = what->op != NULL && (what->op->flags & KVREL_OP_WRITE) != 0,
+	};
+	peer->waiting_now++;
+	peer->in_flight += waiting->size;
+	if (!fits) {
+		free_place(peer, place);
+		peer->outbox.failed = false;
+		return "the request is too large for a link between nodes";
+	}
+	*wake = !peer->queued;
+	peer->queued = true;
+	return NULL;
+}
+
+static void queue_work(struct peer *peer)
+{
+	struct dist *dist = peer->dist;
+	pthread_mutex_lock(&dist->lock);
+	bool wake = dist->work == NULL;
+	peer->next_work = dist->work;
+	dist->work = peer;
+	pthread_mutex_unlock(&dist->lock);
+	if (wake)
+		dist_wake(dist);
+}
+
+void peer_forward(struct peer *peer, struct kvrel_call *call, const struct dist_request *what)
+{
+	char op[FRAME_NAME_MAX + 1] = "";
+	struct frame_request request;
+	bool wake = false;
+	fill_request(peer->dist, call, what, op, &request);
+	if (request.timeout_ms == 0) {
+		call_error(call, "node '%s' was not asked: the deadline has passed", peer->name);
+		return;
+	}
+	if (log_level() == LOG_LEVEL_DEBUG)
+		log_debug("dist",
+			  LOG_FIELDS(LOG_S("to", peer->name), LOG_S("op", op), LOG_I("hops", request.seen_count)),
+			  "trace %016" PRIx64 ": forwarding", request.trace);
+	pthread_mutex_lock(&peer->lock);
+	const char *problem = add(peer, call, what, &request, &wake);
+	pthread_mutex_unlock(&peer->lock);
+	if (problem != NULL)
+		call_error(call, "node '%s' was not asked: %s", peer->name, problem);
+	else if (wake)
+		queue_work(peer);
+}
+
+/* ---- answering ---- */
+
+void peer_reply(struct peer *peer, uint64_t id, const struct kvrel_result *result)
+{
+	uint32_t place = (uint32_t)id;
+	struct kvrel_call *call = NULL;
+	pthread_mutex_lock(&peer->lock);
+	if (place < peer->waiting_count && peer->waiting[place].call != NULL &&
+	    peer->waiting[place].generation == (uint32_t)(id >> 32))
+		call = free_place(peer, place);
+	pthread_mutex_unlock(&peer->lock);
+	if (call != NULL)
+		call->complete(call, result);
+}
+
+/*
+ * With the lock held: takes out every call whose deadline is over by `now`, linked by their `next`. The calls are ours,
+ * so their scratch is, too: it keeps what the table knew.
+ */
+static struct kvrel_call *take_out(struct peer *peer, int64_t now)
+{
+	struct kvrel_call *list = NULL;
+	for (uint32_t i = 0; i < peer->waiting_count && peer->waiting_now > 0; i++) {
+		const struct waiting *waiting = &peer->waiting[i];
+		if (waiting->call == NULL || waiting->deadline_ms > now)
+			continue;
+		bool sent = waiting->order <= peer->taken;
+		bool writes = waiting->writes;
+		struct kvrel_call *call = free_place(peer, i);
+		call->scratch[0] = sent;
+		call->scratch[1] = writes;
+		call->next = list;
+		list = call;
+		peer->stale |= !sent;
+	}
+	return list;
+}
+
+static void fail_waiting(struct peer *peer, const char *reason)
+{
+	pthread_mutex_lock(&peer->lock);
+	struct kvrel_call *list = take_out(peer, INT64_MAX);
+	buf_clear(&peer->outbox);
+	peer->stale = false;
+	pthread_mutex_unlock(&peer->lock);
+	while (list != NULL) {
+		struct kvrel_call *call = list;
+		list = call->next;
+		if (call->scratch[0] == 0)
+			call_error(call, "node '%s' is unreachable: %s", peer->name, reason);
+		else if (call->scratch[1] != 0)
+			call_error(call, "the link to node '%s' was lost before it answered: the outcome is unknown",
+				   peer->name);
+		else
+			call_error(call, "the link to node '%s' was lost before it answered: %s", peer->name, reason);
+	}
+}
+
+bool peer_expire(struct peer *peer, int64_t now)
+{
+	pthread_mutex_lock(&peer->lock);
+	bool waits = peer->waiting_now > 0;
+	struct kvrel_call *list = take_out(peer, now);
+	pthread_mutex_unlock(&peer->lock);
+	while (list != NULL) {
+		struct kvrel_call *call = list;
+		list = call->next;
+		if (call->scratch[0] == 0)
+			call_error(call, "node '%s' is unreachable: no link before the deadline", peer->name);
+		else
+			call_error(call, "node '%s' did not answer before the deadline%s", peer->name,
+				   call->scratch[1] != 0 ? ": the outcome is unknown" : "");
+	}
+	return waits;
+}
+
+/* ---- its link; the links' thread ---- */
+
+/* Some requests were given up before they were sent: their callers know that, so they must not be sent any more. */
+static void drop_given_up(struct peer *peer)
+{
+	struct slice rest = buf_slice(&peer->outbox);
+	struct slice payload;
+	size_t kept = 0;
+	size_t consumed;
+	char type;
+	for (; frame_next(rest, FRAME_MAX, &type, &payload, &consumed) == 1;
+	     rest.data += consumed, rest.size -= consumed) {
+		uint64_t id = frame_request_id(payload);
+		const struct waiting *waiting = &peer->waiting[(uint32_t)id];
+		if (waiting->call == NULL || waiting->generation != (uint32_t)(id >> 32))
+			continue;
+		memmove(peer->outbox.data + kept, rest.data, consumed);
+		kept += consumed;
+	}
+	peer->outbox.size = kept;
+	peer->stale = false;
+}
+
+static void send_outbox(struct peer *peer)
+{
+	struct link *link = peer->link;
+	pthread_mutex_lock(&peer->lock);
+	if (peer->stale)
+		drop_given_up(peer);
+	peer->queued = false;
+	peer->taken = peer->order;
+	if (link->out.size == 0) {
+		struct buf empty = link->out;
+		link->out = peer->outbox;
+		peer->outbox = empty;
+	} else {
+		buf_append_slice(&link->out, buf_slice(&peer->outbox));
+		buf_clear(&peer->outbox);
+	}
+	if (peer->outbox.capacity > SHRINK_BYTES)
+		buf_done(&peer->outbox);
+	pthread_mutex_unlock(&peer->lock);
+	link_touch(link);
+}
+
+void peer_work(struct peer *peer, int64_t now)
+{
+	dist_hurry(peer->dist);
+	if (peer->link != NULL && peer->link->state == LINK_UP) {
+		send_outbox(peer);
+		return;
+	}
+	pthread_mutex_lock(&peer->lock);
+	peer->queued = false;
+	pthread_mutex_unlock(&peer->lock);
+	if (peer->link != NULL)
+		return;
+	if (now >= peer->retry_at_ms)
+		link_open(peer);
+	else
+		fail_waiting(peer, peer->reason);
+}
+
+void peer_up(struct peer *peer, struct link *link)
+{
+	peer->link = link;
+	peer->failures = 0;
+	peer->wanted = true;
+	peer->told_ms = 0;
+	atomic_store_explicit(&peer->up, true, memory_order_relaxed);
+	log_info("dist", LOG_FIELDS(LOG_S("peer", link->address), LOG_S("opened_by", link->ours ? "us" : "it")),
+		 "linked to %s", peer->name);
+	send_outbox(peer);
+}
+
+/* Doubled each time up to a limit, and never the same for two nodes that lost each other at once. */
+static int64_t retry_delay(const struct peer *peer)
+{
+	int64_t delay = RETRY_FIRST_MS;
+	for (unsigned i = 1; i < peer->failures && delay < RETRY_MOST_MS; i++)
+		delay *= 2;
+	delay = delay < RETRY_MOST_MS ? delay : RETRY_MOST_MS;
+	return delay / 2 + (int64_t)((uint64_t)random() % (uint64_t)delay);
+}
+
+void peer_lost(struct peer *peer, bool was_up, const char *reason)
+{
+	int64_t now = dist_now_ms();
+	peer->link = NULL;
+	peer->failures++;
+	peer->retry_at_ms = now + retry_delay(peer);
+	snprintf(peer->reason, sizeof(peer->reason), "%s", reason);
+	atomic_store_explicit(&peer->up, false, memory_order_relaxed);
+	if (was_up)
+		log_warn("dist", LOG_FIELDS(LOG_S("reason", reason)), "the link to %s is lost", peer->name);
+	else if (peer->told_ms == 0 || now - peer->told_ms >= TOLD_AGAIN_MS)
+		log_warn("dist", LOG_FIELDS(LOG_S("reason", reason)), "node %s is unreachable", peer->name);
+	if (!was_up)
+		peer->told_ms = peer->told_ms == 0 || now - peer->told_ms >= TOLD_AGAIN_MS ? now : peer->told_ms;
+	if (peer->failures > RETRY_TIMES)
+		peer->wanted = false;
+	fail_waiting(peer, reason);
+}
+
+void peer_close(struct peer *peer)
+{
+	pthread_mutex_lock(&peer->lock);
+	peer->closed = true;
+	pthread_mutex_unlock(&peer->lock);
+	fail_waiting(peer, "this node is stopping");
+}
