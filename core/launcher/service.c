@@ -110,7 +110,9 @@ static void append_service(struct buf *out, const struct service *service)
 {
 	buf_append_string(out, "[Service]\nType=notify\nNotifyAccess=main\nExecStart=");
 	append_word(out, service->launcher);
-	buf_append_string(out, " start\nRestart=on-failure\nRestartSec=1s\n");
+	buf_append_string(out, " start\nExecReload=kill -HUP $MAINPID\nRestart=on-failure\nRestartSec=1s\n");
+	/* a node whose main thread hangs is aborted, which leaves a backtrace in the journal */
+	buf_append_string(out, "WatchdogSec=60s\n");
 	/* a node that replays its log may take a while; its own limit for a stop is 30 s */
 	buf_append_string(out, "TimeoutStartSec=5min\nTimeoutStopSec=45s\nKillMode=mixed\n");
 	if (!service->user_manager) {
