@@ -113,6 +113,30 @@ static void say_entry(lua_State *lua)
 	lua_pop(lua, 4);
 }
 
+/* The functions of the table at 1, in the order of definition. The docs are at 2. */
+static void say_table(lua_State *lua, lua_Integer count)
+{
+	lua_newtable(lua);
+	for (lua_pushnil(lua); lua_next(lua, 1) != 0; lua_pop(lua, 1)) {
+		lua_pushvalue(lua, -1);
+		if (lua_rawget(lua, 2) != LUA_TTABLE) {
+			lua_pop(lua, 1);
+			continue;
+		}
+		lua_pushboolean(lua, true);
+		lua_rawset(lua, 3);
+	}
+	for (lua_Integer i = 1; i <= count; i++) {
+		lua_rawgeti(lua, 2, i);
+		lua_pushvalue(lua, -1);
+		bool wanted = lua_rawget(lua, 3) != LUA_TNIL;
+		lua_pop(lua, 1);
+		if (wanted)
+			say_entry(lua);
+		lua_pop(lua, 1);
+	}
+}
+
 static int help(lua_State *lua)
 {
 	bool all = lua_isnoneornil(lua, 1);
@@ -137,12 +161,7 @@ static int help(lua_State *lua)
 		say(lua, "\n_ is the last value; release.name, release.version and arg are set.\n");
 		return 0;
 	}
-	for (lua_pushnil(lua); lua_next(lua, 1) != 0; lua_pop(lua, 1)) {
-		lua_pushvalue(lua, -1);
-		if (lua_rawget(lua, 2) == LUA_TTABLE)
-			say_entry(lua);
-		lua_pop(lua, 1);
-	}
+	say_table(lua, count);
 	return 0;
 }
 
