@@ -95,8 +95,17 @@ static int check_distribution(const struct release *release, const struct flags 
 static int configure(struct arena *arena, const struct release *release, struct sys *sys, struct config *config,
 		     struct report *report, struct error *err)
 {
+	struct timespec begin;
+	struct timespec end;
+	clock_gettime(CLOCK_MONOTONIC, &begin);
 	int rc = sys_load(arena, release, sys, err);
-	return rc != 0 ? rc : config_load(arena, release, sys, report, config, err);
+	if (rc == 0)
+		rc = config_load(arena, release, sys, report, config, err);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	log_debug("config",
+		  LOG_FIELDS(LOG_I("us", (end.tv_sec - begin.tv_sec) * 1000000 + (end.tv_nsec - begin.tv_nsec) / 1000)),
+		  "the configuration was read");
+	return rc;
 }
 
 int node_prepare(struct node *node, const struct node_options *options, struct report *report, struct error *err)

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "node/report.h"
 
+#include <ctype.h>
 #include <stdio.h>
 
 enum { BYTES = 256, RANGE_BYTES = 24 };
@@ -58,7 +59,7 @@ static struct value *check_part(struct parts *parts, const struct value *schema,
 
 static const char *byte_text(unsigned byte, char out[8])
 {
-	if (byte > ' ' && byte < 0x7f)
+	if (byte < 0x80 && isalnum((int)byte)) /* others are read better as numbers */
 		snprintf(out, 8, "%c", (int)byte);
 	else
 		snprintf(out, 8, "0x%02x", byte);
@@ -213,6 +214,8 @@ int schema_check_keys(const struct schema_context *context, const struct value *
 					 check_part(&parts, declared->value, member->value, part));
 	}
 	check_keys_present(&parts, keys, map, normal, label);
-	*out = normal;
-	return verdict(&parts, err);
+	int rc = verdict(&parts, err);
+	if (rc == 0)
+		*out = normal;
+	return rc;
 }

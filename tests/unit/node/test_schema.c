@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/scope.h"
 #include "base/yaml.h"
+#include "node/report.h"
 #include "node/schema.h"
 
 #include <criterion/criterion.h>
@@ -105,4 +106,69 @@ Test(schema, keeps_the_origin)
 {
 	struct value *value = accept("type: size", "\n\nv: 1KiB");
 	cr_assert_eq(value->origin.line, 3);
+}
+
+static const char routes[] = "{type: list, items: {type: map, keys: {range: {type: range, required: true}, "
+			     "node: {type: node, required: true}, weight: {type: integer, min: 1, default: 1}}}, "
+			     "cover: range}";
+
+Test(schema, takes_ranges_and_nodes)
+{
+	accept("{type: range}", "v: a-m");
+	accept("{type: range}", "v: \"0x80-0xff\"");
+	cr_assert_str_eq(accept("{type: range}", "v: 7")->string.data, "7");
+	refuse("{type: range}", "v: m-a",
+	       "expected range of first characters like a-m, 0-9 or 0x80-0xff, got string \"m-a\"");
+	refuse("{type: range}", "v: 10",
+	       "expected range of first characters like a-m, 0-9 or 0x80-0xff, got integer 10");
+	accept("{type: node}", "v: self");
+	accept("{type: node}", "v: foo@10.0.0.1:4000");
+	refuse("{type: node}", "v: foo", "expected node like foo@host, or self, got string \"foo\"");
+	refuse("{type: node}", "v: foo@", "expected node like foo@host, or self, got string \"foo@\"");
+}
+
+Test(schema, checks_and_completes_the_parts_of_a_list)
+{
+	const struct value *list = accept(routes, "v: [{range: a-m, node: self}, {range: n-z, node: b@h, weight: 3}]");
+	cr_assert_eq(value_get(list->list.items[0], "weight")->integer, 1);
+	cr_assert_eq(value_get(list->list.items[1], "weight")->integer, 3);
+	refuse(routes, "v: [{range: a, node: self}, {range: a, node: x}]",
+	       "[2].node: expected node like foo@host, or self, got string \"x\"");
+	refuse(routes, "v: [{range: a, node: self, nod: x}]", "[1]: unknown key 'nod' (did you mean 'node'?)");
+	refuse(routes, "v: [{range: a}]", "[1]: the key 'node' is missing");
+	refuse(routes, "v: [a]", "[1]: expected map, got string \"a\"");
+}
+
+static const char *reported(const char *schema, const char *given, bool valid, bool warnings)
+{
+	struct report report = { 0 };
+	struct schema_context context = { .arena = &arena, .variable = root, .report = &report, .label = "kv.routes" };
+	struct value *out = NULL;
+	struct error err;
+	int rc = schema_check(&context, yaml(schema), value_get(yaml(given), "v"), &out, &err);
+	cr_assert_eq(rc == 0, valid);
+	cr_assert(valid || err.message[0] == '\0');
+	const char *text = arena_string(&arena, buf_string(warnings ? &report.warnings : &report.text));
+	report_done(&report);
+	return text;
+}
+
+Test(schema, reports_every_mistake_in_a_list_at_its_place)
+{
+	cr_assert_str_eq(
+		reported(routes, "v:\n- {range: zz, node: self}\n- {range: a, node: x, weight: 0}\n", false, false),
+		"t.yaml:2:11: error: kv.routes[1].range: expected range of first characters like a-m, 0-9 or "
+		"0x80-0xff, got string \"zz\"\n"
+		"t.yaml:3:20: error: kv.routes[2].node: expected node like foo@host, or self, got string \"x\"\n"
+		"t.yaml:3:31: error: kv.routes[2].weight: expected integer (at least 1), got integer 0\n");
+}
+
+Test(schema, warns_of_overlaps_and_gaps)
+{
+	cr_assert_str_eq(reported(routes, "v: [{range: \"0x00-0xff\", node: self}]", true, true), "");
+	cr_assert_str_eq(reported(routes, "v: []", true, true), "");
+	cr_assert_str_eq(reported(routes, "v: [{range: \"0x00-m\", node: self}, {range: k-z, node: b@h}]", true, true),
+			 "t.yaml:1:44: warning: kv.routes[2].range: k-z overlaps kv.routes[1] from k on, and the first "
+			 "match wins\n"
+			 "t.yaml:1:4: warning: kv.routes leaves out 0x7b-0xff\n");
 }
