@@ -32,33 +32,15 @@ enum {
 
 struct session {
 	int fd;
-	pid_t pid;
+	pid_t pid;       /* 0: on another host */
+	pid_t shown_pid; /* what the node itself says */
+	bool greeted;
 };
 
 static char frame[CONTROL_FRAME_MAX];
 static volatile sig_atomic_t interrupted;
 
 /* ---- reaching the node ---- */
-
-static bool is_local_host(struct arena *arena, const char *host)
-{
-	const char *own = environ_host(arena);
-	size_t size = strcspn(host, ":");
-
-	return strcmp(host, own) == 0 || strncmp(host, "127.", 4) == 0 || strcmp(host, "localhost") == 0 ||
-	       strcmp(host, "::1") == 0 || (size == strcspn(own, ".") && strncmp(host, own, size) == 0);
-}
-
-static int not_running(struct launch *launch, const char *node)
-{
-	const char *host = strchr(node, '@');
-
-	if (host && strcmp(environ_get("RELEASE_DISTRIBUTION"), "name") == 0 &&
-	    !is_local_host(&launch->arena, host + 1))
-		return report("%s is not on this host: commands for a node on another host are not supported yet",
-			      node);
-	return report("%s is not running", node);
-}
 
 /*
  * The node may have been started without XDG_RUNTIME_DIR (by a service manager, by cron) and this command with it, or
@@ -87,27 +69,6 @@ static int connect_node(struct launch *launch, const char *node, int *fd, struct
 		r = try_connect(node, fd, err);
 	}
 	return r;
-}
-
-/* 0, or an exit code after a report. */
-static int session_open(struct launch *launch, struct session *session)
-{
-	const char *node = environ_get("RELEASE_NODE");
-	struct ucred peer;
-	socklen_t size = sizeof(peer);
-	struct error err;
-	int r;
-
-	unsetenv("RELEASE_COOKIE");
-	r = connect_node(launch, node, &session->fd, &err);
-	if (r == -(int)ERROR_NOT_FOUND)
-		return not_running(launch, node);
-	if (r < 0)
-		return report_error(&err);
-	if (getsockopt(session->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
-		return report("cannot tell the process id of %s: %s", node, strerror(errno));
-	session->pid = peer.pid;
-	return 0;
 }
 
 static void on_interrupt(int signal_number)
@@ -165,7 +126,7 @@ static int next_frame(const struct session *session, int timeout_ms, char *type,
 	return r < 0 ? r : 0;
 }
 
-static int greet(const struct session *session, struct error *err)
+static int greet(struct session *session, struct error *err)
 {
 	struct slice payload;
 	char type;
@@ -175,7 +136,65 @@ static int greet(const struct session *session, struct error *err)
 		return r;
 	if (type != CONTROL_HELLO || payload.size < 5 || payload.data[0] != CONTROL_VERSION)
 		return error_set(err, ERROR_UNSUPPORTED, "it speaks another version of the control protocol");
+	if (!session->shown_pid)
+		for (size_t i = 1; i < 5; i++)
+			session->shown_pid = session->shown_pid << 8 | (unsigned char)payload.data[i];
 	return 0;
+}
+
+/* 0, or an exit code after a report. */
+static int open_here(struct launch *launch, struct session *session)
+{
+	const char *node = environ_get("RELEASE_NODE");
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+	struct error err;
+	int r = connect_node(launch, node, &session->fd, &err);
+
+	if (r == -(int)ERROR_NOT_FOUND)
+		return report("%s is not running", node);
+	if (r < 0)
+		return report_error(&err);
+	if (getsockopt(session->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
+		return report("cannot tell the process id of %s: %s", node, strerror(errno));
+	session->pid = session->shown_pid = peer.pid;
+	return 0;
+}
+
+/*
+ * Over TLS, also on this host: the cookie decides. Only what does not listen where its name says (--dist-listen) is
+ * asked through its socket here. A node on this host is known by its process, too: `stop` watches that.
+ */
+static int open_by_name(struct launch *launch, struct session *session)
+{
+	struct session here = { .fd = -1 };
+	struct error err;
+	pid_t child;
+	int r = channel_start(launch, &session->fd, &child, &err);
+
+	if (r < 0)
+		return report_error(&err);
+	if (greet(session, &err) < 0)
+		return channel_found_nobody(child) ? open_here(launch, session) : EXIT_FAILED;
+	session->greeted = true;
+	if (connect_node(launch, environ_get("RELEASE_NODE"), &here.fd, NULL) == 0) {
+		struct ucred peer;
+		socklen_t size = sizeof(peer);
+
+		if (getsockopt(here.fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0)
+			session->pid = peer.pid;
+		close(here.fd);
+	}
+	return 0;
+}
+
+static int session_open(struct launch *launch, struct session *session)
+{
+	*session = (struct session){ .fd = -1 };
+	if (strcmp(environ_get("RELEASE_DISTRIBUTION"), "name") == 0)
+		return open_by_name(launch, session);
+	unsetenv("RELEASE_COOKIE");
+	return open_here(launch, session);
 }
 
 /* Prints OUT and ERR until DONE; *code and *text (valid until the next frame) are what DONE says. */
@@ -208,13 +227,13 @@ static int failed(struct error *err)
 }
 
 /* One request and its outcome. 0, or the exit code after a report. */
-static int ask(const struct session *session, enum control_type type, struct slice payload, int timeout_ms,
+static int ask(struct session *session, enum control_type type, struct slice payload, int timeout_ms,
 	       struct slice *text)
 {
 	struct error err;
 	int code = EXIT_FAILED;
 
-	if (greet(session, &err) < 0 || control_send(session->fd, type, payload, &err) < 0 ||
+	if ((!session->greeted && greet(session, &err) < 0) || control_send(session->fd, type, payload, &err) < 0 ||
 	    converse(session, timeout_ms, &code, text, &err) < 0)
 		return failed(&err);
 	if (code && text->size)
@@ -271,7 +290,7 @@ int command_pid(struct launch *launch)
 
 	if (code)
 		return code;
-	printf("%d\n", (int)session.pid);
+	printf("%d\n", (int)(session.pid ? session.pid : session.shown_pid));
 	return flush_stdout();
 }
 
@@ -284,8 +303,23 @@ int command_status(struct launch *launch)
 	return ask_node(launch, CONTROL_STATUS, json ? SLICE("json") : SLICE("text"), ANSWER_MS);
 }
 
+/* The connection ends with the image of the node that is replaced: only its socket on this host is handed over. */
+static int restart_by_name(struct launch *launch)
+{
+	struct session session = { .fd = -1 };
+	struct slice text;
+
+	unsetenv("RELEASE_COOKIE");
+	if (connect_node(launch, environ_get("RELEASE_NODE"), &session.fd, NULL) != 0)
+		return report("%s is not running on this host; restarting a node of another host is not supported yet",
+			      environ_get("RELEASE_NODE"));
+	return ask(&session, CONTROL_RESTART, (struct slice){ 0 }, FOR_EVER, &text);
+}
+
 int command_restart(struct launch *launch)
 {
+	if (strcmp(environ_get("RELEASE_DISTRIBUTION"), "name") == 0)
+		return restart_by_name(launch);
 	return ask_node(launch, CONTROL_RESTART, (struct slice){ 0 }, FOR_EVER);
 }
 

@@ -169,6 +169,13 @@ int runtime_exec(const struct runtime_line *line);
 /* The text that runtime_exec's report would hold; for the daemon's parent. */
 const char *runtime_exec_problem(struct arena *arena, const char *file, int errnum);
 
+/* Adds --cookie-fd with the cookie of the variables' order, when there is one. */
+int runtime_add_cookie(struct launch *launch, const char **args, size_t *count, struct error *err);
+/* A child that carries the control protocol to RELEASE_NODE, which is reached by name; see channel.c. */
+int channel_start(struct launch *launch, int *out_fd, pid_t *out_child, struct error *err);
+/* Waits for the child's end. False: it has said why it failed. */
+bool channel_found_nobody(pid_t child);
+
 int command_start(struct launch *launch);
 int command_start_console(struct launch *launch);
 int command_remote(struct launch *launch);

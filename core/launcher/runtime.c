@@ -97,7 +97,7 @@ int runtime_exec(const struct runtime_line *line)
 }
 
 /* The cookie of the variables' order, as an option of kvnode. */
-static int add_cookie(struct launch *launch, const char **args, size_t *count, struct error *err)
+int runtime_add_cookie(struct launch *launch, const char **args, size_t *count, struct error *err)
 {
 	bool by_name = strcmp(environ_get("RELEASE_DISTRIBUTION"), "name") == 0;
 	const char *cookie;
@@ -125,7 +125,7 @@ int start_line(struct launch *launch, bool console, int ready_fd, struct runtime
 		args[count++] = "--ready-fd";
 		args[count++] = arena_printf(&launch->arena, "%d", ready_fd);
 	}
-	r = add_cookie(launch, args, &count, err);
+	r = runtime_add_cookie(launch, args, &count, err);
 	if (r < 0)
 		return r;
 	if (console)
@@ -161,7 +161,7 @@ int command_remote(struct launch *launch)
 	struct runtime_line line;
 	struct error err;
 
-	if (add_cookie(launch, args, &count, &err) < 0)
+	if (runtime_add_cookie(launch, args, &count, &err) < 0)
 		return report_error(&err);
 	runtime_line(launch, "kvnode", "kvnode", args, count, &line);
 	return runtime_exec(&line);

@@ -7,6 +7,7 @@
 #include "base/term.h"
 #include "node/commands.h"
 #include "node/isolation.h"
+#include "node/title.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -31,6 +32,7 @@ static const struct command {
 	{ "eval", "[--json] [--chunk NAME] TEXT [ARGS]", "run Lua in a fresh node that starts nothing", command_eval },
 	{ "config", "[--json] [check | diff | get C.KEY]", "what the next boot's configuration would be", command_config },
 	{ "remote", "", "a console on the running node", command_remote },
+	{ "channel", "", "carry commands between stdin, a socket, and a node on another host", command_channel },
 	{ "--version", "", "print the version of the runtime", print_version },
 	{ "--help", "", "print this", print_help },
 };
@@ -123,6 +125,7 @@ int node_main(int argc, char **argv)
 {
 	struct error err;
 	const char *names[ARRAY_LEN(commands)];
+	title_set(argc, argv);
 	if (isolation_begin(&err) != 0) {
 		fprintf(stderr, "kvnode: error: %s\n", err.message);
 		return 1;
