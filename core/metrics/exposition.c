@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "exposition.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,7 +57,7 @@ void exposition_add(struct exposition *exposition, const struct kvrel_metric *me
 
 static void write_value(FILE *out, double value)
 {
-	if (value == floor(value) && fabs(value) < 1e15)
+	if (value > -1e15 && value < 1e15 && value == (double)(long long)value)
 		fprintf(out, " %lld\n", (long long)value);
 	else
 		fprintf(out, " %.15g\n", value);
