@@ -25,6 +25,7 @@ void edit_done(struct edit *edit)
 	buf_done(&edit->prompt);
 	buf_done(&edit->new_line);
 	buf_done(&edit->needle);
+	buf_done(&edit->drawn);
 }
 
 /* ---- drawing ---- */
@@ -98,14 +99,26 @@ void edit_hide(struct edit *edit)
 	edit->cursor_row = 0;
 }
 
-void edit_show(struct edit *edit)
+/* What was typed at the end of the line is written behind it: all that most keys cost. */
+static bool draw_more(struct edit *edit, const struct buf *whole, bool at_end)
 {
-	SCOPE(buf_done) struct buf room = { 0 };
-	if (!edit->open)
-		return;
-	edit_hide(edit);
-	struct slice prompt = shown_prompt(edit, &room);
+	struct slice drawn = buf_slice(&edit->drawn);
+	struct slice text = buf_slice(whole);
+	if (!edit->visible || !at_end || drawn.size == 0 || !slice_starts(text, drawn))
+		return false;
+	struct position end = { 0, edit->end_column };
+	struct slice more = { text.data + drawn.size, text.size - drawn.size };
+	if (edit->end_column + text_width(more) >= edit->columns || slice_utf8_prefix(drawn) < drawn.size)
+		return false;
+	draw_text(&edit->out, &end, more, edit->columns);
+	edit->end_column = end.column;
+	return true;
+}
+
+static void draw_all(struct edit *edit, struct slice prompt, bool at_end)
+{
 	struct position end = { 0 };
+	edit_hide(edit);
 	draw_text(&edit->out, &end, prompt, edit->columns);
 	draw_text(&edit->out, &end, buf_slice(&edit->line.text), edit->columns);
 	if (end.column == edit->columns) {
@@ -113,12 +126,31 @@ void edit_show(struct edit *edit)
 		buf_append_string(&edit->out, "\r\n");
 		end = (struct position){ end.row + 1, 0 };
 	}
-	struct position cursor = cursor_position(edit, prompt);
-	move_up(&edit->out, end.row - cursor.row);
-	if (cursor.column > 0)
+	struct position cursor = at_end ? end : cursor_position(edit, prompt);
+	if (!at_end)
+		move_up(&edit->out, end.row - cursor.row);
+	if (!at_end && cursor.column > 0)
 		buf_printf(&edit->out, "\033[%uC", cursor.column);
 	edit->cursor_row = cursor.row;
+	edit->end_column = end.column;
 	edit->visible = true;
+}
+
+void edit_show(struct edit *edit)
+{
+	SCOPE(buf_done) struct buf room = { 0 };
+	SCOPE(buf_done) struct buf whole = { 0 };
+	if (!edit->open)
+		return;
+	struct slice prompt = shown_prompt(edit, &room);
+	bool at_end = edit->line.cursor == edit->line.text.size;
+	buf_append_slice(&whole, prompt);
+	buf_append_slice(&whole, buf_slice(&edit->line.text));
+	if (!draw_more(edit, &whole, at_end))
+		draw_all(edit, prompt, at_end);
+	buf_clear(&edit->drawn);
+	if (at_end && !whole.failed)
+		buf_append_slice(&edit->drawn, buf_slice(&whole));
 }
 
 void edit_resize(struct edit *edit, unsigned columns)
@@ -131,6 +163,7 @@ void edit_resize(struct edit *edit, unsigned columns)
 		return;
 	/* terminals have broken the lines anew */
 	edit->cursor_row = cursor_position(edit, shown_prompt(edit, &room)).row;
+	buf_clear(&edit->drawn);
 	edit_show(edit);
 }
 
@@ -302,20 +335,26 @@ static void insert_byte(struct edit *edit, int key)
 	line_insert(&edit->line, (struct slice){ &c, 1 });
 }
 
+/* Pasted code is indented by tabs: they come with more behind them, at the beginning of a line. */
+static bool is_indentation(const struct edit *edit, int key, size_t more)
+{
+	for (size_t i = 0; i < edit->line.cursor; i++) {
+		if (edit->line.text.data[i] != ' ')
+			return false;
+	}
+	return key == '\t' && more > 0;
+}
+
 static enum edit_event feed_key(struct edit *edit, int key)
 {
-	if (key == KEY_PASTE_BEGIN || key == KEY_PASTE_END) {
-		edit->pasting = key == KEY_PASTE_BEGIN;
-		return EDIT_NOTHING;
-	}
 	if (key == KEY_NONE || key == KEY_UNKNOWN)
 		return EDIT_NOTHING;
 	if (edit->searching && feed_search(edit, key))
 		return EDIT_NOTHING;
 	if (key == '\r' || key == '\n')
 		return end_line(edit, EDIT_LINE);
-	if ((key >= 0x20 && key < 0x100 && key != 0x7f) || (key == '\t' && edit->pasting)) {
-		insert_byte(edit, key == '\t' ? ' ' : key); /* pasted code is indented by tabs */
+	if (key >= 0x20 && key < 0x100 && key != 0x7f) {
+		insert_byte(edit, key);
 		return EDIT_NOTHING;
 	}
 	if (key == KEY_CONTROL('C'))
@@ -334,8 +373,10 @@ enum edit_event edit_feed(struct edit *edit, struct slice bytes, size_t *used)
 {
 	enum edit_event event = EDIT_NOTHING;
 	size_t at = 0;
-	while (at < bytes.size && event == EDIT_NOTHING)
-		event = feed_key(edit, key_decode(&edit->decoder, (unsigned char)bytes.data[at++]));
+	while (at < bytes.size && event == EDIT_NOTHING) {
+		int key = key_decode(&edit->decoder, (unsigned char)bytes.data[at++]);
+		event = feed_key(edit, is_indentation(edit, key, bytes.size - at) ? ' ' : key);
+	}
 	*used = at;
 	if (edit->line.text.failed) { /* longer than a line may be: what does not fit is dropped */
 		edit->line.text.failed = false;

@@ -39,10 +39,11 @@ struct edit {
 	struct buf new_line; /* as it was when the history was entered */
 	struct buf needle;   /* of the search */
 	bool searching;
-	bool pasting;
 	bool open;    /* between edit_begin() and the event that ends the line */
 	bool visible; /* on the screen now */
 	unsigned cursor_row;
+	struct buf drawn; /* what is on the screen when the cursor is at its end, else empty */
+	unsigned end_column;
 	struct key_decoder decoder;
 };
 

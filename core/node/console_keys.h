@@ -23,8 +23,6 @@ enum key {
 	KEY_WORD_RIGHT,
 	KEY_KILL_WORD_LEFT,
 	KEY_KILL_WORD_RIGHT,
-	KEY_PASTE_BEGIN,
-	KEY_PASTE_END,
 };
 #define KEY_CONTROL(letter) ((letter)&0x1f)
 

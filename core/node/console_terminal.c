@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "node/console_terminal.h"
 
-#include "base/fs.h"
-
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -20,11 +18,6 @@ bool terminal_can_edit(void)
 	       isatty(STDOUT_FILENO) == 1;
 }
 
-static void say(const char *sequence)
-{
-	(void)fs_write_all(STDOUT_FILENO, sequence, strlen(sequence), NULL);
-}
-
 void terminal_edit(void)
 {
 	if (editing || tcgetattr(STDIN_FILENO, &usual) != 0)
@@ -34,17 +27,14 @@ void terminal_edit(void)
 	keys.c_lflag &= ~(tcflag_t)(ECHO | ICANON | IEXTEN | ISIG);
 	keys.c_cc[VMIN] = 1;
 	keys.c_cc[VTIME] = 0;
-	/* what was typed ahead stays; pasted text comes marked, so that its tabs are no question */
+	/* what was typed ahead stays */
 	editing = tcsetattr(STDIN_FILENO, TCSADRAIN, &keys) == 0;
-	if (editing)
-		say("\033[?2004h");
 }
 
 void terminal_restore(void)
 {
 	if (!editing)
 		return;
-	say("\033[?2004l");
 	(void)tcsetattr(STDIN_FILENO, TCSADRAIN, &usual);
 	editing = false;
 }

@@ -190,6 +190,22 @@ Test(console, whole_characters_are_moved_over_and_removed)
 	keys("\xc3"); /* half of a character */
 	keys("\xb6");
 	cr_assert_str_eq(screen(), "> aö_b");
+	keys("\005\xc3");
+	keys("\xa4");
+	cr_assert_str_eq(screen(), "> aöbä_");
+}
+
+Test(console, what_is_typed_at_the_end_is_just_written)
+{
+	size_t used;
+
+	prompt();
+	keys("a");
+	edit_feed(&edit, SLICE("bö"), &used);
+	cr_assert(slice_is(buf_slice(&edit.out), "bö"), "%s", buf_string(&edit.out));
+	show_output();
+	keys("\033[D\033[Cc");
+	cr_assert_str_eq(screen(), "> aböc_");
 }
 
 Test(console, words_are_moved_over_and_cut)
@@ -289,8 +305,10 @@ Test(console, pasted_tabs_ask_nothing)
 {
 	prompt();
 	cr_assert_eq(keys("\t"), EDIT_COMPLETE);
-	cr_assert_eq(keys("\033[200~\tx\033[201~"), EDIT_NOTHING);
-	cr_assert_str_eq(line(), " x");
+	cr_assert_eq(keys("\t\tx"), EDIT_NOTHING);
+	cr_assert_str_eq(line(), "  x");
+	cr_assert_eq(keys("\t"), EDIT_COMPLETE);
+	cr_assert_eq(keys("y\t\r"), EDIT_COMPLETE);
 }
 
 Test(console, unknown_sequences_do_nothing)

@@ -533,8 +533,7 @@ Test(process, is_reached_by_a_console_on_a_terminal)
 	boot();
 	int terminal;
 	pid_t remote = on_terminal("remote", &terminal);
-	expect(terminal, "Ctrl-D leaves");
-	expect(terminal, "foo@here> ");
+	expect(terminal, "Ctrl-D leaves.\r\nfoo@here> ");
 	type_keys(terminal, "6 * 7\n");
 	expect(terminal, "42\r\nfoo@here> ");
 	type_keys(terminal, "print('begun') while true do end\n");
