@@ -138,6 +138,36 @@ static int write_entry(const struct plan_entry *entry, const char *path, struct 
 	return 0;
 }
 
+/* One pass begins to write all files out, the next waits: the disk is given its work at once and not file by file. */
+static int flush_entry(const struct plan_entry *entry, const char *path, bool wait, struct error *err)
+{
+	bool folder = entry->kind == PLAN_DIR;
+	if (entry->kind == PLAN_LINK || (folder && !wait))
+		return 0;
+	SCOPE_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return error_system(err, errno, "open '%s'", path);
+	if (!wait)
+		(void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE); /* a hint */
+	else if (fsync(fd) < 0 && errno != EINVAL)                      /* a file system that cannot */
+		return error_system(err, errno, "write '%s' to the disk", path);
+	return 0;
+}
+
+int staging_flush(const struct staging *staging, const struct plan *plan, struct error *err)
+{
+	struct buf path = { 0 };
+	int status = 0;
+	for (int pass = 0; pass < 2; pass++)
+		for (size_t i = 0; i < plan->count && status == 0; i++) {
+			buf_clear(&path);
+			buf_printf(&path, "%s/%s", staging->path, plan->entries[i].path);
+			status = flush_entry(&plan->entries[i], buf_string(&path), pass == 1, err);
+		}
+	buf_done(&path);
+	return status < 0 ? status : fs_sync_dir(staging->path, err);
+}
+
 int staging_fill(const struct staging *staging, const struct plan *plan, int64_t source_date, struct error *err)
 {
 	struct buf path = { 0 };

@@ -121,13 +121,11 @@ static int make_plan(struct build *build, struct plan *plan, struct package_map 
 	struct arena *arena = build->arena;
 	const struct spec_release *release = build->release;
 	struct closure closure = { 0 };
-	struct plan overlays = { .arena = arena };
 	struct plan_inputs inputs = { .spec = build->spec,
 				      .release = release,
 				      .runtime_dir = build->options->tool->runtime,
 				      .runtime_version = KVREL_VERSION,
-				      .closure = &closure,
-				      .overlays = &overlays };
+				      .closure = &closure };
 	int status = check_inputs(build, err);
 	if (status == 0)
 		status = runtime_libraries(arena, inputs.runtime_dir, &inputs.runtime_libraries,
@@ -139,12 +137,12 @@ static int make_plan(struct build *build, struct plan *plan, struct package_map 
 		status = find_packages(build, &inputs, packages, err);
 	if (status == 0)
 		status = render_texts(arena, build->spec, release, build->options->tool->templates, &inputs.texts, err);
-	for (size_t i = 0; i < release->overlay_count && status == 0; i++)
-		status = overlay_scan(&overlays, release->overlays[i], err);
 	if (status < 0)
 		return status;
 	plan_release(plan, &inputs);
-	return plan_finish(plan, err);
+	for (size_t i = 0; i < release->overlay_count && status == 0; i++)
+		status = overlay_scan(plan, release->overlays[i], err);
+	return status < 0 ? status : plan_finish(plan, err);
 }
 
 static void show_plan(const struct build *build, const struct plan *plan)
@@ -220,6 +218,8 @@ static int put_in_place(struct build *build, struct plan *plan, struct staging *
 	if (build->result->unchanged)
 		return 0;
 	status = staging_fill(staging, plan, build->source_date, err);
+	if (status == 0)
+		status = staging_flush(staging, plan, err);
 	return status < 0 ? status : commit_bundle(&commit, err);
 }
 
