@@ -35,6 +35,8 @@ struct session {
 	pid_t pid;       /* 0: on another host */
 	pid_t shown_pid; /* what the node itself says */
 	bool greeted;
+	struct launch *launch;
+	const char *complaint; /* why a stop went wrong; NULL: it did not */
 };
 
 static char frame[CONTROL_FRAME_MAX];
@@ -190,7 +192,7 @@ static int open_by_name(struct launch *launch, struct session *session)
 
 static int session_open(struct launch *launch, struct session *session)
 {
-	*session = (struct session){ .fd = -1 };
+	*session = (struct session){ .launch = launch, .fd = -1 };
 	if (strcmp(environ_get("RELEASE_DISTRIBUTION"), "name") == 0)
 		return open_by_name(launch, session);
 	unsetenv("RELEASE_COOKIE");
@@ -358,16 +360,16 @@ static int64_t now_ms(void)
 	return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
 }
 
-/* What the node still has to say while it stops; false when it closed the connection. */
-static bool print_words(int fd)
+/* Why the stop went wrong, should it; false when the node closed the connection. */
+static bool hear_words(struct session *session)
 {
 	struct slice payload;
 	char type;
 
-	if (control_receive(fd, frame, sizeof(frame), &type, &payload, NULL) <= 0)
+	if (control_receive(session->fd, frame, sizeof(frame), &type, &payload, NULL) <= 0)
 		return false;
-	if (type == CONTROL_ERR || type == CONTROL_OUT)
-		fs_write_all(type == CONTROL_OUT ? STDOUT_FILENO : STDERR_FILENO, payload.data, payload.size, NULL);
+	if (type == CONTROL_ERR && payload.size)
+		session->complaint = arena_copy(&session->launch->arena, slice_trim(payload));
 	return true;
 }
 
@@ -392,7 +394,7 @@ static bool wait_gone(struct session *session, int pidfd, int64_t timeout_ms)
 		if (left <= 0)
 			return false;
 		poll(watched, 2, pidfd >= 0 || left < POLL_GONE_MS ? (int)left : POLL_GONE_MS);
-		if (watched[1].fd >= 0 && watched[1].revents && !print_words(watched[1].fd))
+		if (watched[1].fd >= 0 && watched[1].revents && !hear_words(session))
 			watched[1].fd = -1;
 	}
 }
@@ -421,7 +423,8 @@ int command_stop(struct launch *launch)
 		return code;
 	limit = shutdown_limit(text);
 	if (wait_gone(&session, pidfd, limit + GRACE_MS))
-		return EXIT_DONE;
+		return session.complaint ? report("%s was ended: %s", environ_get("RELEASE_NODE"), session.complaint)
+					 : EXIT_DONE;
 	return report("%s (process %d) did not end within %d s", environ_get("RELEASE_NODE"), (int)session.pid,
 		      (int)((limit + GRACE_MS) / 1000));
 }
