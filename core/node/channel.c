@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `kvnode channel`: carries the control protocol between its standard input, a socket, and a node that is reached by name.
- * The launcher runs it, because it has no TLS of its own. When nobody is there it says nothing and exits 3, so that the
- * launcher can look elsewhere.
+ * `kvnode channel`: carries the control protocol between its standard input, a socket, and a node that is reached by
+ * name. The launcher runs it, because it has no TLS of its own. When nobody is there it says nothing and exits 3, so
+ * that the launcher can look elsewhere.
  */
 #include "base/scope.h"
 #include "node/commands.h"

@@ -61,8 +61,9 @@ int command_remote(const struct command_options *options)
 	if (rc == 0 && options->argc > 0)
 		rc = error_set(&err, ERROR_USAGE, "unexpected argument '%s'", options->argv[0]);
 	if (rc == 0 && release.distribution == DISTRIBUTION_NAME)
-		rc = error_set(&err, ERROR_UNSUPPORTED, "distribution 'name' is not supported yet");
-	if (rc == 0)
+		rc = channel_open(&release, TAKE_FD(cookie_fd), &fd, &err);
+	/* --dist-listen may have put it elsewhere than its name says */
+	if (rc == -ERROR_NOT_FOUND || (rc == 0 && fd < 0))
 		rc = connect_node(&release, &fd, &err);
 	if (rc == -ERROR_NOT_FOUND)
 		fprintf(stderr, "ERROR: %s is not running\n", release.node);
@@ -70,6 +71,5 @@ int command_remote(const struct command_options *options)
 		fprintf(stderr, "ERROR: %s\n", err.message);
 	if (rc != 0)
 		return error_exit_code(err.code);
-	(void)cookie_fd;
 	return run_console(fd);
 }

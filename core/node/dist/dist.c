@@ -226,7 +226,7 @@ static void close_everything(struct dist *dist)
 		next = link->next;
 		/* whoever asked for the stop over it waits for the end of the process */
 		if (link->state == LINK_RELAY) {
-			link_flush(link);
+			relay_drain(link);
 			if (link->state == LINK_RELAY)
 				link->fd = -1;
 		}

@@ -264,6 +264,7 @@ void serve_done(struct dist *dist);
 void relay_begin(struct link *link);
 void relay_input(struct link *link);
 void relay_watch(struct link *link);
+void relay_drain(struct link *link);
 void relay_close(struct link *link);
 
 /* refusal.c */

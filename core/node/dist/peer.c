@@ -393,7 +393,9 @@ void peer_lost(struct peer *peer, bool was_up, const char *reason)
 	peer->retry_at_ms = now + retry_delay(peer);
 	snprintf(peer->reason, sizeof(peer->reason), "%s", reason);
 	atomic_store_explicit(&peer->up, false, memory_order_relaxed);
-	if (was_up)
+	if (was_up && peer->dist->stopping)
+		log_debug("dist", LOG_NONE, "the link to %s is closed", peer->name);
+	else if (was_up)
 		log_warn("dist", LOG_FIELDS(LOG_S("reason", reason)), "the link to %s is lost", peer->name);
 	else if (peer->told_ms == 0 || now - peer->told_ms >= TOLD_AGAIN_MS)
 		log_warn("dist", LOG_FIELDS(LOG_S("reason", reason)), "node %s is unreachable", peer->name);

@@ -101,6 +101,19 @@ static void read_inner(struct link *link)
 	link_touch(link);
 }
 
+/* The last words of the control server, on the way to the end of the node. */
+void relay_drain(struct link *link)
+{
+	size_t before;
+	do {
+		before = link->out.size;
+		read_inner(link);
+	} while (link->state == LINK_RELAY && link->out.size > before);
+	link->ending = false;
+	if (link->state == LINK_RELAY)
+		link_flush(link);
+}
+
 static void on_inner(uv_poll_t *handle, int status, int events)
 {
 	struct link *link = handle->data;
