@@ -80,17 +80,19 @@ static struct value *convert(const struct reader *reader, const json_t *json, un
 	return value;
 }
 
-/* jansson refuses deep nesting itself, but at thousands of levels. */
-int json_parse(struct arena *arena, struct slice text, const char *name, struct value **out, struct error *err)
+/* jansson refuses deep nesting itself, but at thousands of levels. `used` NULL: nothing may follow the value. */
+static int parse(struct arena *arena, struct slice text, const char *name, size_t *used, struct value **out,
+		 struct error *err)
 {
 	struct reader reader = { arena, { .file = arena_string(arena, name) } };
+	size_t flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL;
 	json_error_t problem;
 	struct value *value;
 	json_t *json;
 
 	if (slice_trim(text).size == 0)
 		return error_set(err, ERROR_INVALID, "%s:1:1: error: the JSON document is empty", name);
-	json = json_loadb(text.data, text.size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &problem);
+	json = json_loadb(text.data, text.size, used ? flags | JSON_DISABLE_EOF_CHECK : flags, &problem);
 	if (!json) {
 		/* the excerpt that jansson quotes may hold anything */
 		size_t readable = strcspn(problem.text, "\n\r");
@@ -102,8 +104,27 @@ int json_parse(struct arena *arena, struct slice text, const char *name, struct 
 	json_decref(json);
 	if (!value)
 		return error_set(err, ERROR_INVALID, "%s:1:1: error: nested deeper than %d levels", name, JSON_DEPTH);
+	if (used)
+		*used = (size_t)problem.position;
 	*out = value;
 	return 0;
+}
+
+int json_parse(struct arena *arena, struct slice text, const char *name, struct value **out, struct error *err)
+{
+	return parse(arena, text, name, NULL, out, err);
+}
+
+int json_parse_next(struct arena *arena, struct slice *text, const char *name, struct value **out, struct error *err)
+{
+	size_t used;
+	int status = parse(arena, *text, name, &used, out, err);
+
+	if (status == 0) {
+		text->data += used;
+		text->size -= used;
+	}
+	return status;
 }
 
 static void write_plain_run(struct buf *out, struct slice run)

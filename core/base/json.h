@@ -6,6 +6,8 @@
 #include "base/value.h"
 
 int json_parse(struct arena *arena, struct slice text, const char *name, struct value **out, struct error *err);
+/* Reads the value at the front of `text` and leaves what follows it: a long list can be read item by item. */
+int json_parse_next(struct arena *arena, struct slice *text, const char *name, struct value **out, struct error *err);
 /* `indent` 0: one line. No trailing newline. Bytes that are no UTF-8 are written as \ufffd. */
 void json_write(struct buf *out, const struct value *value, unsigned indent);
 /*

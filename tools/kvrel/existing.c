@@ -26,8 +26,7 @@ static void read_version(struct arena *arena, const char *root, const char *vers
 	*out = (struct installed){ .version = arena_string(arena, version) };
 	if (fs_read(path, MANIFEST_BYTES_MAX, &text, NULL) < 0)
 		return;
-	out->text = (struct slice){ arena_copy(arena, buf_slice(&text)), text.size };
-	out->readable = manifest_parse(arena, out->text, path, &out->manifest, NULL) == 0;
+	out->readable = manifest_parse(arena, buf_slice(&text), path, &out->manifest, NULL) == 0;
 }
 
 static int by_version(const void *a, const void *b)

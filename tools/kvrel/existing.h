@@ -8,8 +8,7 @@
 
 struct installed { /* one folder of releases/ */
 	const char *version;
-	bool readable;     /* its manifest could be read; otherwise its files count as not kvrel's */
-	struct slice text; /* of the manifest */
+	bool readable; /* its manifest could be read; otherwise its files count as not kvrel's */
 	struct manifest manifest;
 };
 

@@ -194,16 +194,15 @@ static struct value *portability(struct arena *arena, const struct content *cont
 
 static struct value *patched(struct arena *arena, const struct content *content)
 {
-	const struct value *files = value_get(content->current->manifest.tree, "files");
+	const struct manifest *manifest = &content->current->manifest;
 	struct value *list = value_list(arena);
-	for (size_t i = 0; i < files->list.count; i++) {
-		const char *change = value_text(value_path(files->list.items[i], "origin.change"), NULL);
-		const char *kind = value_text(value_path(files->list.items[i], "origin.kind"), "");
-		if (!change || strcmp(kind, "package") != 0)
+	for (size_t i = 0; i < manifest->count; i++) {
+		const struct manifest_entry *entry = &manifest->entries[i];
+		if (!entry->change || strcmp(entry->origin, "package") != 0)
 			continue;
 		struct value *map = value_map(arena);
-		set_text(arena, map, "path", value_text(value_get(files->list.items[i], "path"), NULL));
-		set_text(arena, map, "change", change);
+		set_text(arena, map, "path", entry->path);
+		set_text(arena, map, "change", entry->change);
 		value_list_add(arena, list, map);
 	}
 	return list;

@@ -20,6 +20,7 @@ struct manifest_entry {
 	const char *origin; /* "component", … */
 	const char *origin_name;
 	const char *origin_version;
+	const char *change; /* what kvrel did to it; NULL: nothing */
 };
 
 struct manifest {
@@ -29,7 +30,7 @@ struct manifest {
 	int64_t source_date;
 	struct manifest_entry *entries; /* by path */
 	size_t count;
-	const struct value *tree; /* all of it */
+	const struct value *tree; /* what else it says; the files need not be in it */
 };
 
 struct package; /* packages.h */

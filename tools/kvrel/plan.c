@@ -198,33 +198,29 @@ void plan_release(struct plan *plan, const struct plan_inputs *in)
 	for (size_t i = 0; i < in->licence_count; i++)
 		add_file(plan, PATH("share/licenses/%s/copyright", in->licences[i].package), in->licences[i].file, 0644,
 			 FROM_PROJECT, PATH("terms of '%s'", in->licences[i].package));
-	for (size_t i = 0; in->overlays && i < in->overlays->count; i++) {
-		const struct plan_entry *from = &in->overlays->entries[i];
-		*plan_add(plan, from->kind, from->path, FROM_OVERLAY, from->why) = *from;
-	}
 }
 
-struct ordered { /* later entries of the same path win */
-	struct plan_entry entry;
-	size_t order;
-};
-
+/* Later entries of the same path come later. */
 static int by_path(const void *a, const void *b)
 {
-	const struct ordered *x = a, *y = b;
-	int result = strcmp(x->entry.path, y->entry.path);
-	return result ? result : (x->order < y->order ? -1 : 1);
+	const struct plan_entry *x = a, *y = b;
+	int result = strcmp(x->path, y->path);
+	return result ? result : (x->order > y->order) - (x->order < y->order);
 }
 
-static void add_folders(struct plan *plan)
+static void sort(struct plan *plan)
 {
-	size_t count = plan->count;
-	for (size_t i = 0; i < count; i++) {
-		const char *path = plan->entries[i].path;
-		for (const char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/'))
-			plan_add(plan, PLAN_DIR, arena_copy(plan->arena, (struct slice){ path, slash - path }),
-				 FROM_GENERATED, "holds other entries");
-	}
+	for (size_t i = 0; i < plan->count; i++)
+		plan->entries[i].order = i;
+	if (plan->count)
+		qsort(plan->entries, plan->count, sizeof(*plan->entries), by_path);
+}
+
+static int refuse_both(const struct plan_entry *one, const struct plan_entry *other, struct error *err)
+{
+	const char *folder = one->kind == PLAN_DIR ? one->why : other->why;
+	const char *file = one->kind == PLAN_DIR ? other->why : one->why;
+	return error_set(err, ERROR_INVALID, "'%s' would be a folder (%s) and a file (%s)", one->path, folder, file);
 }
 
 static int merge(struct plan_entry *kept, const struct plan_entry *later, struct error *err)
@@ -232,35 +228,65 @@ static int merge(struct plan_entry *kept, const struct plan_entry *later, struct
 	if (later->kind == PLAN_DIR && kept->kind == PLAN_DIR)
 		return 0;
 	if (later->kind == PLAN_DIR || kept->kind == PLAN_DIR)
-		return error_set(err, ERROR_INVALID, "'%s' would be a folder (%s) and a file (%s)", kept->path,
-				 kept->kind == PLAN_DIR ? kept->why : later->why,
-				 kept->kind == PLAN_DIR ? later->why : kept->why);
+		return refuse_both(kept, later, err);
 	*kept = *later;
+	return 0;
+}
+
+/* Of a sorted plan: the last entry of each path. */
+static int merge_all(struct plan *plan, struct error *err)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < plan->count; i++) {
+		struct plan_entry *last = count ? &plan->entries[count - 1] : NULL;
+		if (last && strcmp(last->path, plan->entries[i].path) == 0) {
+			int status = merge(last, &plan->entries[i], err);
+			if (status < 0)
+				return status;
+		} else {
+			plan->entries[count++] = plan->entries[i];
+		}
+	}
+	plan->count = count;
+	return 0;
+}
+
+/* Is the folder, the first `size` bytes of a path, one of the path before as well? */
+static bool is_shared(const char *before, const char *path, size_t size)
+{
+	return before && strncmp(before, path, size) == 0 && before[size] == '/';
+}
+
+/* What is below a folder stands together in a sorted plan, so that each missing folder is met once. */
+static int add_folders(struct plan *plan, struct error *err)
+{
+	struct plan sorted = *plan;
+	for (size_t i = 0; i < sorted.count; i++) {
+		const char *path = sorted.entries[i].path, *before = i ? sorted.entries[i - 1].path : NULL;
+		for (const char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
+			size_t size = (size_t)(slash - path);
+			if (is_shared(before, path, size))
+				continue;
+			const char *folder = arena_copy(plan->arena, (struct slice){ path, size });
+			const struct plan_entry *there = plan_find(&sorted, folder);
+			struct plan_entry added = { .path = folder, .kind = PLAN_DIR, .why = "holds other entries" };
+			if (there && there->kind != PLAN_DIR)
+				return refuse_both(there, &added, err);
+			if (!there)
+				plan_add(plan, PLAN_DIR, folder, FROM_GENERATED, added.why);
+		}
+	}
 	return 0;
 }
 
 int plan_finish(struct plan *plan, struct error *err)
 {
-	add_folders(plan);
-	SCOPE_FREE struct ordered *sorted = calloc(plan->count + 1, sizeof(*sorted));
-	if (!sorted)
-		return error_set(err, ERROR_NO_MEMORY, "no memory for the plan of the bundle");
-	for (size_t i = 0; i < plan->count; i++)
-		sorted[i] = (struct ordered){ plan->entries[i], i };
-	qsort(sorted, plan->count, sizeof(*sorted), by_path);
-	size_t count = 0;
-	for (size_t i = 0; i < plan->count; i++) {
-		struct plan_entry *last = count ? &plan->entries[count - 1] : NULL;
-		if (last && strcmp(last->path, sorted[i].entry.path) == 0) {
-			int status = merge(last, &sorted[i].entry, err);
-			if (status < 0)
-				return status;
-		} else {
-			plan->entries[count++] = sorted[i].entry;
-		}
-	}
-	plan->count = count;
-	return 0;
+	sort(plan);
+	int status = merge_all(plan, err);
+	if (status == 0)
+		status = add_folders(plan, err);
+	sort(plan);
+	return status;
 }
 
 static int key_to_entry(const void *key, const void *entry)

@@ -3,8 +3,8 @@
  * What goes where in a bundle: a list of entries, sorted by path, each with the reason for being there. Deciding is
  * pure; assemble.c acts on it, `--dry-run` prints it, manifest.c writes it down.
  *
- * plan_release() adds everything that a release has, overlays last so that they win; plan_finish() adds the folders,
- * sorts, and refuses what cannot be (a file where another entry needs a folder).
+ * plan_release() adds everything that a release has; overlays are added after it so that they win; plan_finish() adds
+ * the folders, sorts, and refuses what cannot be (a file where another entry needs a folder).
  */
 #ifndef KVREL_PLAN_H
 #define KVREL_PLAN_H
@@ -42,6 +42,8 @@ struct plan_entry {
 	const char *why;
 	const char **linked; /* packages whose code is inside, besides the origin */
 	size_t linked_count;
+
+	size_t order; /* plan_finish()'s */
 
 	/* filled by plan_prepare() */
 	const char *content; /* FILE: the final bytes: `source`, or its changed copy in the cache */
@@ -86,7 +88,6 @@ struct plan_inputs {
 	struct plan_texts texts;
 	const struct plan_licence *licences;
 	size_t licence_count;
-	const struct plan *overlays; /* entries made by overlay_scan(), in order; may be NULL */
 };
 
 /* The new entry; the caller sets what is special about it. `why` is kept. */
