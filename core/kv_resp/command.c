@@ -128,6 +128,25 @@ bool word_is(struct kvrel_slice word, const char *lower)
 	return true;
 }
 
+bool word_is_integer(struct kvrel_slice word, int64_t *out)
+{
+	bool negative = word.size > 0 && word.data[0] == '-';
+	size_t first = negative;
+	if (word.size == first || word.size > 20 || (word.data[first] == '0' && word.size > 1))
+		return false;
+	uint64_t value = 0;
+	for (size_t i = first; i < word.size; i++) {
+		unsigned digit = (unsigned char)word.data[i] - (unsigned)'0';
+		if (digit > 9 || __builtin_mul_overflow(value, 10u, &value) ||
+		    __builtin_add_overflow(value, digit, &value))
+			return false;
+	}
+	if (value > (uint64_t)INT64_MAX + negative)
+		return false;
+	*out = negative ? (int64_t)(0 - value) : (int64_t)value;
+	return true;
+}
+
 bool subcommand_run(struct request *request, const struct subcommand *table, size_t count)
 {
 	const char *command = request->command->name;

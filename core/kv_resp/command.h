@@ -64,5 +64,7 @@ bool subcommand_run(struct request *request, const struct subcommand *table, siz
 
 /* Words compare as commands and options do: letters in any case. */
 bool word_is(struct kvrel_slice word, const char *lower);
+/* By Redis' rules: decimal, no blanks, no plus, no leading zeros, 64 bits. */
+bool word_is_integer(struct kvrel_slice word, int64_t *out);
 
 #endif

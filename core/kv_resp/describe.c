@@ -60,7 +60,7 @@ static bool command_info(struct request *request)
 		if (command)
 			write_command(&text, command);
 		else
-			text_bytes(&text, text.resp3 ? "_\r\n" : "*-1\r\n", text.resp3 ? 3 : 5);
+			text_nil(&text);
 	}
 	return request_answer(request, &text);
 }

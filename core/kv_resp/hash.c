@@ -17,30 +17,10 @@ bool run_hset(struct request *request)
 	return ask_own_op(request, request->args + 1, request->count - 1);
 }
 
-/* Redis' rules: decimal, no blanks, no plus, no leading zeros, 64 bits. */
-static bool is_integer(struct kvrel_slice word, int64_t *out)
-{
-	bool negative = word.size > 0 && word.data[0] == '-';
-	size_t first = negative;
-	if (word.size == first || word.size > 20 || (word.data[first] == '0' && word.size > 1))
-		return false;
-	uint64_t value = 0;
-	for (size_t i = first; i < word.size; i++) {
-		unsigned digit = (unsigned char)word.data[i] - (unsigned)'0';
-		if (digit > 9 || __builtin_mul_overflow(value, 10u, &value) ||
-		    __builtin_add_overflow(value, digit, &value))
-			return false;
-	}
-	if (value > (uint64_t)INT64_MAX + negative)
-		return false;
-	*out = negative ? (int64_t)(0 - value) : (int64_t)value;
-	return true;
-}
-
 bool run_hincrby(struct request *request)
 {
 	int64_t delta;
-	if (!is_integer(request->args[3], &delta))
+	if (!word_is_integer(request->args[3], &delta))
 		return request_error(request, "ERR value is not an integer or out of range");
 	return ask_own_op(request, request->args + 1, 3);
 }
@@ -77,7 +57,7 @@ static const char *read_options(const struct request *request, uint32_t first, s
 		if (word_is(name, "match")) {
 			out->match = value;
 		} else if (word_is(name, "count")) {
-			if (!is_integer(value, &count))
+			if (!word_is_integer(value, &count))
 				return "ERR value is not an integer or out of range";
 			if (count < 1)
 				return "ERR syntax error";

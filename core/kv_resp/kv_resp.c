@@ -39,12 +39,27 @@ static bool unknown_command(const struct request *request)
 	return taken;
 }
 
+/* A page in somebody's browser can make it send requests of HTTP to a port of its own host, with commands in the body.
+ */
+static bool is_http(struct kvrel_slice name)
+{
+	return word_is(name, "post") || word_is(name, "host:");
+}
+
+static bool refuse_unknown(const struct request *request)
+{
+	bool taken = unknown_command(request);
+	if (taken && is_http(request->args[0]))
+		request->api->close_after(request->conn);
+	return taken;
+}
+
 static bool dispatch(struct request *request)
 {
 	const struct command *command = command_find(request->args[0]);
 	request->command = command;
 	if (!command)
-		return unknown_command(request);
+		return refuse_unknown(request);
 	if (!arity_takes(command->arity, request->count))
 		return request_wrong_arity(request);
 	if (!(command->flags & COMMAND_GUEST) && request_is_guest(request->server, request->session))

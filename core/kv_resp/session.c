@@ -35,11 +35,12 @@ static bool same_secret(struct kvrel_slice given, const char *secret, size_t siz
 	return difference == 0;
 }
 
+/* Where no password is set, the one user is let in with any, as Redis does. */
 static bool password_is(struct server *server, struct kvrel_slice user, struct kvrel_slice password)
 {
 	static const char name[] = "default";
 	pthread_rwlock_rdlock(&server->settings_lock);
-	bool right = same_secret(password, server->password, server->password_size);
+	bool right = server->password_size == 0 || same_secret(password, server->password, server->password_size);
 	pthread_rwlock_unlock(&server->settings_lock);
 	return right && user.size == sizeof(name) - 1 && memcmp(user.data, name, user.size) == 0;
 }
@@ -98,12 +99,12 @@ static const char *read_hello(const struct request *request, struct hello *out, 
 {
 	*out = (struct hello){ 0 };
 	if (request->count > 1) {
-		struct kvrel_slice version = request->args[1];
-		if (version.size != 1 || version.data[0] < '0' || version.data[0] > '9')
+		int64_t version;
+		if (!word_is_integer(request->args[1], &version))
 			return "ERR Protocol version is not an integer or out of range";
-		out->version = version.data[0] - '0';
-		if (out->version != 2 && out->version != 3)
+		if (version != 2 && version != 3)
 			return "NOPROTO unsupported protocol version";
+		out->version = (int)version;
 	}
 	for (uint32_t i = 2; i < request->count;) {
 		*word = request->args[i];
@@ -174,14 +175,12 @@ bool run_hello(struct request *request)
 
 bool run_select(struct request *request)
 {
-	struct kvrel_slice word = request->args[1];
-	if (word.size == 1 && word.data[0] == '0')
-		return request_ok(request);
-	for (size_t i = word.size > 1 && word.data[0] == '-'; i < word.size; i++) {
-		if (word.data[i] < '0' || word.data[i] > '9')
-			return request_error(request, "ERR value is not an integer or out of range");
-	}
-	return request_error(request, "ERR DB index is out of range");
+	int64_t database;
+	if (!word_is_integer(request->args[1], &database) || database < INT32_MIN || database > INT32_MAX)
+		return request_error(request, "ERR value is not an integer or out of range");
+	if (database != 0)
+		return request_error(request, "ERR DB index is out of range");
+	return request_ok(request);
 }
 
 bool run_quit(struct request *request)
@@ -249,12 +248,21 @@ static bool client_accept(struct request *request)
 	return request_ok(request);
 }
 
+static bool client_reply(struct request *request)
+{
+	if (word_is(request->args[2], "on"))
+		return request_ok(request);
+	if (word_is(request->args[2], "off") || word_is(request->args[2], "skip"))
+		return request_error(request, "ERR CLIENT REPLY OFF and SKIP are not supported yet");
+	return request_error(request, "ERR syntax error");
+}
+
 bool run_client(struct request *request)
 {
 	static const struct subcommand table[] = {
 		{ "setname", 3, client_setname }, { "getname", 2, client_getname }, { "id", 2, client_id },
 		{ "info", 2, client_info },       { "list", 2, client_info },       { "setinfo", 4, client_accept },
-		{ "no-evict", 3, client_accept }, { "no-touch", 3, client_accept },
+		{ "no-evict", 3, client_accept }, { "no-touch", 3, client_accept }, { "reply", 3, client_reply },
 	};
 	return subcommand_run(request, table, sizeof(table) / sizeof(table[0]));
 }

@@ -270,6 +270,11 @@ Test(resp, answers_about_the_connection)
 	EXPECT("SELECT 0", "+OK\r\n");
 	EXPECT("SELECT 1", "-ERR DB index is out of range\r\n");
 	EXPECT("SELECT x", "-ERR value is not an integer or out of range\r\n");
+	EXPECT("SELECT 00", "-ERR value is not an integer or out of range\r\n");
+	EXPECT("SELECT 9999999999", "-ERR value is not an integer or out of range\r\n");
+	EXPECT("CLIENT REPLY ON", "+OK\r\n");
+	EXPECT("CLIENT REPLY OFF", "-ERR CLIENT REPLY OFF and SKIP are not supported yet\r\n");
+	EXPECT("CLIENT REPLY x", "-ERR syntax error\r\n");
 	EXPECT("CLIENT GETNAME", "$-1\r\n");
 	EXPECT("CLIENT SETINFO LIB-NAME x", "+OK\r\n");
 	EXPECT("RESET", "+RESET\r\n");
@@ -284,11 +289,19 @@ Test(resp, closes_after_quit)
 	cr_assert(t_front_is_closed(front));
 }
 
+Test(resp, hangs_up_on_requests_of_http)
+{
+	EXPECT_RAW("POST / HTTP/1.1\r\nHSET b f v\r\n",
+		   "-ERR unknown command 'POST', with args beginning with: '/' 'HTTP/1.1' \r\n");
+	t_front_connect(front, "127.0.0.1:1");
+	EXPECT_RAW("Host: a\r\nHSET b f v\r\n", "-ERR unknown command 'Host:', with args beginning with: 'a' \r\n");
+}
+
 Test(resp, describes_its_commands)
 {
 	EXPECT("COMMAND COUNT", ":32\r\n");
 	EXPECT("COMMAND INFO hget bogus",
-	       "*2\r\n*10\r\n$4\r\nhget\r\n:3\r\n*1\r\n+readonly\r\n:1\r\n:1\r\n:1\r\n*0\r\n*0\r\n*0\r\n*0\r\n*-1\r\n");
+	       "*2\r\n*10\r\n$4\r\nhget\r\n:3\r\n*1\r\n+readonly\r\n:1\r\n:1\r\n:1\r\n*0\r\n*0\r\n*0\r\n*0\r\n$-1\r\n");
 	EXPECT("COMMAND DOCS hget", "*2\r\n$4\r\nhget\r\n*6\r\n$7\r\nsummary\r\n$20\r\nthe value of a field\r\n"
 				    "$5\r\nsince\r\n$5\r\n1.0.0\r\n$5\r\ngroup\r\n$4\r\nhash\r\n");
 	send_words("COMMAND");
@@ -481,6 +494,10 @@ Test(resp_guests, are_told_when_there_is_no_password)
 	       "-ERR AUTH <password> called without any password configured for the default user. Are you sure "
 	       "your configuration is correct?\r\n");
 	EXPECT("HELLO 4", "-NOPROTO unsupported protocol version\r\n");
+	EXPECT("HELLO 10", "-NOPROTO unsupported protocol version\r\n");
+	EXPECT("HELLO -1", "-NOPROTO unsupported protocol version\r\n");
+	EXPECT("AUTH default anything", "+OK\r\n");
+	EXPECT("AUTH root anything", "-WRONGPASS invalid username-password pair or user is disabled.\r\n");
 	EXPECT("HELLO x", "-ERR Protocol version is not an integer or out of range\r\n");
 	EXPECT("HELLO 3 BOGUS", "-ERR Syntax error in HELLO option 'BOGUS'\r\n");
 	t_front_stop(front);
