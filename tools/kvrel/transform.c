@@ -9,28 +9,47 @@
 #include <errno.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { IMAGE_BYTES_MAX = 256 << 20, TOOL_OUTPUT_BYTES = 4096 };
+
+/* A folder of the user alone below the one for temporary files, whose name others could have taken. */
+static int temporary_cache(struct arena *arena, const char **out, struct error *err)
+{
+	const char *base = getenv("TMPDIR");
+	const char *path = arena_printf(arena, "%s/kvrel-cache-%lu", base && *base == '/' ? base : "/tmp",
+					(unsigned long)geteuid());
+	int status = fs_make_dirs(path, 0700, err);
+	if (status < 0)
+		return status;
+	struct stat st;
+	if (lstat(path, &st) < 0)
+		return error_system(err, errno, "look at '%s'", path);
+	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 022) != 0)
+		return error_set(err, ERROR_FAILED, "'%s' is not a folder of this user alone; remove it, or set TMPDIR",
+				 path);
+	*out = path;
+	return 0;
+}
 
 int cache_folder(struct arena *arena, const char *project_dir, const char **out, struct error *err)
 {
 	const char *own = path_join(arena, project_dir, "_build/.cache/kvrel");
 	const char *base = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-	if (fs_make_dirs(own, 0755, NULL) == 0 && access(own, W_OK) == 0) {
-		*out = own;
-		return 0;
+	/* The others are for a project that is read-only, or another user's, and for users without a home. */
+	const char *const folders[] = {
+		own,
+		base && *base == '/' ? path_join(arena, base, "kvrel") : NULL,
+		home && *home == '/' ? path_join(arena, home, ".cache/kvrel") : NULL,
+	};
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+		if (folders[i] && fs_make_dirs(folders[i], i == 0 ? 0755 : 0700, NULL) == 0 &&
+		    access(folders[i], W_OK) == 0) {
+			*out = folders[i];
+			return 0;
+		}
 	}
-	/* A project that is read-only, or another user's. */
-	const char *users = base && *base == '/'   ? path_join(arena, base, "kvrel")
-			    : home && *home == '/' ? path_join(arena, home, ".cache/kvrel")
-						   : NULL;
-	if (!users)
-		return error_set(err, ERROR_FAILED, "'%s' cannot be written and neither XDG_CACHE_HOME nor HOME is set",
-				 own);
-	int status = fs_make_dirs(users, 0700, err);
-	if (status == 0)
-		*out = users;
-	return status;
+	return temporary_cache(arena, out, err);
 }
 
 /* A tool of another version may make other bytes, so it is part of the key. */
