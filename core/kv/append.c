@@ -136,51 +136,47 @@ static const struct record *put_record(struct appender *appender, enum record_ki
 	return record;
 }
 
-/* What happens to a key in memory when its record is there. Whether the key was there before. */
-static bool set_key(struct durable *store, struct memtable *memtable, const struct slot *slot, struct bucket *bucket,
-		    uint64_t hash, const struct record *record, bool below, const struct found *before)
-{
-	struct kvrel_slice key = record_key(record);
-	struct entry *entry = before != NULL && before->memtable == memtable
-				      ? before->entry
-				      : memtable_find(memtable, bucket, (uint32_t)hash, key);
-	struct found found;
-	bool existed = below;
-
-	if (entry != NULL)
-		existed = atomic_load_explicit(&entry->record, memory_order_relaxed)->kind == RECORD_PUT;
-	else if (find_in_memory(store, slot, bucket, hash, key, &found))
-		existed = found.there;
-	/* before the count: whoever sees that has to wait for this */
-	atomic_store_explicit(&bucket->changed, memtable_position(memtable, record) + 1, memory_order_release);
-	memtable_set(memtable, entry, bucket, (uint32_t)hash, record, existed);
-	if (existed != (record->kind == RECORD_PUT))
-		atomic_fetch_add_explicit(&bucket->count, existed ? -1 : 1, memory_order_release);
-	return existed;
-}
-
 bool append_record(struct appender *appender, const struct slot *slot, struct bucket *bucket, enum record_kind kind,
 		   uint64_t hash, struct kvrel_slice key, struct kvrel_slice value, bool below,
 		   const struct found *before)
 {
-	const struct record *record = put_record(appender, kind, bucket->id, key, value);
+	struct memtable *memtable = appender->memtable;
+	struct entry *entry = before != NULL && before->memtable == memtable
+				      ? before->entry
+				      : memtable_find(memtable, bucket, (uint32_t)hash, key);
+	const struct record *record;
+	struct found found;
+	bool existed = below, exists = kind != RECORD_DELETE;
 
-	return set_key(appender->store, appender->memtable, slot, bucket, hash, record, below, before);
+	if (entry != NULL)
+		existed = record_has_value(atomic_load_explicit(&entry->record, memory_order_relaxed));
+	else if (find_in_memory(appender->store, slot, bucket, hash, key, &found))
+		existed = found.there;
+	record = put_record(appender, exists && !existed ? RECORD_ADD : kind, bucket->id, key, value);
+	/* before the count: whoever sees that has to wait for this */
+	atomic_store_explicit(&bucket->changed, memtable_position(memtable, record) + 1, memory_order_release);
+	memtable_set(memtable, entry, bucket, (uint32_t)hash, record, existed);
+	if (existed != exists)
+		atomic_fetch_add_explicit(&bucket->count, existed ? -1 : 1, memory_order_release);
+	return existed;
 }
 
-void replay_key(struct durable *store, struct memtable *memtable, struct bucket *bucket, const struct record *record,
-		const struct slot *slot, bool below)
+/* By the record alone: the pages may be ahead of it. */
+void replay_key(struct memtable *memtable, struct bucket *bucket, uint64_t hash, const struct record *record)
 {
-	uint64_t hash = hash_in_bucket(bucket, hash_name(store, record_key(record)));
+	struct entry *entry = memtable_find(memtable, bucket, (uint32_t)hash, record_key(record));
 
-	set_key(store, memtable, slot, bucket, hash, record, below, NULL);
+	atomic_store(&bucket->changed, memtable_position(memtable, record) + 1);
+	memtable_set(memtable, entry, bucket, (uint32_t)hash, record, record->kind != RECORD_ADD);
+	if (record->kind != RECORD_PUT)
+		atomic_fetch_add(&bucket->count, record->kind == RECORD_ADD ? 1 : -1);
 }
 
 /* ---- buckets ----------------------------------------------------------------------------------------------- */
 
 size_t append_bucket_bytes(struct kvrel_slice name)
 {
-	return 2 * record_size(name.size, 1);
+	return 2 * record_size(name.size, sizeof(struct record_bucket));
 }
 
 struct bucket *append_bucket(struct appender *appender, struct kvrel_slice name, struct bucket *bucket)
@@ -218,19 +214,19 @@ static void set_directory(struct appender *appender, const struct record *record
 
 void append_existence(struct appender *appender, struct bucket *bucket, bool stays)
 {
-	bool exists = bucket_is(bucket, BUCKET_EXISTS);
+	bool exists = bucket_is(bucket, BUCKET_EXISTS), stays_now = bucket_is(bucket, BUCKET_STAYS);
+	const struct record_bucket value = { atomic_load(&bucket->count), stays || stays_now };
+	const struct kvrel_slice bytes = { (const char *)&value, sizeof(value) };
 
-	if (!exists || (stays && !bucket_is(bucket, BUCKET_STAYS))) {
-		set_directory(appender,
-			      put_record(appender, RECORD_CREATE, bucket->id, bucket_name(bucket),
-					 (struct kvrel_slice){ stays ? "\1" : "\0", 1 }),
+	if (!exists || (stays && !stays_now)) {
+		set_directory(appender, put_record(appender, RECORD_CREATE, bucket->id, bucket_name(bucket), bytes),
 			      bucket->hash);
 		atomic_store_explicit(&bucket->state, BUCKET_EXISTS | (stays ? BUCKET_STAYS : 0), memory_order_release);
 		bucket_list_add(&appender->memtable->made, bucket);
 		if (!exists)
 			atomic_fetch_add(&appender->store->bucket_count, 1);
 	} else if (bucket->announced != appender->memtable->id) {
-		put_record(appender, RECORD_NAME, bucket->id, bucket_name(bucket), (struct kvrel_slice){ 0 });
+		put_record(appender, RECORD_NAME, bucket->id, bucket_name(bucket), bytes);
 	}
 	bucket->announced = appender->memtable->id;
 }

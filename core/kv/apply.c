@@ -104,7 +104,7 @@ static struct bucket *made_bucket(const struct apply *apply, uint64_t id)
 
 static int begin_bucket(struct apply *apply, const struct record *record)
 {
-	struct bucket *bucket = made_bucket(apply, record_bucket(record));
+	struct bucket *bucket = made_bucket(apply, record_bucket_id(record));
 	struct page_bucket page;
 	int code = get_directory(apply, record_key(record), &page);
 
@@ -121,7 +121,7 @@ static int begin_bucket(struct apply *apply, const struct record *record)
 	if (code != 0)
 		return code;
 	bucket->stored.there = true;
-	bucket->stored.stays = record_value(record).data[0] != 0;
+	bucket->stored.stays = record_bucket(record).stays != 0;
 	return put_directory(apply, bucket);
 }
 
@@ -135,7 +135,7 @@ static int end_bucket(struct apply *apply, const struct record *record)
 		return code == MDB_NOTFOUND ? 0 : code;
 	page_key_set(&apply->store->pages, &key, 0, record_key(record));
 	code = mdb_del(apply->txn, apply->store->pages.data, &key.val, NULL);
-	if (code == 0 && (record->kind == RECORD_DROP || page.id != record_bucket(record)))
+	if (code == 0 && (record->kind == RECORD_DROP || page.id != record_bucket_id(record)))
 		code = put_garbage(apply, page.id);
 	apply->state.bucket_count--;
 	return code;
@@ -143,20 +143,39 @@ static int end_bucket(struct apply *apply, const struct record *record)
 
 /* ---- keys -------------------------------------------------------------------------------------------------- */
 
+/* After a crash a part of the memtable may be in the pages already. */
+static int is_stored(struct apply *apply, const struct item *item, bool *stored)
+{
+	struct page_key key;
+	MDB_val value;
+	int code;
+
+	page_key_set(&apply->store->pages, &key, item->bucket, record_key(item->record));
+	code = mdb_get(apply->txn, apply->store->pages.data, &key.val, &value);
+	*stored = code == 0;
+	return code == MDB_NOTFOUND ? 0 : code;
+}
+
 static int apply_key(struct apply *apply, const struct item *item)
 {
 	const struct pages *pages = &apply->store->pages;
 	struct page_key key;
 	int code = touch(apply, item->node);
+	bool existed;
 
 	if (code != 0)
 		return code;
-	if (item->record->kind == RECORD_PUT) {
-		item->node->stored.count += !item->existed;
+	existed = item->existed;
+	if (apply->memtable->replayed)
+		code = is_stored(apply, item, &existed);
+	if (code != 0)
+		return code;
+	if (record_has_value(item->record)) {
+		item->node->stored.count += !existed;
 		return page_put(pages, apply->txn, apply->cursor, item->bucket, record_key(item->record), &key,
 				record_value(item->record));
 	}
-	if (!item->existed)
+	if (!existed)
 		return 0;
 	item->node->stored.count--;
 	page_key_set(pages, &key, item->bucket, record_key(item->record));

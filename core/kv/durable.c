@@ -116,7 +116,7 @@ bool find_in_memory(struct durable *store, const struct slot *slot, const struct
 	}
 	const struct record *record = atomic_load_explicit(&entry->record, memory_order_acquire);
 
-	*found = (struct found){ .there = record->kind == RECORD_PUT,
+	*found = (struct found){ .there = record_has_value(record),
 				 .in_memory = true,
 				 .value = record_value(record),
 				 .position = memtable_position(memtable, record) + 1,

@@ -219,9 +219,8 @@ size_t append_bucket_bytes(struct kvrel_slice name);
 
 /* A new newest memtable; under the write lock. */
 int rotate(struct durable *store, struct kv_error *err);
-/* Replays one record; at the start only. `bucket` is what its id is bound to. */
-void replay_key(struct durable *store, struct memtable *memtable, struct bucket *bucket, const struct record *record,
-		const struct slot *slot, bool below);
+/* Replays one key's record; at the start only. */
+void replay_key(struct memtable *memtable, struct bucket *bucket, uint64_t hash, const struct record *record);
 
 /* ---- apply.c ---------------------------------------------------------------------------------------------------- */
 

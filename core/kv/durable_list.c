@@ -124,7 +124,7 @@ static bool walk_entry(struct walk *walk, struct kvrel_slice key, struct kvrel_s
 
 static bool walk_record(struct walk *walk, const struct record *record)
 {
-	if (record->kind != RECORD_PUT && record->kind != RECORD_CREATE)
+	if (!record_has_value(record) && record->kind != RECORD_CREATE)
 		return true;
 	return walk_entry(walk, record_key(record), record_value(record));
 }

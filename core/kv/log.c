@@ -62,8 +62,10 @@ static int write_all(struct log *log)
 	for (;;) {
 		struct memtable *memtable = log->writing;
 		bool frozen = atomic_load(&memtable->frozen);
+		size_t used = used_now(log->store, memtable);
 
-		if (write_range(log, memtable, used_now(log->store, memtable)) != 0)
+		/* a header alone would only make the next start look for frames */
+		if (used > sizeof(struct segment_header) && write_range(log, memtable, used) != 0)
 			return -1;
 		if (!frozen)
 			return 0;
@@ -129,7 +131,7 @@ static int sync_all(struct log *log)
 	pthread_mutex_lock(&log->write_out_lock);
 	code = write_all(log);
 	last = log->writing;
-	end = last->base + last->written - sizeof(struct segment_header);
+	end = last->base + (last->written > 0 ? last->written - sizeof(struct segment_header) : 0);
 	pthread_mutex_unlock(&log->write_out_lock);
 	while (code == 0) {
 		code = sync_file(log, log->syncing);

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Records back into memory, by the functions that put them there first. The pages may hold a part of the segment
- * already (a crash between two transactions of applying it), so whether a key existed is asked anew, and a bucket may
- * turn out to have another life by then: the one the record speaks of is over, a ghost that only keeps its keys apart.
+ * Records back into memory. All that is counted is in the log: whether a key was new, and how many keys a bucket had
+ * when the segment first named it. So no page is looked at but for the names of buckets. The pages may hold a part of
+ * the segment already (a crash between two transactions of applying it); then a bucket may turn out to have another
+ * life by now, and the one the record speaks of is over: a ghost that only keeps its keys apart.
+ *
+ * Keys wait in a short queue between being looked at and being set, so that the memory for it is on its way.
  */
 #include "recover.h"
 
@@ -13,21 +16,14 @@ struct replay_binding {
 	struct bucket *bucket; /* NULL: free */
 };
 
-int replay_begin(struct replay *replay, struct durable *store, struct memtable *memtable, struct kv_error *err)
+int replay_begin(struct replay *replay, struct durable *store, struct memtable *memtable, uint32_t records,
+		 struct kv_error *err)
 {
 	*replay = (struct replay){ .store = store, .memtable = memtable, .mask = 63 };
+	memtable->replayed = true;
 	replay->slot = slot_enter(store, KVREL_NO_WORKER);
 	replay->bindings = calloc(replay->mask + 1, sizeof(*replay->bindings));
-	return replay->bindings != NULL ? 0 : kv_fail(err, "out of memory");
-}
-
-void replay_end(struct replay *replay)
-{
-	free(replay->bindings);
-	replay->bindings = NULL;
-	replay->slot->inside = false;
-	page_reader_end(&replay->slot->reader);
-	epoch_leave(&replay->slot->epoch);
+	return replay->bindings != NULL && memtable_reserve(memtable, records) ? 0 : kv_fail(err, "out of memory");
 }
 
 static struct replay_binding *place_of(const struct replay *replay, uint64_t id)
@@ -64,7 +60,7 @@ static int bind(struct replay *replay, uint64_t id, struct bucket *bucket, struc
 static struct bucket *bucket_of(struct replay *replay, const struct record *record, struct kv_error *err)
 {
 	struct durable *store = replay->store;
-	uint64_t id = record_bucket(record);
+	uint64_t id = record_bucket_id(record);
 	struct bucket *bucket;
 
 	if (bucket_look_up(store, replay->slot, record_key(record), &bucket, err) != 0)
@@ -103,8 +99,9 @@ static int replay_begins(struct replay *replay, const struct record *record, str
 	if (bucket == NULL)
 		return -1;
 	bucket->announced = replay->memtable->id;
+	atomic_store(&bucket->count, record_bucket(record).count);
 	if (record->kind == RECORD_CREATE) {
-		bool stays = record->value_size > 0 && record_value(record).data[0] != 0;
+		bool stays = record_bucket(record).stays != 0;
 
 		if (!bucket_is(bucket, BUCKET_GHOST)) {
 			if (!bucket_exists(bucket))
@@ -114,7 +111,7 @@ static int replay_begins(struct replay *replay, const struct record *record, str
 		bucket_list_add(&replay->memtable->made, bucket);
 		note_directory(replay, record, bucket);
 	}
-	return bind(replay, record_bucket(record), bucket, err);
+	return bind(replay, record_bucket_id(record), bucket, err);
 }
 
 static void replay_ends(struct replay *replay, const struct record *record, struct bucket *bucket)
@@ -127,40 +124,64 @@ static void replay_ends(struct replay *replay, const struct record *record, stru
 	note_directory(replay, record, bucket);
 }
 
-/* Below the memtables: whether the pages hold the key. */
-static int is_below(struct replay *replay, const struct bucket *bucket, const struct record *record, bool *below,
-		    struct kv_error *err)
-{
-	uint64_t hash = hash_in_bucket(bucket, hash_name(replay->store, record_key(record)));
-	struct found found;
+/* ---- keys -------------------------------------------------------------------------------------------------- */
 
-	if (find_key(replay->store, replay->slot, bucket, hash, record_key(record), &found, err) != 0)
-		return -1;
-	*below = found.there && !found.in_memory;
+static void set_first(struct replay *replay)
+{
+	const struct replay_key *key = &replay->keys[replay->set++ % REPLAY_AHEAD];
+
+	replay_key(replay->memtable, key->bucket, key->hash, key->record);
+}
+
+static void set_all(struct replay *replay)
+{
+	while (replay->set < replay->seen)
+		set_first(replay);
+}
+
+static int see_key(struct replay *replay, const struct record *record, struct kv_error *err)
+{
+	struct bucket *bucket = place_of(replay, record_bucket_id(record))->bucket;
+	uint64_t hash;
+
+	if (bucket == NULL)
+		return kv_fail(err, "a record makes no sense: restore a backup");
+	if (replay->seen - replay->set == REPLAY_AHEAD)
+		set_first(replay);
+	hash = hash_in_bucket(bucket, hash_name(replay->store, record_key(record)));
+	memtable_prefetch(replay->memtable, (uint32_t)hash);
+	replay->keys[replay->seen++ % REPLAY_AHEAD] = (struct replay_key){ bucket, record, hash };
 	return 0;
 }
 
 static int replay_record(struct replay *replay, const struct record *record, struct kv_error *err)
 {
 	struct bucket *bucket;
-	bool below;
 
-	if (record->kind == RECORD_MARK)
+	switch (record->kind) {
+	case RECORD_MARK:
 		return 0;
-	if (!memtable_reserve(replay->memtable, 2))
+	case RECORD_PUT:
+	case RECORD_ADD:
+	case RECORD_DELETE:
+		return see_key(replay, record, err);
+	case RECORD_NAME:
+	case RECORD_CREATE:
+	case RECORD_VANISH:
+	case RECORD_DROP:
+		break;
+	default:
+		return kv_fail(err, "a record is of no known kind: restore a backup");
+	}
+	set_all(replay);
+	if (!memtable_reserve(replay->memtable, 1))
 		return kv_fail(err, "out of memory");
 	if (record->kind == RECORD_NAME || record->kind == RECORD_CREATE)
 		return replay_begins(replay, record, err);
-	bucket = place_of(replay, record_bucket(record))->bucket;
-	if (bucket == NULL || record->kind < RECORD_PUT || record->kind > RECORD_DROP)
+	bucket = place_of(replay, record_bucket_id(record))->bucket;
+	if (bucket == NULL)
 		return kv_fail(err, "a record makes no sense: restore a backup");
-	if (record->kind == RECORD_VANISH || record->kind == RECORD_DROP) {
-		replay_ends(replay, record, bucket);
-		return 0;
-	}
-	if (is_below(replay, bucket, record, &below, err) != 0)
-		return -1;
-	replay_key(replay->store, replay->memtable, bucket, record, replay->slot, below);
+	replay_ends(replay, record, bucket);
 	return 0;
 }
 
@@ -184,4 +205,14 @@ int replay_frame(struct replay *replay, const struct frame *frame, struct kv_err
 		left -= size;
 	}
 	return 0;
+}
+
+void replay_end(struct replay *replay)
+{
+	set_all(replay);
+	free(replay->bindings);
+	replay->bindings = NULL;
+	replay->slot->inside = false;
+	page_reader_end(&replay->slot->reader);
+	epoch_leave(&replay->slot->epoch);
 }

@@ -40,6 +40,7 @@ struct memtable {
 	int fd;
 	size_t written; /* under the log's write_out lock */
 	_Atomic bool frozen;
+	bool replayed;    /* after a start: the entries' `existed` is of the log, not of the pages */
 	int64_t began_ms; /* time of the first write; 0: none */
 
 	struct entry *entries;

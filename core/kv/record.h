@@ -40,10 +40,11 @@ struct frame {
 };
 
 enum record_kind {
-	RECORD_PUT = 1, /* key, value */
-	RECORD_DELETE,  /* key */
-	RECORD_CREATE,  /* key: the bucket's name; value: one byte, 1 for a bucket that stays when it is empty */
-	RECORD_NAME,    /* key: the name of a bucket that this segment is about to mention */
+	RECORD_PUT = 1, /* key, value; the key was there */
+	RECORD_ADD,     /* key, value; the key is new */
+	RECORD_DELETE,  /* key, which was there */
+	RECORD_CREATE,  /* key: the bucket's name; value: struct record_bucket */
+	RECORD_NAME,    /* the same, of a bucket that exists and that this segment is about to mention */
 	RECORD_VANISH,  /* key: name; the bucket was empty */
 	RECORD_DROP,    /* key: name; the bucket went with its keys */
 	RECORD_MARK,    /* value: 8 bytes, the position up to which all was synced when this was written */
@@ -58,6 +59,12 @@ struct record {
 	uint8_t bucket_high;
 	uint32_t bucket_low;
 	char bytes[]; /* key, value, padding to 4 */
+};
+
+/* Of a bucket at this place of the log: what replay goes on from. */
+struct record_bucket {
+	int64_t count;  /* keys */
+	uint64_t stays; /* when it is empty */
 };
 
 _Static_assert(sizeof(struct segment_header) == 64, "header");
@@ -86,9 +93,25 @@ static inline struct kvrel_slice record_value(const struct record *record)
 	return (struct kvrel_slice){ record->bytes + record->key_size, record->value_size };
 }
 
-static inline uint64_t record_bucket(const struct record *record)
+/* Whether the key is there after this record. */
+static inline bool record_has_value(const struct record *record)
+{
+	return record->kind == RECORD_PUT || record->kind == RECORD_ADD;
+}
+
+static inline uint64_t record_bucket_id(const struct record *record)
 {
 	return (uint64_t)record->bucket_high << 32 | record->bucket_low;
+}
+
+/* Of CREATE and NAME. */
+static inline struct record_bucket record_bucket(const struct record *record)
+{
+	struct record_bucket bucket = { 0, 0 };
+
+	if (record->value_size == sizeof(bucket))
+		memcpy(&bucket, record_value(record).data, sizeof(bucket));
+	return bucket;
 }
 
 /* Writes a record at `at` (of record_size() bytes, aligned to 4). */

@@ -1,21 +1,65 @@
 /* SPDX-License-Identifier: MIT */
-/* Replaying the frames of one segment into its memtable. */
+/* The parts of log_recover.c: what is looked for in a segment's file, and its frames' way back into a memtable. */
 #ifndef KV_RECOVER_H
 #define KV_RECOVER_H
 
 #include "durable.h"
 
+/* ---- log_scan.c ---------------------------------------------------------------------------------------------- */
+
+struct log_file {
+	int fd;
+	size_t size;
+	uint64_t number;
+};
+
+/* Whole frames found. */
+struct log_scan {
+	size_t count;
+	uint64_t base;    /* of the segment, as the first of them has it */
+	uint64_t durable; /* the farthest position that a mark among them says was durable */
+};
+
+enum { LOG_BASE_UNKNOWN = -1 };
+
+/*
+ * Looks for frames wherever they may be from `from` on. `base`: the position of the segment's first frame, or
+ * LOG_BASE_UNKNOWN. 0 or errno.
+ */
+int log_scan(const struct log_file *file, int64_t base, size_t from, struct log_scan *scan);
+/*
+ * Reads the frames that follow each other from the beginning into the memtable's buffer and sets `used`. *records: how
+ * many they hold; *torn: behind the last one a frame begins that is not whole. 0 or errno.
+ */
+int log_read_frames(const struct log_file *file, struct memtable *memtable, uint32_t *records, bool *torn);
+/* Overwrites all from `from` on with zeros. 0 or errno. */
+int log_clear(const struct log_file *file, size_t from);
+int log_read(const struct log_file *file, size_t at, void *to, size_t size);
+
+/* ---- log_replay.c -------------------------------------------------------------------------------------------- */
+
+enum { REPLAY_AHEAD = 16 };
+
 struct replay_binding;
+struct replay_key {
+	struct bucket *bucket;
+	const struct record *record;
+	uint64_t hash;
+};
+
 struct replay {
 	struct durable *store;
 	struct memtable *memtable;
 	struct slot *slot;
 	struct replay_binding *bindings; /* bucket ids to buckets: a segment names each before it mentions it */
 	size_t count, mask;
+	struct replay_key keys[REPLAY_AHEAD];
+	uint64_t seen, set;
 };
 
-/* The memtable is already the store's newest. replay_end() in any case. */
-int replay_begin(struct replay *replay, struct durable *store, struct memtable *memtable, struct kv_error *err);
+/* The memtable is already the store's newest; `records` is how many will come. replay_end() in any case. */
+int replay_begin(struct replay *replay, struct durable *store, struct memtable *memtable, uint32_t records,
+		 struct kv_error *err);
 void replay_end(struct replay *replay);
 /* The frame's checksum is right; its records are checked here. */
 int replay_frame(struct replay *replay, const struct frame *frame, struct kv_error *err);

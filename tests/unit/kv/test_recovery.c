@@ -132,7 +132,7 @@ Test(recovery, cuts_a_torn_tail_and_tells)
 
 	killed_store(10);
 	fd = open_segment(path);
-	flip(fd, frame_of(fd, RECORD_PUT, 9) + 30);
+	flip(fd, frame_of(fd, RECORD_ADD, 9) + 30);
 	close(fd);
 	t_open(&t, dir, ENGINE_ALWAYS);
 	cr_expect(strstr(t.log, "ends in a torn write at offset") != NULL);
@@ -155,7 +155,7 @@ Test(recovery, refuses_damage_of_what_was_durable_and_names_file_and_offset)
 
 	killed_store(10);
 	fd = open_segment(path);
-	at = frame_of(fd, RECORD_PUT, 3);
+	at = frame_of(fd, RECORD_ADD, 3);
 	flip(fd, at + 30);
 	message = t_open_fails(&t, dir);
 	cr_expect(strstr(message, path) != NULL, "%s", message);
