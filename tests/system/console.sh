@@ -1,0 +1,328 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# eval, rpc and remote: what they take, what they print, and that nothing that is run in them harms the node.
+. "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
+
+host=$(cat /proc/sys/kernel/hostname)
+host=${host%%.*}
+
+# ---- a terminal ------------------------------------------------------------------------------------------------------
+
+# terminal COMMAND: runs it on a terminal of its own; what is typed goes to descriptor 8, what is shown to $D/screen
+terminal() {
+	script -qec true /dev/null >/dev/null 2>&1 </dev/null || skip 'no terminals here'
+	mkfifo "$D/keys"
+	TERM=xterm script -qefc "$1" /dev/null <"$D/keys" >"$D/screen" 2>&1 &
+	console=$!
+	exec 8>"$D/keys"
+}
+
+typed() {
+	# shellcheck disable=SC2059 # keys are written as escapes
+	printf "$1" >&8
+}
+
+shown() {
+	tr -d '\r' <"$D/screen" | grep -qF -- "$1"
+}
+
+times_shown() {
+	[ "$(tr -d '\r' <"$D/screen" | grep -oF -- "$1" | wc -l)" -ge "$2" ]
+}
+
+it_edits_lines_and_completes_names() {
+	bundle foo
+	start_daemon
+	must foo/bin/foo rpc 'kv.create("shopping") kv.put("shopping", "milk", "3")'
+	export XDG_STATE_HOME=$D/state
+	terminal 'foo/bin/foo remote'
+	wait_until shown "foo@$host> "
+	typed 'kv.ge\t'
+	wait_until shown 'kv.get('
+	typed '"shop\t'
+	wait_until shown 'kv.get("shopping"'
+	typed ', "milk") + 1\r'
+	wait_until shown $'\n4'
+	typed 'app.env("kv_s\t, "po\t)\r'
+	wait_until shown $'\n'"$PORT"
+	typed '\033[A\033[A\001\013"Br\303\266tchen"\r'
+	wait_until shown $'\nBrötchen'
+	typed '_ .. "!"\r'
+	wait_until shown $'\nBrötchen!'
+	typed 'for i = 1, 2 do\rprint("round " .. i)\rend\r'
+	wait_until shown $'\nround 2'
+	typed 'while true do end\r'
+	wait_until shown 'while true do end'
+	sleep 0.2 # the expression must have begun: Ctrl-C before that is taken from the line
+	typed '\003'
+	wait_until shown 'interrupted'
+	typed '\004'
+	wait "$console"
+	is $? 0
+	is "$(stat -c %a state/kvrel/history)" 600
+	like "$(cat state/kvrel/history)" *'kv.get("shopping", "milk") + 1'*
+	stop_node
+}
+
+it_shows_the_log_above_the_line_that_is_typed() {
+	bundle foo
+	launcher=$D/foo/bin/foo
+	terminal 'foo/bin/foo start_console'
+	wait_until shown "foo@$host> "
+	typed '1 + '
+	wait_until shown "foo@$host> 1 + "
+	must foo/bin/foo rpc 'app.stop("kv_server") app.start("kv_server")'
+	wait_until times_shown 'Accepting connections on port' 2
+	typed '41\r'
+	wait_until shown $'\n42'
+	typed 'node.stop()\r'
+	wait "$console"
+	is $? 0
+}
+
+it_leaves_a_terminal_as_it_was() {
+	bundle foo
+	start_daemon
+	cat >look <<-'END'
+		before=$(stty -g)
+		bash -c 'echo $$ >console.pid; exec foo/bin/foo remote'
+		[ "$(stty -g)" = "$before" ] && echo the terminal is unchanged
+	END
+	terminal 'bash look'
+	wait_until shown "foo@$host> "
+	kill -TERM "$(cat console.pid)"
+	wait_until shown 'the terminal is unchanged'
+	wait "$console"
+	stop_node
+}
+
+# ---- scripts --------------------------------------------------------------------------------------------------------
+
+it_runs_a_script_from_stdin() {
+	bundle foo
+	start_daemon
+	printf 'local x = 6\nprint(x * 7)\n' >script
+	foo/bin/foo remote <script >out 2>err
+	is "$? $(cat out err)" '0 42'
+	printf 'print(1)\nerror("oops")\nprint(2)\n for' >script # no text that compiles: taken line by line
+	foo/bin/foo remote <script >out 2>err
+	is "$?" 1
+	is "$(cat out)" $'1\n2'
+	like "$(cat err)" "*oops*near <eof>*"
+	printf 'os.exit(7)' | foo/bin/foo remote
+	is $? 7
+	stop_node
+}
+
+it_takes_files_stdin_and_arguments() {
+	bundle foo
+	start_daemon
+	echo '#!/usr/bin/lua
+return arg[0], arg[1], arg[2]' >script.lua
+	for command in eval rpc; do
+		must foo/bin/foo $command --file script.lua -- -x y
+		is "$out" $'script.lua\n-x\ny'
+		is "$(foo/bin/foo $command - z <script.lua)" $'stdin\nz'
+		must foo/bin/foo $command 'return #arg, arg[1]' -- --json
+		is "$out" $'1\n--json'
+		must foo/bin/foo $command --json 'print("aside") return {1, {a = true}}, "x"'
+		is "$out" '[[1,{"a":true}],"x"]'
+		is "$err" aside
+		must foo/bin/foo $command --json 'local x'
+		is "$out" null
+		run foo/bin/foo $command --json 'return print'
+		is "$status" 1
+		run foo/bin/foo $command 'os.exit(9)'
+		is "$status" 9
+		run foo/bin/foo $command --file nowhere.lua
+		is "$status" 1
+		like "$err" 'ERROR: *nowhere.lua*'
+		{ echo 'return #[['; head -c 500000 /dev/zero | tr '\0' x; echo ']]'; } >long.lua
+		must foo/bin/foo $command --file long.lua
+		is "$out" 500000
+	done
+	stop_node
+}
+
+it_streams_what_is_printed() {
+	bundle foo
+	start_daemon
+	foo/bin/foo rpc 'print("now") local t = os.time() while os.time() < t + 30 do end' >out &
+	client=$!
+	wait_until grep -q now out
+	kill -INT "$client"
+	wait "$client"
+	is $? 1
+	stop_node
+}
+
+it_starts_components_in_eval_and_stops_them() {
+	bundle foo
+	must foo/bin/foo eval 'app.start("kv_server") kv.create("b") kv.put("b", "k", "v") return kv.get("b", "k")'
+	is "$out" v
+	must foo/bin/foo eval 'app.start("kv") return kv.get("b", "k")'
+	is "$out" v
+	run foo/bin/foo eval 'kv.get("b", "k")'
+	is "$status" 1
+	like "$err" '*component kv is not started*'
+}
+
+# ---- the functions ----------------------------------------------------------------------------------------------------
+
+it_has_and_describes_every_function() {
+	bundle foo
+	start_daemon
+	must foo/bin/foo rpc 'help()'
+	for name in kv.create kv.put kv.get kv.delete kv.buckets kv.keys node.name node.list node.connect node.ping node.stop \
+		rpc.call app.list app.start app.stop app.env app.put_env; do
+		like "$out" *"$name("*
+	done
+	must foo/bin/foo rpc 'help(kv.put)'
+	like "$out" 'kv.put(bucket, key, value)  *'
+	must foo/bin/foo rpc 'help(node)'
+	like "$out" 'node.name()*node.list()*'
+	must foo/bin/foo rpc 'kv.create("b") kv.put("b", "k", 1) kv.put("b", "l", "2") kv.delete("b", "l") return kv.keys("b"), kv.buckets()'
+	is "$out" $'{"k"}\n{"b"}'
+	must foo/bin/foo rpc 'return node.ping(node.name()), node.connect(node.name()), #node.list(), rpc.call(node.name(), "kv.get", "b", "k")'
+	is "$out" $'true\ntrue\n0\n1'
+	must foo/bin/foo rpc 'app.stop("kv_server") app.put_env("kv_server", "port", '"$other_port"') app.start("kv_server") return app.env("kv_server", "port"), app.list()[2].state'
+	is "$out" "$other_port"$'\nstarted'
+	must foo/bin/foo rpc 'return release.name, release.version'
+	is "$out" $'foo\n0.0.1'
+	run foo/bin/foo rpc 'kv.get("nob", "k")'
+	is "$status" 1
+	like "$err" "rpc:1: kv.get: bucket 'nob' not found"*
+	run foo/bin/foo rpc 'kv.get("b")'
+	like "$err" '*wrong number of arguments for kv.get (expected bucket, key)*'
+	run foo/bin/foo rpc 'app.put_env("kv_server", "prt", 1)'
+	is "$status" 1
+	must foo/bin/foo rpc 'node.stop()'
+	wait_until gone "$pid"
+}
+
+# ---- isolation --------------------------------------------------------------------------------------------------------
+
+threads() {
+	ls "/proc/$pid/task" | wc -l
+}
+
+busy() {
+	[ "$(threads)" -gt "$idle" ]
+}
+
+idle_again() {
+	[ "$(threads)" -le "$idle" ]
+}
+
+it_survives_whatever_is_run_in_it() {
+	bundle foo
+	start_daemon
+	one_request 'CREATE b' OK
+	idle=$(threads)
+	for text in 'string.rep("x", 1 << 32)' 'local t = {} while true do t[#t + 1] = ("x"):rep(1 << 20) .. #t end' \
+		'local function f() return 1 + f() end f()' 'local function f(s) return (s:gsub(".", f)) end f("x")' \
+		'local t = setmetatable({}, {}) getmetatable(t).__index = function(t, k) return t[k .. 1] end return t.x' \
+		'table.sort({3, 2, 1}, function() coroutine.yield() end)' 'coroutine.wrap(function() error({}) end)()' \
+		'assert(load(("("):rep(1000000)))' 'return load(string.dump(function() end))()' 'return ("x"):rep(1000, ("y"):rep(1000000))' \
+		'local t = {} t[1] = t error(t)' 'return setmetatable({}, {__tostring = function() error("no") end}) .. ""'; do
+		run foo/bin/foo rpc "$text"
+		is "$text: $status" "$text: 1"
+		[ -n "$err" ] || fail "nothing is said of: $text"
+	done
+	must foo/bin/foo rpc 'setmetatable({}, {__gc = function() error("in a finalizer") end}) collectgarbage() return "on"'
+	is "$out" on
+	must foo/bin/foo rpc 'io.stderr:write("to the caller") return io.read(), io.read("n"), io.stdin:read(), "end"'
+	is "$out" end
+	is "$err" 'to the caller'
+	must foo/bin/foo rpc 'return os.setlocale("de_DE.UTF-8"), 1.5'
+	is "$out" 1.5
+	one_request 'PUT b k v' OK
+	wait_until idle_again
+	stop_node
+}
+
+it_ends_the_expression_of_a_client_that_goes() {
+	bundle foo
+	start_daemon
+	idle=$(threads)
+	for text in 'while true do end' 'while true do pcall(function() while true do end end) end' \
+		'setmetatable({}, {__gc = function() while true do end end}) collectgarbage()' \
+		'while true do xpcall(error, function() while true do end end) end' 'while true do print(("x"):rep(1 << 20)) end' \
+		'coroutine.wrap(function() while true do pcall(coroutine.wrap(function() while true do end end)) end end)()'; do
+		for signal in KILL INT; do
+			foo/bin/foo rpc "$text" >/dev/null 2>&1 &
+			client=$!
+			wait_until busy
+			sleep 0.1
+			kill -$signal $client
+			wait $client 2>/dev/null
+			wait_until idle_again
+		done
+	done
+	stop_node
+}
+
+it_stops_at_once_after_an_endless_finalizer() {
+	bundle foo
+	start_daemon
+	must foo/bin/foo rpc 'x = setmetatable({}, {__gc = function() while true do end end}) return 1'
+	must foo/bin/foo stop
+	[ "$took_ms" -lt 1500 ] || fail "the stop took $took_ms ms"
+}
+
+it_limits_memory_and_number_of_consoles() {
+	bundle foo
+	printf '%s\n' '--console-memory 8MiB' '--console-sessions 2' >foo/releases/0.0.1/vm.args
+	start_daemon
+	run foo/bin/foo rpc 'return #("x"):rep(16 << 20)'
+	is "$status" 1
+	like "$err" '*out of memory: the limit is 8 MiB*'
+	idle=$(threads)
+	for i in 1 2; do
+		foo/bin/foo rpc 'while true do end' >/dev/null 2>&1 &
+	done
+	idle=$((idle + 1)) wait_until busy
+	run foo/bin/foo rpc 'return 1'
+	is "$status" 1
+	is "$err" 'ERROR: 2 consoles and expressions run already (--console-sessions)'
+	must foo/bin/foo ping
+	kill %1 %2
+	wait
+	wait_until idle_again
+	must foo/bin/foo rpc 'return 1'
+	stop_node
+}
+
+resident_kb() {
+	sed -n 's/^VmRSS:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$pid/status"
+}
+
+it_serves_many_at_a_time_and_gives_the_memory_back() {
+	local before i failed=0 round clients
+	bundle foo
+	start_daemon
+	must foo/bin/foo rpc 'return 1'
+	idle=$(threads)
+	for round in 1 2 3; do
+		clients=()
+		for ((i = 0; i < 200; i++)); do
+			if [ $((i % 2)) = 0 ]; then
+				echo "local t = {} for i = 1, 1000 do t[i] = {i} end print(#t)" | foo/bin/foo remote >"out.$i" 2>&1 &
+			else
+				foo/bin/foo rpc 'local t = {} for i = 1, 1000 do t[i] = {i} end return #t' >"out.$i" 2>&1 &
+			fi
+			clients+=($!)
+		done
+		for i in "${clients[@]}"; do
+			wait "$i" || failed=1
+		done
+		is $failed 0
+		is "$(cat out.* | sort | uniq -c | tr -s ' ')" ' 200 1000'
+		wait_until idle_again
+		[ "$round" != 1 ] || before=$(resident_kb)
+	done
+	[ "$(resident_kb)" -lt $((before + 4096)) ] || fail "from $before KB to $(resident_kb) KB"
+	stop_node
+}
+
+run_tests "$@"
