@@ -89,7 +89,7 @@ int control_server_listen(struct control_server *server, const char *dir, struct
 static struct timespec in_ms(int64_t ms)
 {
 	struct timespec now;
-	clock_gettime(CLOCK_REALTIME, &now);
+	clock_gettime(CLOCK_MONOTONIC, &now);
 	int64_t ns = now.tv_nsec + ms % 1000 * 1000000;
 	return (struct timespec){ now.tv_sec + ms / 1000 + ns / 1000000000, ns % 1000000000 };
 }
@@ -101,7 +101,7 @@ static bool wait_for_sessions(struct control_server *server, int64_t ms)
 	pthread_mutex_lock(&server->lock);
 	int rc = 0;
 	while (server->sessions > 0 && rc == 0)
-		rc = pthread_cond_timedwait(&server->changed, &server->lock, &until);
+		rc = pthread_cond_clockwait(&server->changed, &server->lock, CLOCK_MONOTONIC, &until);
 	bool ended = server->sessions == 0;
 	pthread_mutex_unlock(&server->lock);
 	return ended;
@@ -131,6 +131,22 @@ void control_server_stop(struct control_server *server)
 	for_sessions(server, session_abort);
 	if (!wait_for_sessions(server, GIVE_UP_MS))
 		log_warn("node", LOG_NONE, "an expression of a console does not end; it is left behind");
+}
+
+void control_server_tell_stopping(const struct control_server *server, const char *text)
+{
+	char frame[CONTROL_HEADER_BYTES + ERROR_MESSAGE_BYTES];
+	if (server == NULL)
+		return;
+	int size = snprintf(frame + CONTROL_HEADER_BYTES, ERROR_MESSAGE_BYTES, "%s\n", text);
+	if (size >= ERROR_MESSAGE_BYTES)
+		size = ERROR_MESSAGE_BYTES - 1;
+	control_header(frame, CONTROL_ERR, (size_t)size);
+	for (const struct client *client = server->clients; client != NULL; client = client->next) {
+		if (client->stopping && client->fd >= 0)
+			(void)!send(client->fd, frame, CONTROL_HEADER_BYTES + (size_t)size,
+				    MSG_NOSIGNAL | MSG_DONTWAIT);
+	}
 }
 
 int control_server_take_restart_client(struct control_server *server)

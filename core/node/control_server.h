@@ -29,4 +29,7 @@ bool control_server_has_stragglers(struct control_server *server);
 /* NULL is fine. Connections of clients that wait for the end of the process stay open. */
 void control_server_free(struct control_server *server);
 
+/* A last word to who asked for the stop, while the main thread hangs: the process ends next. */
+void control_server_tell_stopping(const struct control_server *server, const char *text);
+
 #endif

@@ -2,10 +2,12 @@
 #include "node/deadline.h"
 
 #include "base/log.h"
+#include "node/control_server.h"
 #include "node/node.h"
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -23,8 +25,11 @@ static struct {
 static void give_up(void)
 {
 	const char *activity = atomic_load(&deadline.node->activity);
-	log_error("node", LOG_FIELDS(LOG_S("waiting_for", activity)),
-		  "stop took longer than %lld ms; ending the process", (long long)deadline.timeout_ms);
+	char text[256];
+	snprintf(text, sizeof(text), "stop took longer than %lld ms: %s hung", (long long)deadline.timeout_ms,
+		 activity);
+	log_error("node", LOG_FIELDS(LOG_S("waiting_for", activity)), "%s; ending the process", text);
+	control_server_tell_stopping(deadline.node->control, text);
 	_exit(1);
 }
 

@@ -137,7 +137,8 @@ it_says_what_hung_in_a_stop() {
 	start_foreground
 	run "$launcher" stop
 	wait "$pid"
-	is "$? $status" '1 0'
+	is "$? $status" '1 1'
+	like "$err" "ERROR: foo@* was ended: stop took longer than 700 ms: component 'faulty' hung"
 	like "$(cat "$D/log")" "*stop took longer than 700 ms*faulty*"
 	[ "$took_ms" -lt 5000 ] || fail "stop took $took_ms ms"
 }
