@@ -50,7 +50,6 @@ struct heart {
 };
 
 static int beat_fd = -1;
-static bool started_by_heart;
 
 /* ---- the node's side ---- */
 
@@ -78,12 +77,6 @@ void heart_end(void)
 		say('e');
 }
 
-void heart_boot_failed(void)
-{
-	if (!started_by_heart)
-		heart_end();
-}
-
 /* ---- the heart ---- */
 
 static int64_t seconds_now(void)
@@ -109,8 +102,8 @@ static enum verdict watch(const struct heart *heart)
 		ssize_t got = read(heart->pipe, bytes, sizeof(bytes));
 		if (got < 0 && errno == EINTR)
 			continue;
-		if (got <= 0)
-			return DIED;
+		if (got <= 0) /* who started it learns that the boot failed */
+			return timeout_ms < 0 ? ORDERLY : DIED;
 		if (memchr(bytes, 'e', (size_t)got) != NULL)
 			return ORDERLY;
 		timeout_ms = heart->timeout_ms;
@@ -166,21 +159,50 @@ static void export_history(const struct heart *heart)
 	setenv(HISTORY_VARIABLE, text, 1);
 }
 
-static _Noreturn void run_command(const struct heart *heart)
+static const char *what_to_run(const struct heart *heart, struct arena *arena)
 {
-	SCOPE(arena_done) struct arena arena = { 0 };
 	const struct release *release = &heart->node->release;
 	const char *command = getenv("HEART_COMMAND");
-	const char *program = arena_printf(&arena, "%s/bin/%s", release->root, release->name);
-	log_notice("heart", LOG_FIELDS(LOG_S("command", command != NULL ? command : program)),
-		   "starting the node again");
-	export_history(heart);
-	if (command != NULL && command[0] != '\0')
+	return command != NULL && command[0] != '\0' ? command
+						     : arena_printf(arena, "%s/bin/%s", release->root, release->name);
+}
+
+static _Noreturn void become_command(const char *command)
+{
+	if (getenv("HEART_COMMAND") != NULL && strcmp(command, getenv("HEART_COMMAND")) == 0)
 		execl("/bin/sh", "sh", "-c", command, (char *)NULL);
 	else
-		execl(program, program, "daemon", (char *)NULL);
-	log_error("heart", LOG_FIELDS(LOG_S("command", command != NULL ? command : program)),
-		  "cannot start the node again: %s", strerror(errno));
+		execl(command, command, "daemon", (char *)NULL);
+	log_error("heart", LOG_FIELDS(LOG_S("command", command)), "cannot start the node again: %s", strerror(errno));
+	_exit(1);
+}
+
+/* Waits for the command: a daemon's tells whether the node is ready. False when it failed. */
+static bool run_command(const struct heart *heart, const char *command)
+{
+	int status = 0;
+	log_notice("heart", LOG_FIELDS(LOG_S("command", command)), "starting the node again");
+	export_history(heart);
+	pid_t pid = fork();
+	if (pid == 0)
+		become_command(command);
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return pid > 0 && (WIFSIGNALED(status) || WEXITSTATUS(status) == 0);
+}
+
+static _Noreturn void start_again(struct heart *heart)
+{
+	SCOPE(arena_done) struct arena arena = { 0 };
+	const char *command = what_to_run(heart, &arena);
+	while (may_restart(heart)) {
+		poll(NULL, 0, (int)(heart->history_count - 1) * 1000);
+		if (run_command(heart, command))
+			_exit(0);
+		logfile_reopen();
+	}
+	log_error("heart", LOG_FIELDS(LOG_I("restarts", RESTARTS_MAX), LOG_I("seconds", RESTARTS_SECONDS)),
+		  "the node ends again and again; giving up");
 	_exit(1);
 }
 
@@ -194,15 +216,9 @@ static _Noreturn void restart(struct heart *heart, enum verdict verdict)
 		end_hanging_node(heart);
 	else
 		wait_gone(heart, -1);
-	if (!may_restart(heart)) {
-		log_error("heart", LOG_FIELDS(LOG_I("pid", heart->pid)),
-			  "the node died %d times within %d s; giving up", RESTARTS_MAX + 1, RESTARTS_SECONDS);
-		_exit(1);
-	}
 	log_error("heart", LOG_NONE, "%s", reason + strlen("heart: "));
-	poll(NULL, 0, (int)(heart->history_count - 1) * 1000);
 	handover_prepare(heart->node, reason, heart->node->cookie.size > 0 ? COOKIE_FD : -1);
-	run_command(heart);
+	start_again(heart);
 }
 
 /* Nothing of the node's stays open but what the heart needs, and its log. */
@@ -250,7 +266,6 @@ static void read_environment(struct heart *heart)
 	if (timeout != NULL && slice_to_int64(slice_of(timeout), &number) && number >= 2 && number <= 86400)
 		heart->timeout_ms = (int)number * 1000;
 	struct slice rest = history != NULL ? slice_of(history) : (struct slice){ 0 };
-	started_by_heart = history != NULL;
 	while (rest.size > 0 && heart->history_count < RESTARTS_MAX) {
 		struct slice word;
 		slice_split(rest, ' ', &word, &rest);

@@ -6,7 +6,8 @@
  * The heart is forked before the node has threads and hangs at a pipe. The node writes a byte a second; before an end
  * that somebody asked for it says so. The end of the pipe without that word is a death, silence for
  * HEART_BEAT_TIMEOUT seconds (60) is a hang: the node then gets SIGABRT, for its backtrace and core, and SIGKILL. What
- * is run next is HEART_COMMAND, by a shell, or `bin/NAME daemon`. A node that dies again and again is given up.
+ * is run next is HEART_COMMAND, by a shell, or `bin/NAME daemon`, again and again while that fails, but not for ever. The new
+ * node has a heart of its own. A boot that fails is the matter of who started it.
  */
 #ifndef NODE_HEART_H
 #define NODE_HEART_H
@@ -21,7 +22,5 @@ int heart_start(struct node *node, struct error *err);
 void heart_beat(void);
 /* The node ends because it was asked to. Any thread, signal handlers too. */
 void heart_end(void);
-/* A boot that failed: an end like any other, unless the heart itself had started this node. */
-void heart_boot_failed(void);
 
 #endif

@@ -19,7 +19,7 @@
 static int failed(struct node *node, const struct report *report, const struct error *err)
 {
 	command_report(report, err);
-	heart_boot_failed();
+	heart_end();
 	notify_failed(&node->notify, err);
 	node_stop(node);
 	if (signals_stop_asked())
