@@ -1,0 +1,234 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# What happens to a node: it dies, it is halted, its disk is full, its host lacks what hosts have, its clients misbehave.
+# Nothing that was acknowledged is lost, and somebody is told.
+. "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
+
+log() {
+	cat foo/tmp/log/foo.log
+}
+
+logged() {
+	log | grep -q -- "$1"
+}
+
+flags() {
+	printf '%s\n' "$@" >>foo/releases/0.0.1/vm.args
+}
+
+another_pid() {
+	local now
+	now=$("$launcher" pid 2>/dev/null) && [ "$now" != "$1" ] && "$launcher" ping
+}
+
+# ---- the heart -----------------------------------------------------------------------------------------------------
+
+it_is_started_again_by_its_heart() {
+	bundle foo
+	flags --heart
+	start_daemon
+	one_request 'CREATE shopping' OK
+	one_request 'PUT shopping milk 1' OK
+	for _ in 1 2; do
+		kill -KILL "$pid"
+		wait_until another_pid "$pid"
+		must "$launcher" pid
+		pid=$out
+	done
+	one_request 'GET shopping milk' 1 OK
+	must "$launcher" status --json
+	like "$out" '*"boot":{"reason":"heart: process * died"*'
+	must "$launcher" restart
+	stop_node
+	# a stop is no reason to start again
+	sleep 1
+	run "$launcher" ping
+	is "$status" 1
+}
+
+it_is_ended_and_started_again_when_it_hangs() {
+	bundle foo
+	flags --heart
+	export HEART_BEAT_TIMEOUT=2
+	start_daemon
+	kill -STOP "$pid"
+	sleep 1
+	(sleep 3 && kill -CONT "$pid") 2>/dev/null &
+	wait_until another_pid "$pid"
+	logged 'the node hangs' || fail "the log says nothing of it: $(log)"
+	must "$launcher" pid
+	pid=$out
+	stop_node
+}
+
+it_runs_heart_command() {
+	bundle foo
+	flags --heart
+	export HEART_COMMAND="echo \"again \$RELEASE_NAME\" >$D/commanded; exec '$D/foo/bin/foo' daemon"
+	start_daemon
+	kill -KILL "$pid"
+	wait_until another_pid "$pid"
+	is "$(cat commanded)" 'again foo'
+	must "$launcher" pid
+	pid=$out
+	stop_node
+}
+
+it_is_given_up_when_it_dies_again_and_again() {
+	bundle foo
+	flags --heart
+	start_daemon
+	export HEART_COMMAND
+	# a configuration that does not boot: the heart tries for a while
+	echo 'error("broken")' >foo/releases/0.0.1/runtime.lua
+	kill -KILL "$pid"
+	wait_until logged 'giving up'
+	is "$(log | grep -c 'starting the node again')" 5
+}
+
+# ---- halted ----------------------------------------------------------------------------------------------------------
+
+it_loses_nothing_when_it_is_halted_for_a_while() {
+	bundle foo
+	start_daemon
+	load write "$PORT" writes 4 4 16 >written &
+	writes=$!
+	for _ in 1 2 3; do
+		sleep 0.4
+		kill -STOP "$pid"
+		sleep 0.4
+		kill -CONT "$pid"
+	done
+	wait "$writes" || fail 'nothing was acknowledged'
+	must load check "$PORT" writes
+	like "$out" '*, 0 lost'
+	stop_node
+}
+
+# ---- a host that lacks things ----------------------------------------------------------------------------------------
+
+it_runs_without_proc() {
+	needs_root
+	bundle foo
+	unshare --mount true 2>/dev/null || skip 'cannot make a mount namespace here'
+	cat >inside <<-END
+		mount -t tmpfs none /proc || exit 99
+		'$launcher' daemon || exit 1
+		'$launcher' status || exit 2
+		'$launcher' rpc 'kv.create("shopping"); kv.put("shopping", "milk", "1"); return kv.get("shopping", "milk")' || exit 3
+		'$launcher' restart || exit 4
+		'$launcher' rpc 'return kv.get("shopping", "milk")' || exit 5
+		'$launcher' stop || exit 6
+	END
+	must unshare --mount sh inside
+	is "$(grep -cx 1 <<<"$out")" 2
+}
+
+it_goes_on_when_a_full_disk_has_room_again() {
+	needs_root
+	bundle foo
+	mkdir disk
+	mount -t tmpfs -o size=24m none disk 2>/dev/null || skip 'cannot mount a tmpfs here'
+	export RELEASE_DATA=$D/disk
+	echo 'config("kv", {log_segment_size = "1MiB"})' >>foo/releases/0.0.1/runtime.lua
+	start_daemon
+	one_request 'CREATE load' OK
+	value=$(printf '%030000d' 7)
+	connect
+	for number in {1..1500}; do
+		printf 'PUT load key%s %s\r\n' "$number" "$value" >&9
+		answer_line PUT
+		[ "$line" = OK ] || break
+	done
+	hang_up
+	like "$line" 'ERROR *'
+	mount -o remount,size=200m disk
+	wait_until accepts_writes
+	one_request 'GET load key1' "$value" OK
+	gone "$pid" && fail 'it died'
+	stop_node
+	umount disk
+}
+
+accepts_writes() {
+	(connect && says 'PUT load late 1' OK)
+}
+
+# ---- clients -------------------------------------------------------------------------------------------------------
+
+it_refuses_more_connections_than_it_may_have() {
+	bundle foo
+	flags '--max-connections 3'
+	start_daemon
+	exec 5<>"/dev/tcp/127.0.0.1/$PORT" 6<>"/dev/tcp/127.0.0.1/$PORT" 7<>"/dev/tcp/127.0.0.1/$PORT"
+	for fd in 5 6 7; do
+		printf 'CREATE shopping\r\n' >&$fd
+		read -r -t 5 line <&$fd
+	done
+	connect
+	read -r -t 5 line <&9 || :
+	like "$line" 'ERROR *'
+	hang_up
+	wait_until logged 'connections refused: there are 3 already'
+	exec 5>&- 6>&- 7>&-
+	wait_until one_request 'CREATE shopping' OK
+	stop_node
+}
+
+it_says_when_the_system_allows_fewer_files() {
+	bundle foo
+	[ "$(id -u)" != 0 ] || setpriv --help 2>&1 | grep -q bounding-set || skip 'no setpriv'
+	drop=()
+	[ "$(id -u)" != 0 ] || drop=(setpriv --bounding-set -sys_resource --inh-caps -sys_resource)
+	(ulimit -n 600 && exec "${drop[@]}" "$launcher" start) >"$D/log" 2>&1 </dev/null &
+	pid=$!
+	wait_until serving
+	like "$(cat log)" '*limit of open files is too low for --max-connections 10000*max_connections=344*'
+	kill "$pid"
+	wait "$pid"
+}
+
+it_closes_idle_connections() {
+	bundle foo
+	flags '--idle-timeout 1s'
+	start_daemon
+	connect
+	says 'CREATE shopping' OK
+	IFS= read -r -t 5 -u 9 line
+	is "$? $line" '1 '
+	stop_node
+}
+
+it_cuts_off_clients_that_do_not_read() {
+	bundle foo
+	flags '--write-timeout 1s' '--max-output 64KiB'
+	start_daemon
+	one_request 'CREATE shopping' OK
+	one_request "PUT shopping big $(printf '%050000d' 7)" OK
+	connect
+	(for _ in {1..2000}; do printf 'GET shopping big\r\n'; done >&9) 2>/dev/null &
+	wait_until logged 'a client is cut off'
+	one_request 'CREATE shopping' OK
+	kill $! 2>/dev/null
+	hang_up
+	stop_node
+}
+
+it_needs_little_for_ten_thousand_idle_connections() {
+	bundle foo
+	[ "$(ulimit -Hn)" -ge 10400 ] || skip 'too few files allowed'
+	flags '--max-connections 10100'
+	start_daemon
+	coproc HALF { storm halfopen "$PORT" 10000; }
+	wait_until grep -q open <(head -n 1 <&"${HALF[0]}")
+	must "$launcher" status --json
+	memory=$(grep -o '"memory_bytes":[0-9]*' <<<"$out" | cut -d : -f 2)
+	like "$out" '*"connections":10000,*'
+	echo "10,000 connections: $memory bytes" >&2
+	[ "$memory" -lt 100000000 ] || fail "$memory bytes"
+	one_request 'CREATE shopping' OK
+	kill "$HALF_PID"
+	stop_node
+}
+
+run_tests "$@"
