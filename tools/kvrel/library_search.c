@@ -3,6 +3,9 @@
  * The search order is the loader's: DT_RPATH of the object and of those that loaded it (only where the object has no
  * DT_RUNPATH), its DT_RUNPATH, ld.so.cache, the default folders. $ORIGIN is the folder of the object that says it.
  * A file for another machine is passed over as the loader does, but remembered for the message.
+ *
+ * What the loader would not find is looked for beside the component that leads to it: in the bundle all libraries lie
+ * in one folder, so that a component with libraries of its own needs no RUNPATH.
  */
 #include "library_search.h"
 
@@ -86,6 +89,13 @@ static const struct elf_info *try_list(struct library_search *search, const char
 	return NULL;
 }
 
+static const char *beside(struct arena *arena, const struct object *requester)
+{
+	while (requester->parent)
+		requester = requester->parent;
+	return path_dir(arena, requester->elf->path);
+}
+
 const struct elf_info *library_search(struct library_search *search, const char *name, const struct object *requester)
 {
 	const struct elf_info *found;
@@ -107,7 +117,8 @@ const struct elf_info *library_search(struct library_search *search, const char 
 	for (size_t i = 0; search->directories[i]; i++)
 		if ((found = try_directory(search, search->directories[i], name)))
 			return found;
-	return NULL;
+	search->privately = true;
+	return try_directory(search, beside(search->arena, requester), name);
 }
 
 void library_search_done(struct library_search *search)

@@ -71,6 +71,12 @@ Test(closure, runpath_serves_only_the_object_that_says_it)
 	FAILS(find("by_runpath"), ERROR_INVALID, "'libmid.so.1' needs 'libdeep.so.1'", "was not found", "ld.so.cache");
 }
 
+Test(closure, what_the_loader_would_not_find_is_taken_from_beside_the_root)
+{
+	cr_assert_eq(find("lonely"), 0, "%s", err.message);
+	cr_expect(ends(path_of("libnear.so.1"), "/libnear.so.1"));
+}
+
 Test(closure, the_c_library_comes_whole_with_loader_and_libgcc)
 {
 	static const char *const set[] = { "libc.so.6",  "libm.so.6",      "libpthread.so.0", "libdl.so.2",
