@@ -27,6 +27,7 @@ static struct {
 void logfile_begin(uint64_t max_bytes, unsigned files)
 {
 	const char *path = getenv(FILE_VARIABLE);
+	log_file.path[0] = '\0';
 	if (path != NULL && path[0] == '/' && strlen(path) < sizeof(log_file.path))
 		memcpy(log_file.path, path, strlen(path) + 1);
 	unsetenv(FILE_VARIABLE);

@@ -136,7 +136,7 @@ struct kvrel_component {
 	void (*stop)(void *state);
 	/* May be NULL. One wake-up's calls have all been run; `worker` may be KVREL_NO_WORKER. */
 	void (*batch_end)(void *state, uint32_t worker);
-	/* May be NULL. A live setting has a new value. 0, or -1 after api->fail(). */
+	/* May be NULL. A live setting has a new value. 0, or -1 after api->fail(): the old one comes back. */
 	int (*config_changed)(void *state, const char *key);
 };
 
@@ -284,6 +284,14 @@ struct kvrel_api {
 	 * repeated: when the link is lost after the request was sent, the error says that the outcome is unknown.
 	 */
 	void (*forward)(struct kvrel_node *node, struct kvrel_call *call, const char *target, uint32_t timeout_ms);
+
+	/*
+	 * From receive() and encode(). A request outside the order: encode() gets its result with `tag` whenever it comes,
+	 * between the replies to others, for what is told without being asked for. One at a time a connection; the
+	 * arguments are copied. While too much is unsent it waits. False: there is one already, or no memory.
+	 */
+	bool (*request_aside)(struct kvrel_conn *conn, const struct kvrel_op_ref *op, const struct kvrel_slice *args,
+			      uint32_t arg_count, uint32_t tag);
 };
 
 #ifdef __cplusplus

@@ -62,6 +62,27 @@ Test(flags, are_read_one_a_line_with_comments_and_quotes)
 	cr_assert_str_eq(getenv("B"), "#");
 }
 
+Test(flags, bound_clients_logs_and_restarts)
+{
+	cr_assert_str_eq(read_text("--idle-timeout 5m\n--write-timeout 250ms\n--max-output 1MiB\n--log-max-size 64KiB\n"
+				   "--log-files 2\n--max-restarts 0\n--max-seconds 7\n"),
+			 "");
+	cr_assert_eq(flags.idle_timeout_ms, 300000);
+	cr_assert_eq(flags.write_timeout_ms, 250);
+	cr_assert_eq(flags.max_output_bytes, 1 << 20);
+	cr_assert_eq(flags.log_max_bytes, 64 << 10);
+	cr_assert_eq(flags.log_files, 2);
+	cr_assert_eq(flags.max_restarts, 0);
+	cr_assert_eq(flags.max_restarts_ms, 7000);
+}
+
+Test(flags, refuse_sizes_and_durations_that_are_none)
+{
+	cr_assert_not_null(strstr(read_text("--max-output 1\n--idle-timeout soon\n--max-restarts 101\n"),
+				  "vm.args:1: error: flag '--max-output': expected a size"));
+	cr_assert_eq(report.errors, 3);
+}
+
 Test(flags, name_an_unknown_one_with_its_line_and_a_suggestion)
 {
 	cr_assert_str_eq(read_text("--workers 2\n\n--wrokers 3\n"),

@@ -248,6 +248,23 @@ Test(process, tells_the_service_manager)
 	cr_assert_str_eq(message, "STOPPING=1");
 }
 
+Test(process, feeds_the_watchdog_of_the_service_manager)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/notify", bundle.root);
+	SCOPE_FD int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+	cr_assert(bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
+	setenv("NOTIFY_SOCKET", address.sun_path, 1);
+	setenv("WATCHDOG_USEC", "200000", 1);
+	boot();
+	for (int i = 0; i < 3; i++) {
+		char message[64] = "";
+		cr_assert(recv(fd, message, sizeof(message) - 1, 0) > 0);
+		cr_assert_str_eq(message, i == 0 ? "READY=1" : "WATCHDOG=1");
+	}
+	cr_assert_eq(stop(SIGTERM), 0);
+}
+
 /* ---- eval ---- */
 
 static int eval(const char *text)
