@@ -179,6 +179,7 @@ static int call_there(lua_State *lua, const char *name, const char *function)
 		.component = arena_copy(evaluator->results, (struct slice){ function, (size_t)(dot - function) }),
 		.op = &op,
 		.timeout_ms = CALL_MS,
+		.direct = true,
 	};
 	struct answer answer = { .arena = evaluator->results };
 	enum kvrel_status status =

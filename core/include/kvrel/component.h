@@ -286,9 +286,9 @@ struct kvrel_api {
 	void (*forward)(struct kvrel_node *node, struct kvrel_call *call, const char *target, uint32_t timeout_ms);
 
 	/*
-	 * From receive() and encode(). A request outside the order: encode() gets its result with `tag` whenever it comes,
-	 * between the replies to others, for what is told without being asked for. One at a time a connection; the
-	 * arguments are copied. While too much is unsent it waits. False: there is one already, or no memory.
+	 * From receive() and encode(). A request outside the order: encode() gets its result with `tag` whenever it
+	 * comes, between the replies to others, for what is told without being asked for. One at a time a connection;
+	 * the arguments are copied. While too much is unsent it waits. False: there is one already, or no memory.
 	 */
 	bool (*request_aside)(struct kvrel_conn *conn, const struct kvrel_op_ref *op, const struct kvrel_slice *args,
 			      uint32_t arg_count, uint32_t tag);

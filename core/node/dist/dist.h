@@ -70,6 +70,7 @@ struct dist_request {
 	const char *component; /* "kv"; NULL: only an answer is asked for */
 	const struct kvrel_op *op;
 	uint32_t timeout_ms;
+	bool direct; /* somebody names the node: it may route the request back here */
 };
 /* Any thread. Takes the call: it is completed once, at once or later, from any thread. Its arguments are copied. */
 void dist_forward(struct dist *dist, struct kvrel_call *call, const struct dist_request *request);

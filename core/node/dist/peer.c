@@ -137,7 +137,8 @@ static void fill_request(struct dist *dist, const struct kvrel_call *call, const
 	*out = (struct frame_request){ .args = call->args, .arg_count = call->arg_count };
 	for (uint32_t i = 0; route != NULL && i < route->seen_count; i++)
 		out->seen[out->seen_count++] = route->seen[i];
-	out->seen[out->seen_count++] = slice_of(dist->name);
+	if (!request->direct)
+		out->seen[out->seen_count++] = slice_of(dist->name);
 	out->timeout_ms = request->timeout_ms;
 	if (route != NULL) {
 		int64_t left = route->deadline_ms - dist_now_ms();

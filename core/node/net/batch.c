@@ -113,6 +113,51 @@ bool batch_request(struct kvrel_conn *conn, const struct kvrel_op_ref *ref, cons
 	return true;
 }
 
+bool batch_request_aside(struct kvrel_conn *conn, const struct kvrel_op_ref *ref, const struct kvrel_slice *args,
+			 uint32_t arg_count, uint32_t tag)
+{
+	size_t bytes = 0;
+	if (conn->aside_waits || conn->aside_runs || conn->failed)
+		return false;
+	for (uint32_t i = 0; i < arg_count; i++)
+		bytes += args[i].size;
+	struct aside *aside = malloc(sizeof(*aside) + arg_count * sizeof(aside->args[0]) + bytes);
+	if (!aside)
+		return false;
+	char *to = (char *)&aside->args[arg_count];
+	aside->op = (const struct net_op *)(const void *)ref;
+	aside->tag = tag;
+	aside->arg_count = arg_count;
+	for (uint32_t i = 0; i < arg_count; i++) {
+		memcpy(to, args[i].data, args[i].size);
+		aside->args[i] = (struct kvrel_slice){ to, args[i].size };
+		to += args[i].size;
+	}
+	free(conn->aside);
+	conn->aside = aside;
+	conn->aside_waits = true;
+	worker_ready(conn);
+	return true;
+}
+
+void batch_take_aside(struct kvrel_conn *conn)
+{
+	struct batch *batch = &conn->worker->batch;
+	struct aside *aside = conn->aside;
+	struct slot *slot = slot_new_aside(conn, aside->op, aside->tag);
+	conn->aside_waits = false;
+	if (!slot) {
+		conn->failed = true;
+		worker_touch(conn);
+		return;
+	}
+	conn->aside_runs = true;
+	slot->call.args = aside->args; /* they stay until there is another one */
+	slot->call.arg_count = aside->arg_count;
+	batch->calls[batch->count++] = slot;
+	counter_add(&conn->worker->counters.requests, 1);
+}
+
 static bool takes(const struct kvrel_op *op, uint32_t arg_count)
 {
 	return arg_count >= op->min_args && (op->max_args == UINT16_MAX || arg_count <= op->max_args);

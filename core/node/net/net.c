@@ -256,6 +256,7 @@ void net_fill_api(struct kvrel_api *api)
 	api->conn_state = conn_state;
 	api->conn_peer = conn_peer;
 	api->request = batch_request;
+	api->request_aside = batch_request_aside;
 	api->close_after = close_after;
 	out_fill_api(api);
 }

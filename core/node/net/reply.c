@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct slot *slot_new(struct kvrel_conn *conn, const struct net_op *op, uint32_t tag)
+static struct slot *slot_make(struct kvrel_conn *conn, const struct net_op *op, uint32_t tag)
 {
 	struct worker *worker = conn->worker;
 	struct slot *slot = worker->slot_pool;
@@ -33,8 +33,25 @@ struct slot *slot_new(struct kvrel_conn *conn, const struct net_op *op, uint32_t
 	slot->op = op;
 	slot->tag = tag;
 	slot->state = SLOT_RUNNING;
+	slot->aside = false;
 	slot->block = NULL;
 	slot->held = 0;
+	return slot;
+}
+
+struct slot *slot_new_aside(struct kvrel_conn *conn, const struct net_op *op, uint32_t tag)
+{
+	struct slot *slot = slot_make(conn, op, tag);
+	if (slot)
+		slot->aside = true;
+	return slot;
+}
+
+struct slot *slot_new(struct kvrel_conn *conn, const struct net_op *op, uint32_t tag)
+{
+	struct slot *slot = slot_make(conn, op, tag);
+	if (!slot)
+		return NULL;
 	if (conn->last)
 		conn->last->next = slot;
 	else
@@ -153,9 +170,23 @@ static void encode_ready(struct kvrel_conn *conn)
 	}
 }
 
+static void answer_aside(struct slot *slot, const struct kvrel_result *result)
+{
+	struct kvrel_conn *conn = slot->conn;
+	conn->aside_runs = false;
+	if (!conn->dead && !conn->closing)
+		conn->protocol->encode(conn, conn->state, slot->tag, result, &conn->out);
+	slot_free(conn->worker, slot);
+	worker_touch(conn);
+}
+
 static void slot_ready(struct slot *slot)
 {
 	struct kvrel_conn *conn = slot->conn;
+	if (slot->aside) {
+		answer_aside(slot, slot->has_result ? &slot->result : NULL);
+		return;
+	}
 	slot->state = SLOT_READY;
 	conn->held_bytes += slot->held;
 	if (slot == conn->first) {
@@ -167,6 +198,10 @@ static void slot_ready(struct slot *slot)
 void slot_answer(struct slot *slot, const struct kvrel_result *result)
 {
 	struct kvrel_conn *conn = slot->conn;
+	if (slot->aside) {
+		answer_aside(slot, result);
+		return;
+	}
 	if (slot != conn->first) {
 		keep_result(slot, result);
 		slot_ready(slot);
