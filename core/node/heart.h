@@ -6,8 +6,8 @@
  * The heart is forked before the node has threads and hangs at a pipe. The node writes a byte a second; before an end
  * that somebody asked for it says so. The end of the pipe without that word is a death, silence for
  * HEART_BEAT_TIMEOUT seconds (60) is a hang: the node then gets SIGABRT, for its backtrace and core, and SIGKILL. What
- * is run next is HEART_COMMAND, by a shell, or `bin/NAME daemon`, again and again while that fails, but not for ever. The new
- * node has a heart of its own. A boot that fails is the matter of who started it.
+ * is run next is HEART_COMMAND, by a shell, or `bin/NAME daemon`, again and again while that fails, but not for ever.
+ * The new node has a heart of its own. A boot that fails is the matter of who started it.
  */
 #ifndef NODE_HEART_H
 #define NODE_HEART_H

@@ -205,6 +205,7 @@ it_refuses_a_restart_with_mistakes_and_runs_on() {
 
 it_keeps_a_given_cookie_over_a_restart() {
 	bundle foo
+	# shellcheck disable=SC2016 # env.sh's shell expands it
 	echo '[ "$RELEASE_COMMAND" != start ] || env | grep -c "^RELEASE_COOKIE=" >"$RELEASE_ROOT/seen"' >foo/releases/0.0.1/env.sh
 	export RELEASE_DISTRIBUTION=sname
 	RELEASE_COOKIE=0123456789abcdef0123456789abcdef start_daemon
@@ -220,6 +221,7 @@ it_runs_the_hooks_of_the_release() {
 	bundle foo
 	mkdir foo/releases/0.0.1/hooks
 	for hook in pre_start post_start pre_stop post_stop; do
+		# shellcheck disable=SC2016 # the hook's shell expands it
 		printf '#!/bin/sh\necho "%s $RELEASE_HOOK $RELEASE_NAME" >>"$RELEASE_ROOT/hooks.log"\n' $hook >foo/releases/0.0.1/hooks/$hook
 	done
 	chmod +x foo/releases/0.0.1/hooks/*
@@ -244,7 +246,7 @@ it_rotates_the_log_and_reopens_it() {
 		echo "round $round: $(head -c 4100 /dev/zero | tr '\0' x)" >>"foo/tmp/log/foo.log"
 		wait_until rotated "$round"
 	done
-	is "$(ls foo/tmp/log)" $'foo.log\nfoo.log.1\nfoo.log.2'
+	is "$(find foo/tmp/log -type f -printf '%f\n' | sort)" $'foo.log\nfoo.log.1\nfoo.log.2'
 	wait_until grep -q 'round 6' followed
 	is "$(grep -c '^round' followed)" 6
 	kill $follower
