@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libyaml's events into values. Events rather than its documents, because a refusal must name the exact place, and
- * because a tree is built with a stack of our own: a hostile file meets the depth limit long before any recursion.
+ * libyaml's events into values, for whatever yaml_plain.c does not read. Events rather than its documents, because a
+ * refusal must name the exact place, and because a tree is built with a stack of our own: a hostile file meets the
+ * depth limit long before any recursion.
  *
  * The text is looked over once before libyaml sees it (UTF-8, control bytes, length): its reader would name an offset,
  * people need a line and a column. libyaml counts columns in characters; they are turned into bytes with a cursor that
@@ -11,6 +12,7 @@
 
 #include "base/fs.h"
 #include "base/scope.h"
+#include "base/yaml_plain.h"
 #include "base/yaml_scalar.h"
 
 #include <stdlib.h>
@@ -18,6 +20,8 @@
 
 /* A value takes more memory than its text: a file of nothing but commas must not fill the machine. */
 enum { VALUES_MAX = 2 * 1000 * 1000, MESSAGE_BYTES = 512 };
+/* Longer or deeper is not for the short way: it is tried first and may be for nothing. */
+enum { PLAIN_MAX_BYTES = 16 << 20, PLAIN_MAX_DEPTH = 64 };
 
 struct level {
 	struct value *container;
@@ -47,6 +51,7 @@ struct reader {
 	size_t values;
 	bool has_document;
 	bool ascii;
+	bool plain; /* printing ASCII and newlines alone */
 	struct cursor cursor;
 	struct error *err;
 };
@@ -181,6 +186,7 @@ static int check_bytes(struct reader *reader)
 	size_t valid = slice_utf8_prefix(reader->text);
 
 	reader->ascii = true;
+	reader->plain = true;
 	for (size_t i = 0; i < valid; i++) {
 		unsigned char c = (unsigned char)reader->text.data[i];
 
@@ -191,6 +197,7 @@ static int check_bytes(struct reader *reader)
 			return refuse_at(reader, place_of_offset(reader, i),
 					 "the control byte 0x%02x; remove it or write it as \"\\x%02x\"", c, c);
 		reader->ascii = reader->ascii && c < 0x80;
+		reader->plain = reader->plain && c < 0x80 && c != '\t' && c != '\r';
 	}
 	if (valid < reader->text.size)
 		return refuse_at(reader, place_of_offset(reader, valid),
@@ -432,11 +439,19 @@ int yaml_parse(struct arena *arena, struct slice text, const char *name, const s
 	rc = check_bytes(&reader);
 	if (rc < 0)
 		return rc;
+	reader.file = arena_string(arena, name);
+	if (reader.plain && reader.text.size <= PLAIN_MAX_BYTES)
+		reader.root =
+			yaml_plain_parse(arena, reader.text, reader.file,
+					 limits->depth < PLAIN_MAX_DEPTH ? limits->depth : PLAIN_MAX_DEPTH, VALUES_MAX);
+	if (reader.root) {
+		*out = reader.root;
+		return 0;
+	}
 	levels = calloc(limits->depth ? limits->depth : 1, sizeof(*levels));
 	if (!levels || !yaml_parser_initialize(&reader.parser))
 		return error_set(err, ERROR_NO_MEMORY, "%s: no memory to read it", name);
 	reader.levels = levels;
-	reader.file = arena_string(arena, name);
 	yaml_parser_set_encoding(&reader.parser, YAML_UTF8_ENCODING);
 	yaml_parser_set_input_string(&reader.parser, (const unsigned char *)(reader.text.size ? reader.text.data : ""),
 				     reader.text.size);
