@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: MIT */
+/* Any bytes for the line protocol, cut anywhere: the same replies. */
+#include "front_fuzz.h"
+#include "fuzz.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	return kv_server_fuzz(data, size);
+}
