@@ -6,6 +6,7 @@
 #include "node/lua_api.h"
 
 #include "base/scope.h"
+#include "node/console_line.h"
 #include "node/evaluate.h"
 #include "node/node.h"
 #include "script/script.h"
@@ -105,7 +106,7 @@ static void say_entry(lua_State *lua)
 	lua_rawgeti(lua, -2, 2);
 	const char *signature = lua_tostring(lua, -2);
 	static const char spaces[] = "                                        ";
-	size_t size = strlen(signature);
+	size_t size = text_width(slice_of(signature));
 	size_t gap = size + 2 < sizeof(spaces) ? sizeof(spaces) - 1 - size : 2;
 	lua_pushlstring(lua, spaces, gap);
 	const char *line = lua_pushfstring(lua, "%s%s%s\n", signature, lua_tostring(lua, -1), lua_tostring(lua, -2));
