@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The daemon's log: all of it, its last lines (-n N), or what is still to come (-f, beginning with the last ten). A log
- * that is rotated or cut is followed by its name.
+ * that is rotated or cut is followed by its name; what was rotated several times between two looks is read file by
+ * file.
  */
 #include "launcher.h"
 
@@ -15,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BLOCK = 64 * 1024, TICK_MS = 200, FOLLOW_LINES = 10 };
+enum { BLOCK = 64 * 1024, TICK_MS = 200, FOLLOW_LINES = 10, ROTATED_MAX = 1000 };
 
 struct logs_options {
 	bool follow;
@@ -74,39 +75,70 @@ static int copy_rest(int fd, struct error *err)
 	return got < 0 ? error_system(err, errno, "cannot read the log") : 0;
 }
 
-/* Takes up the file that bears the name now, when it is another one, or begins anew when it was cut. */
-static void refresh(const char *path, int *fd)
+/* Does another file bear the name now? One that was cut is read from its beginning. */
+static bool is_replaced(const char *path, int fd, struct stat *own)
 {
-	struct stat now, own;
-	int other;
+	struct stat now;
 
-	if (fstat(*fd, &own) != 0 || stat(path, &now) != 0)
-		return;
-	if (now.st_ino == own.st_ino && now.st_dev == own.st_dev) {
-		if (own.st_size < lseek(*fd, 0, SEEK_CUR))
-			lseek(*fd, 0, SEEK_SET);
-		return;
+	if (fstat(fd, own) != 0 || stat(path, &now) != 0)
+		return false;
+	if (now.st_ino != own->st_ino || now.st_dev != own->st_dev)
+		return true;
+	if (own->st_size < lseek(fd, 0, SEEK_CUR))
+		lseek(fd, 0, SEEK_SET);
+	return false;
+}
+
+/* How far the file was moved on since: it is PATH.N now. 0 when it is none of those. */
+static unsigned rotated_to(struct arena *arena, const char *path, const struct stat *file)
+{
+	struct stat st;
+
+	for (unsigned n = 1; n < ROTATED_MAX; n++) {
+		if (stat(arena_printf(arena, "%s.%u", path, n), &st) != 0)
+			return 0;
+		if (st.st_ino == file->st_ino && st.st_dev == file->st_dev)
+			return n;
 	}
-	other = open(path, O_RDONLY | O_CLOEXEC);
+	return 0;
+}
+
+static int open_next(const char *path, int *fd, struct error *err)
+{
+	int other = open(path, O_RDONLY | O_CLOEXEC);
+
 	if (other < 0)
-		return;
+		return 0; /* gone again: the next look finds another one */
 	close(*fd);
 	*fd = other;
+	return copy_rest(*fd, err);
+}
+
+/* From the file that was followed through all that came after it to the one that bears the name now. */
+static int catch_up(const char *path, int *fd, const struct stat *own, struct error *err)
+{
+	SCOPE(arena_done) struct arena arena = { 0 };
+	int r;
+
+	/* its writer may be about to change over */
+	nanosleep(&(struct timespec){ .tv_nsec = TICK_MS * 1000000L }, NULL);
+	r = copy_rest(*fd, err);
+	for (unsigned n = rotated_to(&arena, path, own); r == 0 && n-- > 1;)
+		r = open_next(arena_printf(&arena, "%s.%u", path, n), fd, err);
+	return r < 0 ? r : open_next(path, fd, err);
 }
 
 static int follow(const char *path, int *fd, struct error *err)
 {
 	for (;;) {
+		struct stat own;
 		int r = copy_rest(*fd, err);
 
+		if (r == 0 && is_replaced(path, *fd, &own))
+			r = catch_up(path, fd, &own, err);
 		if (r < 0)
 			return r;
 		nanosleep(&(struct timespec){ .tv_nsec = TICK_MS * 1000000L }, NULL);
-		/* what was written before a rotation comes before the new file */
-		r = copy_rest(*fd, err);
-		if (r < 0)
-			return r;
-		refresh(path, fd);
 	}
 }
 
