@@ -173,7 +173,7 @@ static _Noreturn void become_command(const char *command)
 		execl("/bin/sh", "sh", "-c", command, (char *)NULL);
 	else
 		execl(command, command, "daemon", (char *)NULL);
-	log_error("heart", LOG_FIELDS(LOG_S("command", command)), "cannot start the node again: %s", strerror(errno));
+	log_error("heart", LOG_NONE, "cannot start the node again: %s", strerror(errno));
 	_exit(1);
 }
 
@@ -181,7 +181,10 @@ static _Noreturn void become_command(const char *command)
 static bool run_command(const struct heart *heart, const char *command)
 {
 	int status = 0;
-	log_notice("heart", LOG_FIELDS(LOG_S("command", command)), "starting the node again");
+	bool is_given = getenv("HEART_COMMAND") != NULL && strcmp(command, getenv("HEART_COMMAND")) == 0;
+	/* what somebody wrote may hold a secret */
+	log_notice("heart", LOG_FIELDS(LOG_S("command", is_given ? "HEART_COMMAND" : command)),
+		   "starting the node again");
 	export_history(heart);
 	pid_t pid = fork();
 	if (pid == 0)
