@@ -13,6 +13,19 @@
 
 enum { READ_CHUNK_BYTES = 64 * 1024 };
 
+void fs_hold_standard_streams(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF) {
+			/* the lowest free number is `fd`; without /dev there is nothing better to do */
+			int held =
+				open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY); /* NOLINT: is inherited */
+			if (held < 0)
+				return;
+		}
+	}
+}
+
 int fs_write_all(int fd, const void *data, size_t size, struct error *err)
 {
 	const char *at = data;

@@ -31,6 +31,9 @@ bool fs_is_dir(const char *path);
 int fs_read_link(const char *path, struct buf *out, struct error *err);
 /* Whole buffer, retrying on EINTR and short writes. */
 int fs_write_all(int fd, const void *data, size_t size, struct error *err);
+/* At the start of a program: no file that it opens may become a standard stream because the caller had closed that one.
+ * Reading from and writing to such a stream still fails. */
+void fs_hold_standard_streams(void);
 /* Advisory lock on a file that is made if missing; *out_fd holds it until closed. TRY_AGAIN when another process has
  * it and `wait` is false. */
 int fs_lock(const char *path, bool wait, int *out_fd, struct error *err);

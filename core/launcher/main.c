@@ -2,6 +2,7 @@
 /* The order of a command; launcher.h explains it. */
 #include "launcher.h"
 
+#include "base/fs.h"
 #include "base/path.h"
 
 #include <limits.h>
@@ -73,6 +74,7 @@ int main(int argc, char **argv)
 	struct launch launch = { 0 };
 	struct error err;
 
+	fs_hold_standard_streams();
 	if (root_find(&launch, &err) < 0)
 		return report_error(&err);
 	launch.argv0 = argc > 0 && *argv[0] ? argv[0] : launch.self;

@@ -30,7 +30,8 @@ static const struct command {
 } commands[] = {
 	{ "start", "[--console] [FLAGS]", "run the node in the foreground", command_start },
 	{ "eval", "[--json] [--chunk NAME] TEXT [ARGS]", "run Lua in a fresh node that starts nothing", command_eval },
-	{ "config", "[--json] [check | diff | get C.KEY]", "what the next boot's configuration would be", command_config },
+	{ "config", "[--json] [check | diff | get C.KEY]", "what the next boot's configuration would be",
+	  command_config },
 	{ "remote", "", "a console on the running node", command_remote },
 	{ "channel", "", "carry commands between stdin, a socket, and a node on another host", command_channel },
 	{ "--version", "", "print the version of the runtime", print_version },
@@ -125,6 +126,7 @@ int node_main(int argc, char **argv)
 {
 	struct error err;
 	const char *names[ARRAY_LEN(commands)];
+	fs_hold_standard_streams();
 	title_set(argc, argv);
 	if (isolation_begin(&err) != 0) {
 		fprintf(stderr, "kvnode: error: %s\n", err.message);

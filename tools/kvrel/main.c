@@ -2,6 +2,7 @@
 /* kvrel: finds the command, runs it, and makes sure that what it printed has arrived. */
 #include "cli.h"
 
+#include "base/fs.h"
 #include "base/term.h"
 
 #include <errno.h>
@@ -61,6 +62,7 @@ static int flush_result(struct cli *cli, int code)
 int main(int argc, char **argv)
 {
 	struct cli cli = { 0 };
+	fs_hold_standard_streams();
 	commands_check();
 	signal(SIGPIPE, SIG_IGN); /* a build goes on when nobody reads its lines any more */
 	if (argc > 1 && strcmp(argv[1], "--version") == 0) {
