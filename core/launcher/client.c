@@ -112,7 +112,7 @@ static int wait_readable(int fd, int timeout_ms, struct error *err)
 	}
 }
 
-/* The next frame; everything else than a frame is an error. */
+/* The next frame; everything else than a frame is an error, NOT_FOUND when the node has hung up. */
 static int next_frame(const struct session *session, int timeout_ms, char *type, struct slice *payload,
 		      struct error *err)
 {
@@ -123,8 +123,8 @@ static int next_frame(const struct session *session, int timeout_ms, char *type,
 	if (r == 0)
 		return error_set(err, ERROR_TRY_AGAIN, "it does not answer (process %d)", (int)session->pid);
 	r = control_receive(session->fd, frame, sizeof(frame), type, payload, err);
-	if (r == 0)
-		return error_set(err, ERROR_FAILED, "it closed the connection");
+	if (r == 0 || (r < 0 && err->errnum == ECONNRESET))
+		return error_set(err, ERROR_NOT_FOUND, "it closed the connection");
 	return r < 0 ? r : 0;
 }
 
@@ -235,8 +235,13 @@ static int ask(struct session *session, enum control_type type, struct slice pay
 	struct error err;
 	int code = EXIT_FAILED;
 
-	if ((!session->greeted && greet(session, &err) < 0) || control_send(session->fd, type, payload, &err) < 0 ||
-	    converse(session, timeout_ms, &code, text, &err) < 0)
+	if (!session->greeted && greet(session, &err) < 0) {
+		/* it was killed a moment ago, and its socket outlived it */
+		if (err.code == ERROR_NOT_FOUND)
+			return report("%s is not running", environ_get("RELEASE_NODE"));
+		return failed(&err);
+	}
+	if (control_send(session->fd, type, payload, &err) < 0 || converse(session, timeout_ms, &code, text, &err) < 0)
 		return failed(&err);
 	if (code && text->size)
 		report("%.*s", SLICE_FMT(*text));
