@@ -213,6 +213,18 @@ static bool api_request(struct kvrel_conn *conn, const struct kvrel_op_ref *op, 
 	return true;
 }
 
+/* What is waited for never comes on this node. */
+static bool api_request_aside(struct kvrel_conn *conn, const struct kvrel_op_ref *op, const struct kvrel_slice *args,
+			      uint32_t arg_count, uint32_t tag)
+{
+	(void)conn;
+	(void)op;
+	(void)args;
+	(void)arg_count;
+	(void)tag;
+	return true;
+}
+
 static void api_close_after(struct kvrel_conn *conn)
 {
 	conn->front->closed = true;
@@ -233,6 +245,7 @@ static const struct kvrel_api api = {
 	.conn_state = api_conn_state,
 	.conn_peer = api_conn_peer,
 	.request = api_request,
+	.request_aside = api_request_aside,
 	.close_after = api_close_after,
 	.out_bytes = append,
 	.out_reserve = reserve,
