@@ -17,15 +17,6 @@ it_checks_itself_without_kvrel() {
 	stop_node
 }
 
-# damaged WORDS: verify fails and says so, here and in kvrel
-damaged() {
-	run foo/bin/foo verify
-	is "$status:$out" "4:$1"
-	like "$err" 'ERROR: *is not as it was built: *'
-	run kvrel verify foo
-	is "$status:$out" "4:$1"
-}
-
 it_names_what_was_changed_removed_or_added() {
 	bundle foo
 	printf x >>foo/lib/kv-0.1.0/kv.so
@@ -39,20 +30,21 @@ it_names_what_was_changed_removed_or_added() {
 	like "$out" '*lib/evil.so was added*'
 }
 
-# Whatever is damaged, the check needs none of it.
-it_checks_itself_when_nothing_else_works() {
+it_says_so_when_it_cannot_even_check_itself() {
 	local size
 	bundle foo
+	rm foo/releases/start.data foo/runtime-1.0.0/lib/libuv.so.1
+	run foo/bin/foo verify
+	is "$status:$out" $'4:releases/start.data is missing\nruntime-1.0.0/lib/libuv.so.1 is missing'
 	size=$(stat -c %s foo/runtime-1.0.0/lib/libc.so.6)
 	head -c "$size" /dev/zero >foo/runtime-1.0.0/lib/libc.so.6
-	damaged 'runtime-1.0.0/lib/libc.so.6 was changed: its SHA-256 is another one'
-	rm foo/runtime-1.0.0/lib/libc.so.6 foo/releases/start.data
 	run foo/bin/foo verify
-	is "$status:$out" $'4:releases/start.data is missing\nruntime-1.0.0/lib/libc.so.6 is missing'
-	rm foo/runtime-1.0.0/bin/kvbundle
+	is "$status" 4
+	like "$err" '*libc.so.6*ERROR: the runtime in this bundle is damaged: *'
+	rm -r foo/runtime-1.0.0
 	run foo/bin/foo verify
 	is "$status" 1
-	like "$err" 'ERROR: there is no runtime-*/bin/kvbundle in this bundle*'
+	like "$err" 'ERROR: there is no runtime in this bundle*'
 }
 
 # ---- killed builds -----------------------------------------------------------------------------------------------------
@@ -105,6 +97,49 @@ works() {
 it_works_beside_data_after_a_build_was_killed_at_any_rename() {
 	tries_each_rename works
 	must kvrel verify _build/rel/foo
+}
+
+# ---- archives ---------------------------------------------------------------------------------------------------------
+
+it_makes_an_image_that_skopeo_and_umoci_accept() {
+	local config
+	[ -n "$(command -v skopeo)" ] && [ -n "$(command -v umoci)" ] || skip 'skopeo or umoci is not installed'
+	project
+	sed -i '0,/^    components:/s//    steps: [assemble, oci]\n    components:/' releases.yaml
+	must kvrel build foo --quiet
+	must skopeo inspect --config "oci-archive:_build/foo-0.0.1.oci.tar"
+	config=$out
+	must python3 -c 'import json, sys
+config = json.loads(sys.argv[1])["config"]
+print(config["User"], config["Entrypoint"], config["StopSignal"], config["Labels"]["org.opencontainers.image.version"])' "$config"
+	is "$out" "65532:65532 ['/opt/foo/bin/foo'] SIGTERM 0.0.1"
+	must skopeo copy --quiet --insecure-policy "oci-archive:_build/foo-0.0.1.oci.tar" oci:image:latest
+	must umoci unpack --rootless --image image:latest unpacked
+	must kvrel verify unpacked/rootfs/opt/foo
+	must unpacked/rootfs/opt/foo/bin/foo eval 'return release.name'
+	is "$out" foo
+}
+
+it_unpacks_itself_where_there_is_nothing() {
+	project
+	sed -i '0,/^    components:/s//    steps: [assemble, self_extract]\n    components:/' releases.yaml
+	must kvrel build foo --quiet
+	mkdir other
+	(cd other && env -i ../_build/foo-0.0.1.run) >said || fail "$(cat said)"
+	like "$(cat said)" '*foo 0.0.1 was unpacked to foo*'
+	must diff -r other/foo _build/rel/foo
+	is "$(cd other/foo && find . -type f -printf '%p %m %T@\n' | sort)" "$(cd _build/rel/foo && find . -type f -printf '%p %m %T@\n' | sort)"
+	run _build/foo-0.0.1.run other/foo
+	is "$status" 1
+	like "$err" 'ERROR: release foo-0.0.1 exists already at *'
+	must _build/foo-0.0.1.run --overwrite --quiet other/foo
+	must other/foo/bin/foo eval 'return release.name'
+	is "$out" foo
+	cp _build/foo-0.0.1.run bad.run
+	printf x | dd of=bad.run bs=1 seek=2000000 conv=notrunc 2>/dev/null
+	run ./bad.run elsewhere
+	is "$status" 4
+	[ ! -e elsewhere ] || fail 'a damaged archive was unpacked'
 }
 
 run_tests "$@"

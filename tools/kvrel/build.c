@@ -90,6 +90,8 @@ static int run_step(struct build *build, const struct spec_step *step, int *step
 	}
 	case STEP_TAR:
 		return build_tar(build, err);
+	case STEP_SELF_EXTRACT:
+		return build_self_extract(build, err);
 	case STEP_OCI:
 		return build_oci(build, err);
 	case STEP_SBOM:

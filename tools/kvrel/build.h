@@ -29,7 +29,7 @@ struct build_options {
 
 struct build_result {
 	const char *root;       /* bundle root */
-	const char **artifacts; /* files made by tar, oci, sbom */
+	const char **artifacts; /* files made by the other steps */
 	size_t artifact_count;
 	uint64_t files, bytes;
 	bool unchanged; /* the bundle was already exactly this */

@@ -22,11 +22,13 @@ static int find_closure(struct build *build, const struct plan_inputs *inputs, s
 	const struct spec_release *release = build->release;
 	struct arena *arena = build->arena;
 	const char *shell = inputs->shell;
-	size_t most = inputs->runtime_library_count + release->member_count + 2;
+	size_t most = inputs->runtime_library_count + release->member_count + 3;
 	struct closure_root *roots = arena_array(arena, most, sizeof(*roots));
 	size_t count = 0;
 	roots[count++] = (struct closure_root){ .path = path_join(arena, inputs->runtime_dir, "bin/kvnode"),
 						.shown = "the runtime" };
+	roots[count++] = (struct closure_root){ .path = path_join(arena, inputs->runtime_dir, "bin/kvbundle"),
+						.shown = "the bundle's checker" };
 	for (size_t i = 0; i < inputs->runtime_library_count; i++) {
 		const char *name = inputs->runtime_libraries[i];
 		const char *path = arena_printf(arena, "%s/lib/%s", inputs->runtime_dir, name);
@@ -80,8 +82,6 @@ static int add_static_parts(struct build *build, struct plan_inputs *inputs, con
 		return status;
 	if (build->release->unix_executables)
 		static_parts_add(build->arena, parts, count, "launcher", packages);
-	if (build->release->include_runtime)
-		static_parts_add(build->arena, parts, count, "bin/kvbundle", packages);
 	inputs->static_parts = parts;
 	inputs->static_part_count = count;
 	return 0;

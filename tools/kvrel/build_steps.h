@@ -44,6 +44,8 @@ int build_tar(struct build *build, struct error *err);
 /* The step `sbom`: the bundle's bill of materials as a file of its own. */
 int build_sbom(struct build *build, struct error *err);
 bool build_wants_cyclonedx(const struct build *build);
+/* The step `self_extract`. */
+int build_self_extract(struct build *build, struct error *err);
 /* The step `oci`. */
 int build_oci(struct build *build, struct error *err);
 /* _build/NAME-VERSION and a suffix, in the project. */

@@ -258,6 +258,19 @@ static int pack_debug(struct build *build, struct error *err)
 	return 0;
 }
 
+int bundle_pack(struct build *build, const char *path, int level, struct error *err)
+{
+	struct bundle bundle;
+	int status = bundle_open(build, &bundle, err);
+	struct packing packing = { .arena = build->arena,
+				   .path = path,
+				   .level = level,
+				   .time = build->source_date,
+				   .fill = fill_bundle,
+				   .context = &bundle };
+	return status < 0 ? status : write_zstd(&packing, err);
+}
+
 int build_tar(struct build *build, struct error *err)
 {
 	struct bundle bundle;

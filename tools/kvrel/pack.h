@@ -16,6 +16,8 @@ struct bundle {
 int bundle_open(struct build *build, struct bundle *out, struct error *err);
 /* The manifest's entries and the two files that it does not name, sorted. */
 struct manifest_entry *bundle_entries(const struct bundle *bundle, size_t *count);
+/* All of it as a tar.zst. */
+int bundle_pack(struct build *build, const char *path, int level, struct error *err);
 /* Adds one as `path`, checked against the manifest on the way. */
 int bundle_add_entry(struct tar *tar, const struct bundle *bundle, const struct manifest_entry *entry, const char *path,
 		     struct error *err);

@@ -150,6 +150,7 @@ static void add_runtime(struct plan *plan, const struct plan_inputs *in)
 	const char *target = PATH("../%s", in->closure->loader);
 	const char *why = "the loader under the program's name, so that the process bears it";
 	add_link(plan, PATH("%s/lib/ld/kvnode", dir), target, FROM_GENERATED, why);
+	add_link(plan, PATH("%s/lib/ld/kvbundle", dir), target, FROM_GENERATED, why);
 	if (in->shell)
 		add_link(plan, PATH("%s/lib/ld/sh", dir), target, FROM_GENERATED, why);
 }

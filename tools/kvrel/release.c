@@ -51,9 +51,10 @@ static const struct field keys[] = {
 	FIELD(struct release_file, overlays, read_value, .type = "a list of folders",
 	      .doc = "copied over the bundle, later ones win; rel/overlays is always the first"),
 	FIELD(struct release_file, steps, read_list, .type = "a list of steps",
-	      .doc = "assemble, tar, oci, sbom and {run: \"command\"} in the order to do them (default [assemble])"),
+	      .doc = "assemble, tar, oci, sbom, self_extract and {run: \"command\"} in the order to do them (default "
+		     "[assemble])"),
 	FIELD(struct release_file, compression, read_value, .type = "a level from 1 to 19, or gzip",
-	      .doc = "of the step tar: a level of zstd (default 9), or gzip for hosts without zstd"),
+	      .doc = "of the step tar: a level of zstd (default 16), or gzip for hosts without zstd"),
 	FIELD(struct release_file, templates, read_value, .type = "a folder",
 	      .doc = "the project's vm.args, remote.vm.args and env.sh (default rel)"),
 	FIELD(struct release_file, runtime_config, read_value, .type = "a Lua file or false",
@@ -173,7 +174,7 @@ static void settle_strip(const struct release_context *context, const struct rea
 
 static void settle_compression(const struct reader *reader, const struct value *compression, struct spec_release *out)
 {
-	enum { LEVEL_DEFAULT = 9, LEVEL_MAX = 19 };
+	enum { LEVEL_DEFAULT = 16, LEVEL_MAX = 19 };
 	out->compression = LEVEL_DEFAULT;
 	if (!compression)
 		return;

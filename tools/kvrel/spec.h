@@ -39,7 +39,7 @@ struct spec_member { /* a component in a release */
 	struct origin origin; /* its entry in releases.yaml, or the release when it came as a dependency */
 };
 
-enum spec_step_kind { STEP_ASSEMBLE, STEP_TAR, STEP_OCI, STEP_SBOM, STEP_RUN };
+enum spec_step_kind { STEP_ASSEMBLE, STEP_TAR, STEP_OCI, STEP_SBOM, STEP_SELF_EXTRACT, STEP_RUN };
 struct spec_step {
 	enum spec_step_kind kind;
 	const char *command; /* STEP_RUN: for /bin/sh -c */

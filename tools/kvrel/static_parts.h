@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Packages whose code is inside kvrel's own static programs, the launcher and kvbundle. dpkg cannot tell, so the build
+ * Packages whose code is inside the launcher, which is static. dpkg cannot tell, so the build
  * of kvrel wrote them down (runtime/static-parts: program, package, version, architecture, source, its version), as
  * they were then; their terms lie in share/kvrel/licenses.
  */
@@ -10,7 +10,7 @@
 #include "packages.h"
 
 struct static_part {
-	const char *program; /* path in the runtime's folder: "launcher", "bin/kvbundle" */
+	const char *program; /* path in the runtime's folder: "launcher" */
 	struct package package;
 };
 

@@ -14,6 +14,7 @@ static const struct {
 	[STEP_TAR] = { "tar", false },
 	[STEP_OCI] = { "oci", false },
 	[STEP_SBOM] = { "sbom", false },
+	[STEP_SELF_EXTRACT] = { "self_extract", false },
 };
 static_assert(ARRAY_LEN(kinds) == STEP_RUN, "a name for each step but run");
 
@@ -53,7 +54,7 @@ static bool read_step(const struct reader *reader, const struct value *value, st
 	}
 	const char *hint = reader_suggest(reader, value_text(value, ""), names, ARRAY_LEN(kinds));
 	reader_mistake(reader, &value->origin, "unknown step %s %s%s", reader_word(reader, value), reader->where,
-		       *hint ? hint : "; steps are assemble, tar, oci, sbom and {run: \"command\"}");
+		       *hint ? hint : "; steps are assemble, tar, oci, sbom, self_extract and {run: \"command\"}");
 	return false;
 }
 
