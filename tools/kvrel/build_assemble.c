@@ -142,7 +142,21 @@ static int make_plan(struct build *build, struct plan *plan, struct package_map 
 	plan_release(plan, &inputs);
 	for (size_t i = 0; i < release->overlay_count && status == 0; i++)
 		status = overlay_scan(plan, release->overlays[i], err);
-	return status < 0 ? status : plan_finish(plan, err);
+	if (status == 0)
+		status = plan_finish(plan, err);
+	return status < 0 ? status : check_launcher(build, plan, err);
+}
+
+/* Whoever brings a launcher of his own must bring one that starts. */
+static int check_launcher(const struct build *build, const struct plan *plan, struct error *err)
+{
+	const char *path = arena_printf(build->arena, "bin/%s", build->release->name);
+	const struct plan_entry *launcher = plan_find(plan, path);
+	if (!launcher || launcher->origin != FROM_OVERLAY || launcher->kind != PLAN_FILE || (launcher->mode & 0111))
+		return 0;
+	return error_set(err, ERROR_INVALID,
+			 "%s: '%s' takes the launcher's place, but cannot be executed; remove it or set its x bit",
+			 launcher->why, path);
 }
 
 static void show_plan(const struct build *build, const struct plan *plan)
