@@ -144,11 +144,11 @@ static int make_plan(struct build *build, struct plan *plan, struct package_map 
 		status = overlay_scan(plan, release->overlays[i], err);
 	if (status == 0)
 		status = plan_finish(plan, err);
-	return status < 0 ? status : check_launcher(build, plan, err);
+	return status < 0 ? status : check_overlaid_launcher(build, plan, err);
 }
 
 /* Whoever brings a launcher of his own must bring one that starts. */
-static int check_launcher(const struct build *build, const struct plan *plan, struct error *err)
+static int check_overlaid_launcher(const struct build *build, const struct plan *plan, struct error *err)
 {
 	const char *path = arena_printf(build->arena, "bin/%s", build->release->name);
 	const struct plan_entry *launcher = plan_find(plan, path);
