@@ -106,6 +106,40 @@ it_loses_nothing_when_it_is_halted_for_a_while() {
 	stop_node
 }
 
+# ---- the clock -------------------------------------------------------------------------------------------------------
+
+# The loader of the bundle takes what it preloads from its command line alone.
+it_does_not_mind_when_the_clock_is_set_back() {
+	bundle foo
+	folder=$D/foo/runtime-1.0.0
+	cat >>foo/releases/0.0.1/runtime.lua <<-'END'
+		config("kv", {durability = "everysec", checkpoint_interval = "1s"})
+	END
+	mkdir -p foo/data foo/tmp
+	export RELEASE_ROOT=$D/foo RELEASE_NAME=foo CLOCK_BACK_FILE=$D/back
+	"$folder/lib/ld/kvnode" --argv0 kvnode --inhibit-cache --preload "$BUILD/test-tools/clock_back.so" \
+		--library-path "$folder/lib" "$folder/bin/kvnode" start --idle-timeout 2s >"$D/log" 2>&1 </dev/null &
+	pid=$!
+	wait_until serving
+	load write "$PORT" writes 3 4 16 >written &
+	writes=$!
+	sleep 1
+	touch back
+	wait "$writes" || fail 'nothing was acknowledged'
+	connect
+	says 'CREATE shopping' OK
+	IFS= read -r -t 10 -u 9 line
+	is "$? $line" '1 ' # idle for two seconds, whatever the wall says
+	must load check "$PORT" writes
+	like "$out" '*, 0 lost'
+	must "$launcher" rpc 'return os.date("!%Y")'
+	[ "$out" -lt "$(($(date -u +%Y) - 8))" ] || fail "the clock was not set back: $out"
+	must "$launcher" stop
+	[ "$took_ms" -lt 2000 ] || fail "stop took $took_ms ms"
+	wait "$pid"
+	is $? 0
+}
+
 # ---- a host that lacks things ----------------------------------------------------------------------------------------
 
 it_runs_without_proc() {
@@ -163,8 +197,8 @@ it_refuses_more_connections_than_it_may_have() {
 	start_daemon
 	exec 5<>"/dev/tcp/127.0.0.1/$PORT" 6<>"/dev/tcp/127.0.0.1/$PORT" 7<>"/dev/tcp/127.0.0.1/$PORT"
 	for fd in 5 6 7; do
-		printf 'CREATE shopping\r\n' >&$fd
-		read -r -t 5 line <&$fd
+		printf 'CREATE shopping\r\n' >&"$fd"
+		read -r -t 5 line <&"$fd"
 	done
 	connect
 	read -r -t 5 line <&9 || :

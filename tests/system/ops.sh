@@ -279,7 +279,7 @@ it_serves_metrics_and_health() {
 	stop_node
 }
 
-it_is_told_apart_by_systemd() {
+it_writes_a_unit_that_systemd_finds_safe() {
 	command -v systemd-analyze >/dev/null || skip 'no systemd-analyze'
 	needs_root
 	folder=$(mktemp -d /opt/kvrel-test.XXXXXX)
