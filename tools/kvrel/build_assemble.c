@@ -116,6 +116,18 @@ static int find_packages(struct build *build, struct plan_inputs *inputs, struct
 	return 0;
 }
 
+/* Whoever brings a launcher of his own must bring one that starts. */
+static int check_overlaid_launcher(const struct build *build, const struct plan *plan, struct error *err)
+{
+	const char *path = arena_printf(build->arena, "bin/%s", build->release->name);
+	const struct plan_entry *launcher = plan_find(plan, path);
+	if (!launcher || launcher->origin != FROM_OVERLAY || launcher->kind != PLAN_FILE || (launcher->mode & 0111))
+		return 0;
+	return error_set(err, ERROR_INVALID,
+			 "%s: '%s' takes the launcher's place, but cannot be executed; remove it or set its x bit",
+			 launcher->why, path);
+}
+
 static int make_plan(struct build *build, struct plan *plan, struct package_map *packages, struct error *err)
 {
 	struct arena *arena = build->arena;
@@ -145,18 +157,6 @@ static int make_plan(struct build *build, struct plan *plan, struct package_map 
 	if (status == 0)
 		status = plan_finish(plan, err);
 	return status < 0 ? status : check_overlaid_launcher(build, plan, err);
-}
-
-/* Whoever brings a launcher of his own must bring one that starts. */
-static int check_overlaid_launcher(const struct build *build, const struct plan *plan, struct error *err)
-{
-	const char *path = arena_printf(build->arena, "bin/%s", build->release->name);
-	const struct plan_entry *launcher = plan_find(plan, path);
-	if (!launcher || launcher->origin != FROM_OVERLAY || launcher->kind != PLAN_FILE || (launcher->mode & 0111))
-		return 0;
-	return error_set(err, ERROR_INVALID,
-			 "%s: '%s' takes the launcher's place, but cannot be executed; remove it or set its x bit",
-			 launcher->why, path);
 }
 
 static void show_plan(const struct build *build, const struct plan *plan)
