@@ -222,7 +222,7 @@ it_runs_the_hooks_of_the_release() {
 	mkdir foo/releases/0.0.1/hooks
 	for hook in pre_start post_start pre_stop post_stop; do
 		# shellcheck disable=SC2016 # the hook's shell expands it
-		printf '#!/bin/sh\necho "%s $RELEASE_HOOK $RELEASE_NAME" >>"$RELEASE_ROOT/hooks.log"\n' $hook >foo/releases/0.0.1/hooks/$hook
+		printf '#!/bin/sh\necho "%s $RELEASE_HOOK $RELEASE_NAME" >>"$RELEASE_ROOT/hooks.log"\n' "$hook" >foo/releases/0.0.1/hooks/"$hook"
 	done
 	chmod +x foo/releases/0.0.1/hooks/*
 	start_daemon
@@ -249,7 +249,7 @@ it_rotates_the_log_and_reopens_it() {
 	is "$(find foo/tmp/log -type f -printf '%f\n' | sort)" $'foo.log\nfoo.log.1\nfoo.log.2'
 	wait_until grep -q 'round 6' followed
 	is "$(grep -c '^round' followed)" 6
-	kill $follower
+	kill "$follower"
 	mv foo/tmp/log/foo.log foo/tmp/log/away
 	kill -USR1 "$pid"
 	wait_until test -e foo/tmp/log/foo.log
