@@ -131,6 +131,7 @@ static void kv_free(struct kv *kv)
 	for (size_t i = 0; i < kv->retired_count; i++)
 		router_free(kv->retired[i]);
 	free(kv->retired);
+	watches_done(&kv->watches);
 	router_free(atomic_load(&kv->router));
 	free(kv);
 }
@@ -145,6 +146,7 @@ static int kv_start(struct kvrel_node *node, const struct kvrel_api *api, void *
 	}
 	kv->node = node;
 	kv->api = api;
+	watches_init(&kv->watches);
 	if (load_router(kv) != 0 || open_engine(kv) != 0) {
 		kv_free(kv);
 		return -1;
@@ -157,6 +159,7 @@ static void kv_stop(void *state)
 {
 	struct kv *kv = state;
 
+	watches_close(&kv->watches);
 	kv->engine->type->close(kv->engine);
 	kv_free(kv);
 }

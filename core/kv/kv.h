@@ -5,6 +5,7 @@
 
 #include "engine.h"
 #include "router.h"
+#include "watch.h"
 
 #include <stdatomic.h>
 
@@ -15,6 +16,7 @@ struct kv {
 	_Atomic(struct router *) router;
 	struct router **retired; /* replaced ones: a worker may still look at them; freed at stop */
 	size_t retired_count;
+	struct watches watches;
 };
 
 extern const struct kvrel_op kv_ops[];

@@ -21,6 +21,9 @@ void op_drop(void *state, struct kvrel_call *call);
 void op_exists(void *state, struct kvrel_call *call);
 void op_scan(void *state, struct kvrel_call *call);
 
+/* ops_watch.c: changes of a bucket */
+void op_watch(void *state, struct kvrel_call *call);
+
 /* ops_hash.c: buckets as Redis' hashes */
 void op_hset(void *state, struct kvrel_call *call);
 void op_hsetnx(void *state, struct kvrel_call *call);
@@ -54,7 +57,10 @@ bool ops_accept_scan(struct kvrel_call *call, uint32_t first, struct engine_scan
 
 static inline void ops_submit(struct kv *kv, const struct engine_request *request)
 {
-	kv->engine->type->submit(kv->engine, request);
+	if (__builtin_expect(watch_any(&kv->watches), false))
+		watch_submit(&kv->watches, kv->engine, request);
+	else
+		kv->engine->type->submit(kv->engine, request);
 }
 
 #endif

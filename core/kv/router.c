@@ -185,12 +185,12 @@ static bool may_tell(struct router *router)
 
 /* Out of line: what is not local leaves here. */
 __attribute__((noinline)) static void answer_elsewhere(struct router *router, struct kvrel_call *call,
-						       struct kvrel_slice bucket, const char *node)
+						       struct kvrel_slice bucket, const char *node, uint32_t timeout_ms)
 {
 	char message[KV_ERROR_BYTES], name[SHOWN_NAME + 4];
 
 	if (node != NULL && router->api != NULL && router->api->forward != NULL) {
-		router->api->forward(router->node, call, node, router->timeout_ms);
+		router->api->forward(router->node, call, node, timeout_ms);
 		return;
 	}
 	show_name(bucket, name);
@@ -203,14 +203,19 @@ __attribute__((noinline)) static void answer_elsewhere(struct router *router, st
 	result_error(call, message);
 }
 
-bool router_local(struct router *router, struct kvrel_call *call, struct kvrel_slice bucket)
+bool router_local_within(struct router *router, struct kvrel_call *call, struct kvrel_slice bucket, uint32_t timeout_ms)
 {
 	const char *node = router_find(router, bucket);
 
 	if (node != NULL && node[0] == '\0')
 		return true;
-	answer_elsewhere(router, call, bucket, node);
+	answer_elsewhere(router, call, bucket, node, timeout_ms);
 	return false;
+}
+
+bool router_local(struct router *router, struct kvrel_call *call, struct kvrel_slice bucket)
+{
+	return router_local_within(router, call, bucket, router->timeout_ms);
 }
 
 void router_connect(struct router *router, const struct kvrel_api *api, struct kvrel_node *node, uint32_t timeout_ms)

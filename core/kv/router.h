@@ -29,6 +29,9 @@ const char *router_find(const struct router *router, struct kvrel_slice bucket);
  * True when the bucket is this node's. Else the call is answered, by the other node or with an error, and no longer the
  * caller's.
  */
+bool router_local_within(struct router *router, struct kvrel_call *call, struct kvrel_slice bucket,
+			 uint32_t timeout_ms);
+/* Within the usual time. */
 bool router_local(struct router *router, struct kvrel_call *call, struct kvrel_slice bucket);
 
 /* The first and last byte of the first run of names without a node; false when there is none. */

@@ -9,7 +9,9 @@
 #include "reply.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { MAX_LINE_LEAST = 64, MAX_LINE_MOST = 16 << 20 };
 
@@ -21,11 +23,79 @@ struct server {
 
 static const struct kvrel_api *api;
 
+/*
+ * SUBSCRIBE asks kv where the changes of a bucket begin; from then on one question aside is always on its way: what
+ * comes after the last change that was told? A subscriber that reads too slowly is not asked for, until kv no longer
+ * has what he missed: he is told so and the connection is closed.
+ */
+struct subscription {
+	char *bucket; /* NULL: none */
+	size_t size;
+};
+
+static bool subscribe(struct kvrel_conn *conn, struct subscription *subscription, const struct server *server,
+		      const struct line *line)
+{
+	if (subscription->bucket)
+		return api->request(conn, NULL, NULL, 0, TAG_SUBSCRIBED_ALREADY);
+	char *bucket = malloc(line->args[0].size);
+	if (!bucket) {
+		api->close_after(conn);
+		return false;
+	}
+	if (!api->request(conn, server->ops[COMMAND_SUBSCRIBE], line->args, 1, COMMAND_SUBSCRIBE)) {
+		free(bucket);
+		return false;
+	}
+	memcpy(bucket, line->args[0].data, line->args[0].size);
+	*subscription = (struct subscription){ bucket, line->args[0].size };
+	return true;
+}
+
+static void unsubscribe(struct subscription *subscription)
+{
+	free(subscription->bucket);
+	*subscription = (struct subscription){ 0 };
+}
+
+static void ask_for_changes(struct kvrel_conn *conn, const struct subscription *subscription, int64_t number)
+{
+	const struct server *server = api->conn_state(conn);
+	char text[24];
+	int size = snprintf(text, sizeof(text), "%lld", (long long)number);
+	const struct kvrel_slice args[] = { { subscription->bucket, subscription->size }, { text, (size_t)size } };
+	if (!api->request_aside(conn, server->ops[COMMAND_SUBSCRIBE], args, 2, TAG_CHANGES))
+		api->close_after(conn);
+}
+
+/* After an answer of kv.watch. */
+static void go_on(struct kvrel_conn *conn, struct subscription *subscription, uint32_t tag,
+		  const struct kvrel_result *result)
+{
+	if (result->status == KVREL_OK && tag == COMMAND_SUBSCRIBE)
+		ask_for_changes(conn, subscription, result->integer);
+	else if (result->status == KVREL_OK && result->count > 0)
+		ask_for_changes(conn, subscription, result->items[0].integer);
+	else if (tag == COMMAND_SUBSCRIBE)
+		unsubscribe(subscription);
+	else
+		api->close_after(conn);
+}
+
+static void closed(struct kvrel_conn *conn, void *conn_state)
+{
+	(void)conn;
+	unsubscribe(conn_state);
+}
+
 /* Makes the request of one line. False when there is no room for it now. */
-static bool submit(struct kvrel_conn *conn, const struct server *server, const struct line *line)
+static bool submit(struct kvrel_conn *conn, struct subscription *subscription, const struct server *server,
+		   const struct line *line)
 {
 	if (line->kind == LINE_UNKNOWN)
 		return api->request(conn, NULL, NULL, 0, TAG_UNKNOWN);
+	if (line->command == COMMAND_SUBSCRIBE)
+		return subscribe(conn, subscription, server, line);
 	const struct command_spec *spec = &command_table[line->command];
 	return api->request(conn, server->ops[line->command], line->args, spec->args, line->command);
 }
@@ -35,7 +105,6 @@ static size_t receive(struct kvrel_conn *conn, void *conn_state, struct kvrel_sl
 	struct server *server = api->conn_state(conn);
 	size_t max_line = atomic_load_explicit(&server->max_line, memory_order_relaxed);
 	size_t used = 0;
-	(void)conn_state;
 	for (;;) {
 		struct line line = line_parse((struct kvrel_slice){ input.data + used, input.size - used }, max_line);
 		if (line.kind == LINE_INCOMPLETE)
@@ -45,7 +114,7 @@ static size_t receive(struct kvrel_conn *conn, void *conn_state, struct kvrel_sl
 				api->close_after(conn);
 			return used;
 		}
-		if (!submit(conn, server, &line))
+		if (!submit(conn, conn_state, server, &line))
 			return used;
 		used += line.size;
 	}
@@ -54,16 +123,19 @@ static size_t receive(struct kvrel_conn *conn, void *conn_state, struct kvrel_sl
 static void encode(struct kvrel_conn *conn, void *conn_state, uint32_t tag, const struct kvrel_result *result,
 		   struct kvrel_out *out)
 {
-	(void)conn, (void)conn_state;
 	reply_write(api, out, tag, result);
+	if (tag == COMMAND_SUBSCRIBE || tag == TAG_CHANGES)
+		go_on(conn, conn_state, tag, result);
 }
 
 static const struct kvrel_protocol protocol = {
 	.size = sizeof(protocol),
 	.name = "line",
+	.conn_bytes = sizeof(struct subscription),
 	.input_max = MAX_LINE_MOST + 2, /* receive() is stricter */
 	.receive = receive,
 	.encode = encode,
+	.closed = closed,
 	.refusal = { "ERROR too many connections\r\n", sizeof("ERROR too many connections\r\n") - 1 },
 };
 

@@ -9,6 +9,7 @@ const struct command_spec command_table[COMMAND_COUNT] = {
 	[COMMAND_PUT] = { "PUT", "kv.put", 3 },
 	[COMMAND_GET] = { "GET", "kv.get", 2 },
 	[COMMAND_DELETE] = { "DELETE", "kv.delete", 2 },
+	[COMMAND_SUBSCRIBE] = { "SUBSCRIBE", "kv.watch", 1 },
 };
 
 /* White space of the C locale, whatever locale the node runs in. */

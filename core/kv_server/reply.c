@@ -34,6 +34,22 @@ static void write_error(const struct kvrel_api *api, struct kvrel_out *out, stru
 	api->out_commit(out, size);
 }
 
+/* The number to go on with, then keys and what they were set to. */
+static void write_changes(const struct kvrel_api *api, struct kvrel_out *out, const struct kvrel_result *result)
+{
+	for (size_t i = 1; i + 1 < result->count; i += 2) {
+		const struct kvrel_result *value = &result->items[i + 1];
+		api->out_bytes(out, result->items[i].bytes.data, result->items[i].bytes.size);
+		if (value->kind == KVREL_NIL) {
+			WRITE(api, out, " DELETED");
+			continue;
+		}
+		api->out_bytes(out, " SET TO ", sizeof(" SET TO ") - 1);
+		api->out_bytes(out, value->bytes.data, value->bytes.size);
+		WRITE(api, out, "");
+	}
+}
+
 static struct kvrel_slice reason_of(const struct kvrel_result *result, const char *otherwise)
 {
 	if (result->bytes.size > 0)
@@ -69,6 +85,10 @@ void reply_write(const struct kvrel_api *api, struct kvrel_out *out, uint32_t ta
 		WRITE(api, out, "UNKNOWN COMMAND");
 	else if (tag == TAG_TOO_LONG)
 		WRITE(api, out, "ERROR line too long");
+	else if (tag == TAG_SUBSCRIBED_ALREADY)
+		WRITE(api, out, "ERROR this connection has a subscription already");
+	else if (tag == TAG_CHANGES && result->status == KVREL_OK)
+		write_changes(api, out, result);
 	else
 		write_result(api, out, (enum command)tag, result);
 }

@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: MIT */
+#include "watch.h"
+
+#include "result.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+	CHANGES_MAX = 1024, /* of one feed */
+	CHANGES_BYTES = 4 << 20,
+	CHANGES_AT_ONCE = 128, /* in one answer */
+	FEEDS_MAX = 65536,
+	FORGET_MS = 60 * 1000,
+	WAIT_MS = 10 * 1000, /* a waiting call is answered after this when another one comes: its client may be gone */
+};
+
+struct change {
+	struct change *next;
+	uint64_t number;
+	size_t key_size, value_size;
+	bool deleted;
+	char bytes[];
+};
+
+struct feed {
+	struct feed *next;
+	struct change *oldest, *newest;
+	size_t count, bytes;
+	uint64_t lost;              /* the last change that is not kept any more, or that came before the feed */
+	struct kvrel_call *waiting; /* scratch: the number it has seen, and since when it waits */
+	int64_t asked_ms;
+	size_t bucket_size;
+	char bucket[];
+};
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* ---- feeds; with the lock held ---- */
+
+static struct feed **place_of(struct watches *watches, struct kvrel_slice bucket)
+{
+	uint32_t hash = 0x811c9dc5u;
+	struct feed **place;
+
+	for (size_t i = 0; i < bucket.size; i++)
+		hash = (hash ^ (unsigned char)bucket.data[i]) * 0x01000193u;
+	place = &watches->feeds[hash % WATCH_BUCKETS];
+	while (*place != NULL && ((*place)->bucket_size != bucket.size ||
+				  (bucket.size > 0 && memcmp((*place)->bucket, bucket.data, bucket.size) != 0)))
+		place = &(*place)->next;
+	return place;
+}
+
+static void drop_oldest(struct feed *feed)
+{
+	struct change *change = feed->oldest;
+
+	feed->oldest = change->next;
+	if (feed->oldest == NULL)
+		feed->newest = NULL;
+	feed->count--;
+	feed->bytes -= change->key_size + change->value_size;
+	feed->lost = change->number;
+	free(change);
+}
+
+static void feed_free(struct watches *watches, struct feed **place)
+{
+	struct feed *feed = *place;
+
+	*place = feed->next;
+	while (feed->oldest != NULL)
+		drop_oldest(feed);
+	free(feed);
+	atomic_fetch_sub_explicit(&watches->feed_count, 1, memory_order_relaxed);
+}
+
+static void forget_old_ones(struct watches *watches, int64_t now)
+{
+	for (size_t i = 0; i < WATCH_BUCKETS; i++) {
+		for (struct feed **place = &watches->feeds[i]; *place != NULL;) {
+			if ((*place)->waiting == NULL && now - (*place)->asked_ms > FORGET_MS)
+				feed_free(watches, place);
+			else
+				place = &(*place)->next;
+		}
+	}
+}
+
+static struct feed *feed_get(struct watches *watches, struct kvrel_slice bucket)
+{
+	int64_t now = now_ms();
+	struct feed **place = place_of(watches, bucket), *feed = *place;
+
+	if (feed == NULL) {
+		forget_old_ones(watches, now);
+		if (atomic_load_explicit(&watches->feed_count, memory_order_relaxed) >= FEEDS_MAX)
+			return NULL;
+		feed = calloc(1, sizeof(*feed) + bucket.size);
+		if (feed == NULL)
+			return NULL;
+		feed->lost = watches->number;
+		feed->bucket_size = bucket.size;
+		if (bucket.size > 0)
+			memcpy(feed->bucket, bucket.data, bucket.size);
+		place = place_of(watches, bucket); /* others may have moved */
+		*place = feed;
+		atomic_fetch_add_explicit(&watches->feed_count, 1, memory_order_relaxed);
+	}
+	feed->asked_ms = now;
+	return feed;
+}
+
+/* ---- answering; with the lock held, which is fine: completing a call runs no operation ---- */
+
+/* What came after `after`, also when it is nothing. */
+static void answer(struct watches *watches, struct kvrel_call *call, const struct feed *feed, uint64_t after)
+{
+	struct kvrel_result items[1 + 2 * CHANGES_AT_ONCE];
+	size_t count = 1;
+	uint64_t number = after;
+
+	for (const struct change *c = feed->oldest; c != NULL && count + 2 <= sizeof(items) / sizeof(items[0]);
+	     c = c->next) {
+		if (c->number <= after)
+			continue;
+		number = c->number;
+		items[count++] = (struct kvrel_result){ .kind = KVREL_BYTES, .bytes = { c->bytes, c->key_size } };
+		items[count++] = c->deleted
+					 ? (struct kvrel_result){ .kind = KVREL_NIL }
+					 : (struct kvrel_result){ .kind = KVREL_BYTES,
+								  .bytes = { c->bytes + c->key_size, c->value_size } };
+	}
+	(void)watches;
+	items[0] = (struct kvrel_result){ .kind = KVREL_INT, .integer = (int64_t)number };
+	call->complete(call, &(struct kvrel_result){ .kind = KVREL_LIST, .items = items, .count = count });
+}
+
+static void answer_waiting(struct watches *watches, struct feed *feed)
+{
+	struct kvrel_call *call = feed->waiting;
+
+	feed->waiting = NULL;
+	while (call != NULL) {
+		struct kvrel_call *next = call->next;
+
+		answer(watches, call, feed, call->scratch[0]);
+		call = next;
+	}
+}
+
+static void answer_long_waiting(struct watches *watches, struct feed *feed, int64_t now)
+{
+	for (struct kvrel_call **place = &feed->waiting; *place != NULL;) {
+		struct kvrel_call *call = *place;
+
+		if (now - (int64_t)call->scratch[1] < WAIT_MS) {
+			place = &call->next;
+			continue;
+		}
+		*place = call->next;
+		answer(watches, call, feed, call->scratch[0]);
+	}
+}
+
+static void refuse_waiting(struct feed *feed, const char *reason)
+{
+	struct kvrel_call *call = feed->waiting;
+
+	feed->waiting = NULL;
+	while (call != NULL) {
+		struct kvrel_call *next = call->next;
+
+		result_error(call, reason);
+		call = next;
+	}
+}
+
+/* ---- the public part ---- */
+
+void watches_init(struct watches *watches)
+{
+	struct timespec now;
+
+	pthread_mutex_init(&watches->lock, NULL);
+	/* numbers of an earlier life of the store must not look like ours */
+	clock_gettime(CLOCK_REALTIME, &now);
+	watches->number = (uint64_t)now.tv_sec << 24;
+}
+
+void watches_close(struct watches *watches)
+{
+	pthread_mutex_lock(&watches->lock);
+	watches->closed = true;
+	for (size_t i = 0; i < WATCH_BUCKETS; i++)
+		for (struct feed *feed = watches->feeds[i]; feed != NULL; feed = feed->next)
+			refuse_waiting(feed, "the store is stopping");
+	pthread_mutex_unlock(&watches->lock);
+}
+
+void watches_done(struct watches *watches)
+{
+	for (size_t i = 0; i < WATCH_BUCKETS; i++)
+		while (watches->feeds[i] != NULL)
+			feed_free(watches, &watches->feeds[i]);
+	pthread_mutex_destroy(&watches->lock);
+}
+
+void watch_begin(struct watches *watches, struct kvrel_call *call, struct kvrel_slice bucket)
+{
+	struct feed *feed;
+	int64_t number = 0;
+
+	pthread_mutex_lock(&watches->lock);
+	feed = watches->closed ? NULL : feed_get(watches, bucket);
+	if (feed != NULL)
+		number = (int64_t)(feed->newest != NULL ? feed->newest->number : feed->lost);
+	pthread_mutex_unlock(&watches->lock);
+	if (feed != NULL)
+		result_int(call, number);
+	else
+		result_error(call, "too many buckets are watched");
+}
+
+void watch_next(struct watches *watches, struct kvrel_call *call, struct kvrel_slice bucket, uint64_t after)
+{
+	int64_t now = now_ms();
+	const char *problem = NULL;
+	struct feed *feed;
+
+	pthread_mutex_lock(&watches->lock);
+	feed = watches->closed ? NULL : feed_get(watches, bucket);
+	if (feed == NULL) {
+		problem = watches->closed ? "the store is stopping" : "too many buckets are watched";
+	} else if (after < feed->lost) {
+		problem = "the subscriber is too slow: changes were lost";
+	} else if (feed->newest != NULL && feed->newest->number > after) {
+		answer(watches, call, feed, after);
+	} else {
+		answer_long_waiting(watches, feed, now);
+		call->scratch[0] = after;
+		call->scratch[1] = (uint64_t)now;
+		call->next = feed->waiting;
+		feed->waiting = call;
+	}
+	pthread_mutex_unlock(&watches->lock);
+	if (problem != NULL)
+		result_error(call, problem);
+}
+
+/* ---- writes of buckets that are watched ---- */
+
+struct write {
+	struct kvrel_call call; /* first */
+	struct kvrel_call *original;
+	struct watches *watches;
+	enum engine_kind kind;
+	uint32_t flags;
+	uint32_t count; /* of slices: the bucket, then the items */
+	struct kvrel_slice slices[];
+};
+
+static void add_change(struct watches *watches, struct feed *feed, struct kvrel_slice key, struct kvrel_slice value,
+		       bool deleted)
+{
+	struct change *change = malloc(sizeof(*change) + key.size + value.size);
+
+	if (change == NULL) { /* then it is lost, and watchers are told so */
+		while (feed->oldest != NULL)
+			drop_oldest(feed);
+		feed->lost = ++watches->number;
+		return;
+	}
+	*change = (struct change){
+		.number = ++watches->number, .key_size = key.size, .value_size = value.size, .deleted = deleted
+	};
+	if (key.size > 0)
+		memcpy(change->bytes, key.data, key.size);
+	if (value.size > 0)
+		memcpy(change->bytes + key.size, value.data, value.size);
+	if (feed->newest != NULL)
+		feed->newest->next = change;
+	else
+		feed->oldest = change;
+	feed->newest = change;
+	feed->count++;
+	feed->bytes += key.size + value.size;
+	while (feed->count > CHANGES_MAX || (feed->bytes > CHANGES_BYTES && feed->count > 1))
+		drop_oldest(feed);
+}
+
+static void tell_keys(const struct write *write, struct feed *feed, const struct kvrel_result *result)
+{
+	char number[24];
+	struct kvrel_slice value = { 0 };
+	uint32_t step = write->kind == ENGINE_PUT ? 2 : 1;
+
+	if ((write->flags & (ENGINE_IF_NEW | ENGINE_COUNTED)) != 0 && result->kind == KVREL_INT &&
+	    result->integer == 0 && (write->kind == ENGINE_DELETE || (write->flags & ENGINE_IF_NEW) != 0))
+		return; /* nothing was changed */
+	for (uint32_t i = 1; i + step <= write->count; i += step) {
+		if (write->kind == ENGINE_PUT)
+			value = write->slices[i + 1];
+		if (write->kind == ENGINE_INCREMENT)
+			value = (struct kvrel_slice){ number, (size_t)snprintf(number, sizeof(number), "%lld",
+									       (long long)result->integer) };
+		add_change(write->watches, feed, write->slices[i], value, write->kind == ENGINE_DELETE);
+	}
+	answer_waiting(write->watches, feed);
+}
+
+static void tell_dropped(const struct write *write)
+{
+	for (uint32_t i = 1; i < write->count; i++) {
+		struct feed *feed = *place_of(write->watches, write->slices[i]);
+
+		if (feed == NULL)
+			continue;
+		while (feed->oldest != NULL)
+			drop_oldest(feed);
+		feed->lost = ++write->watches->number;
+		refuse_waiting(feed, "the bucket was removed");
+	}
+}
+
+static void on_written(struct kvrel_call *call, const struct kvrel_result *result)
+{
+	struct write *write = (struct write *)call;
+	struct watches *watches = write->watches;
+
+	if (result->status == KVREL_OK) {
+		pthread_mutex_lock(&watches->lock);
+		struct feed *feed = *place_of(watches, write->slices[0]);
+		if (write->kind == ENGINE_DROP)
+			tell_dropped(write);
+		else if (feed != NULL)
+			tell_keys(write, feed, result);
+		pthread_mutex_unlock(&watches->lock);
+	}
+	write->original->complete(write->original, result);
+	free(write);
+}
+
+static bool is_watched(struct watches *watches, const struct engine_request *request)
+{
+	bool found = request->kind == ENGINE_DROP;
+
+	if (!found && request->kind != ENGINE_PUT && request->kind != ENGINE_DELETE &&
+	    request->kind != ENGINE_INCREMENT)
+		return false;
+	pthread_mutex_lock(&watches->lock);
+	found = found || *place_of(watches, request->bucket) != NULL;
+	pthread_mutex_unlock(&watches->lock);
+	return found;
+}
+
+/* Arguments are gone when the write is acknowledged: what will be told is copied. */
+static struct write *write_new(struct watches *watches, const struct engine_request *request)
+{
+	uint32_t count = 1 + request->item_count;
+	size_t bytes = request->bucket.size;
+	struct write *write;
+	char *to;
+
+	for (uint32_t i = 0; i < request->item_count; i++)
+		bytes += request->items[i].size;
+	write = malloc(sizeof(*write) + count * sizeof(write->slices[0]) + bytes);
+	if (write == NULL)
+		return NULL;
+	write->call = *request->call; /* with what prefetching found */
+	write->call.complete = on_written;
+	write->original = request->call;
+	write->watches = watches;
+	write->kind = request->kind;
+	write->flags = request->flags;
+	write->count = count;
+	to = (char *)&write->slices[count];
+	for (uint32_t i = 0; i < count; i++) {
+		struct kvrel_slice from = i == 0 ? request->bucket : request->items[i - 1];
+
+		if (from.size > 0)
+			memcpy(to, from.data, from.size);
+		write->slices[i] = (struct kvrel_slice){ to, from.size };
+		to += from.size;
+	}
+	return write;
+}
+
+void watch_submit(struct watches *watches, struct engine *engine, const struct engine_request *request)
+{
+	struct engine_request copy = *request;
+	struct write *write;
+
+	if (!is_watched(watches, request)) {
+		engine->type->submit(engine, request);
+		return;
+	}
+	write = write_new(watches, request);
+	if (write == NULL) {
+		result_error(request->call, "out of memory");
+		return;
+	}
+	copy.call = &write->call;
+	engine->type->submit(engine, &copy);
+}

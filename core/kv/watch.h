@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Changes of buckets, for whoever wants to hear of them.
+ *
+ * A bucket that somebody watches has a feed: its last changes, numbered, and the calls that wait for the next one. Who
+ * has seen everything up to a number asks for what came after it; so a watcher holds nothing here but one waiting call,
+ * and one that is too slow finds that the feed has gone on without him, and is told so. A feed that nobody has asked
+ * for a minute is forgotten. Nobody watches: writes pay one load.
+ *
+ * A change is told when its write is acknowledged. Two writes of one key by different clients at the same moment may be
+ * told in either order.
+ */
+#ifndef KV_WATCH_H
+#define KV_WATCH_H
+
+#include "engine.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum { WATCH_BUCKETS = 64 };
+
+struct feed;
+
+struct watches {
+	pthread_mutex_t lock;
+	_Atomic unsigned feed_count;
+	struct feed *feeds[WATCH_BUCKETS];
+	uint64_t number; /* of the last change of all feeds */
+	bool closed;
+};
+
+void watches_init(struct watches *watches);
+/* Whoever waits is told that the store stops. */
+void watches_close(struct watches *watches);
+void watches_done(struct watches *watches);
+
+/* Makes a feed when there is none, and answers with the number to begin with. */
+void watch_begin(struct watches *watches, struct kvrel_call *call, struct kvrel_slice bucket);
+/* LIST: the number to go on with, then keys and values, NIL for one that is deleted; at once or later. */
+void watch_next(struct watches *watches, struct kvrel_call *call, struct kvrel_slice bucket, uint64_t after);
+/* Submits a request whose bucket may be watched. */
+void watch_submit(struct watches *watches, struct engine *engine, const struct engine_request *request);
+
+static inline bool watch_any(const struct watches *watches)
+{
+	return atomic_load_explicit(&watches->feed_count, memory_order_relaxed) > 0;
+}
+
+#endif
