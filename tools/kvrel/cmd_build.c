@@ -10,26 +10,34 @@
 
 #include "base/path.h"
 #include "base/proc.h"
+#include "base/scope.h"
 #include "base/term.h"
 
 #include <stdlib.h>
 #include <unistd.h>
 
-/* The project's `build:` command. Its output is no result of ours, so it goes to stderr. */
+/*
+ * The project's `build:` command. Its output is no result of ours, so it goes to stderr; with --quiet only when it
+ * failed.
+ */
 static int run_build_command(struct cli *cli, const struct spec *spec)
 {
 	if (!spec->build_command || cli->options.no_build || cli->options.dry_run)
 		return 0;
+	SCOPE(buf_done) struct buf said = { 0 };
 	const char *argv[] = { "/bin/sh", "-c", spec->build_command, NULL };
-	const struct proc_options options = { .argv = argv, .cwd = spec->project_dir, .stdout_to_stderr = true };
+	struct proc_options options = { .argv = argv, .cwd = spec->project_dir, .stdout_to_stderr = true };
 	struct error err;
 	int status;
+	if (cli->options.quiet)
+		options.out = &said;
 	if (proc_run(&options, &status, &err) != 0) {
 		error_wrap(&err, "cannot run the build command '%s'", spec->build_command);
 		return cli_fail(cli, &err);
 	}
 	if (status == 0)
 		return 0;
+	fputs(buf_string(&said), stderr);
 	error_set(&err, ERROR_FAILED,
 		  "the build command '%s' ended with exit code %d; --no-build takes the libraries as they are",
 		  spec->build_command, status);
