@@ -1,0 +1,235 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# The promises made to users, held against what they bring: components that know nothing of this project's build, callers
+# that close their streams or have no home, builds that are killed, and other people's names, clocks and masks.
+. "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
+
+# ---- foreign components --------------------------------------------------------------------------------------------
+
+# foreign NAME CALL: component NAME in core/NAME, its source in NAME.c, which logs what the function CALL returns
+foreign() {
+	mkdir -p "core/$1"
+	printf 'name: %s\nversion: "0.1"\nlicense: MIT\n' "$1" >"core/$1/component.yaml"
+	cat >"$1.c" <<-END
+		#include <kvrel/component.h>
+		#include <stddef.h>
+		int $2(void);
+		KVREL_EXPORT const struct kvrel_component *kvrel_component(void);
+		static int start(struct kvrel_node *node, const struct kvrel_api *api, void **state)
+		{
+			api->log(node, KVREL_INFO, "the value is %d", $2());
+			*state = NULL;
+			return 0;
+		}
+		static void stop(void *state)
+		{
+			(void)state;
+		}
+		const struct kvrel_component *kvrel_component(void)
+		{
+			static const struct kvrel_component component = {
+				.abi = KVREL_ABI, .size = sizeof(component), .name = "$1", .start = start, .stop = stop,
+			};
+			return &component;
+		}
+	END
+}
+
+# library FILE 'CODE' FLAGS…
+library() {
+	local file=$1 code=$2
+	shift 2
+	printf '%s\n' "$code" >library.c
+	must cc -shared -fPIC -Wl,-soname,"$(basename -- "$file")" library.c -o "$file" "$@"
+}
+
+component() {
+	local name=$1
+	shift
+	must cc -std=c11 -Wall -Wextra -Werror -shared -fPIC -I"$SRC/core/include" "$name.c" -o "core/$name/$name.so" "$@"
+}
+
+foreign_project() {
+	command -v cc >/dev/null || skip "no C compiler"
+	mkdir -p "$D/foreign" && cd "$D/foreign" || exit 1
+	foreign chain first
+	mkdir core/chain/own
+	library core/chain/own/libsecond.so.1 'int second(void) { return 5; }'
+	library core/chain/own/libfirst.so.2 'int second(void); int first(void) { return second() + 1; }' \
+		core/chain/own/libsecond.so.1 "-Wl,-rpath,\$ORIGIN"
+	component chain core/chain/own/libfirst.so.2 "-Wl,-rpath,\$ORIGIN/own" -Wl,-rpath-link,core/chain/own
+	foreign plain near
+	library core/plain/libnear.so 'int near(void) { return 9; }'
+	component plain core/plain/libnear.so
+	rm -f library.c
+	cat >releases.yaml <<-END
+		releases:
+		  one:
+		    version: "1.0"
+		    components: {chain: permanent, plain: permanent}
+		    steps: [assemble, tar]
+	END
+}
+
+it_runs_components_with_libraries_of_their_own() {
+	foreign_project
+	must kvrel build --quiet
+	rm -rf core # what is loaded must come from the bundle
+	start_daemon "$PWD/_build/rel/one/bin/one"
+	must "$launcher" logs
+	like "$out" '*chain: the value is 6*'
+	like "$out" '*plain: the value is 9*'
+	stop_node
+}
+
+it_runs_components_in_another_language() {
+	command -v c++ >/dev/null || skip "no C++ compiler"
+	foreign_project
+	foreign cpp work
+	cat >work.cc <<-END
+		#include <map>
+		#include <stdexcept>
+		#include <string>
+		extern "C" int work()
+		{
+			std::map<std::string, int> numbers = {{"forty", 40}};
+			try {
+				throw std::runtime_error("xy");
+			} catch (const std::exception &e) {
+				return numbers["forty"] + (int)std::string(e.what()).size();
+			}
+		}
+	END
+	must cc -shared -fPIC -I"$SRC/core/include" -c cpp.c -o cpp.o
+	must c++ -shared -fPIC work.cc cpp.o -o core/cpp/cpp.so
+	sed -i 's/plain: permanent/plain: permanent, cpp: permanent/' releases.yaml
+	must kvrel build --quiet
+	start_daemon "$PWD/_build/rel/one/bin/one"
+	must "$launcher" logs
+	like "$out" '*cpp: the value is 42*'
+	grep -E '/libstdc\+\+' "/proc/$pid/maps" | grep -qv "$PWD/_build/rel/one/" && fail "the host's libstdc++ is mapped"
+	stop_node
+}
+
+# ---- builds --------------------------------------------------------------------------------------------------------
+
+it_makes_the_same_bytes_for_everybody() {
+	needs_root
+	foreign_project
+	cp -R "$D/foreign" "$D/other folder"
+	(umask 022 && must kvrel build --quiet) || exit 1
+	cd "$D/other folder" || exit 1
+	find . -exec touch -h -d 2001-02-03 {} +
+	chmod -R go-rwx . && chown -R 65534:65534 . && chmod 711 "$D"
+	# a home that is somebody else's must not matter either
+	(umask 077 && TZ=Asia/Tokyo HOME=/root must setpriv --reuid 65534 --regid 65534 --clear-groups kvrel build --quiet) ||
+		exit 1
+	must diff -r "$D/foreign/_build/rel" _build/rel
+	must cmp "$D/foreign/_build/one-1.0.tar.zst" _build/one-1.0.tar.zst
+}
+
+it_keeps_the_old_bundle_when_a_build_is_killed() {
+	local i
+	foreign_project
+	must kvrel build --quiet
+	for i in 01 02 03 05 08 13 21; do
+		timeout -s KILL "0.$i" kvrel build --overwrite --quiet 2>/dev/null
+		must kvrel verify _build/rel/one
+	done
+	must kvrel build --overwrite --quiet
+	must ls -A _build/rel
+	is "$out" one
+}
+
+it_builds_for_a_user_without_a_home() {
+	needs_root
+	foreign_project
+	chmod 711 "$D" && chmod -R a+rX . && mkdir -m 777 "$D/room"
+	run env -i PATH="$PATH" HOME=/root TMPDIR="$D/room" setpriv --reuid 65534 --regid 65534 --clear-groups \
+		kvrel build --quiet --path "$D/room/one"
+	is $status 0
+	must kvrel verify "$D/room/one"
+}
+
+# ---- callers -------------------------------------------------------------------------------------------------------
+
+it_starts_with_all_streams_closed() {
+	bundle foo
+	"$launcher" daemon <&- >&- 2>&-
+	is $? 0
+	must "$launcher" pid
+	pid=$out
+	must "$launcher" ping
+	must "$launcher" logs
+	like "$out" '*is ready*'
+	stop_node
+	"$launcher" start <&- >&- 2>&- &
+	pid=$!
+	wait_until "$launcher" ping
+	must "$launcher" rpc 'kv.create("b") kv.put("b", "k", "v") return kv.get("b", "k")'
+	is "$out" v
+	stop_node
+	wait "$pid" || fail "exit $? after a clean stop"
+}
+
+it_fails_where_the_result_cannot_be_written() {
+	local command
+	bundle foo
+	start_daemon
+	for command in version ping pid status config; do
+		timeout 10 "$launcher" $command >/dev/full 2>/dev/null && fail "$command to a full disk is no success"
+		timeout 10 "$launcher" $command >&- 2>/dev/null && fail "$command without stdout is no success"
+	done
+	timeout 10 "$launcher" rpc 'return 1' >/dev/full 2>/dev/null && fail "rpc to a full disk is no success"
+	timeout 10 "$launcher" eval 'return 1' >/dev/full 2>/dev/null && fail "eval to a full disk is no success"
+	stop_node
+}
+
+it_says_at_once_that_a_killed_node_is_not_running() {
+	local i
+	bundle foo
+	for i in 1 2 3; do
+		start_daemon
+		kill -KILL "$pid"
+		run "$launcher" ping
+		is $status 1
+		like "$err" 'ERROR: foo@* is not running'
+	done
+	start_daemon
+	stop_node
+}
+
+it_refuses_a_folder_of_sockets_of_another_user() {
+	needs_root
+	bundle foo
+	mkdir -m 700 "$XDG_RUNTIME_DIR/kvrel" && chown 65534 "$XDG_RUNTIME_DIR/kvrel"
+	run "$launcher" daemon
+	is $status 1
+	like "$err" "*$XDG_RUNTIME_DIR/kvrel*"
+}
+
+# ---- secrets -------------------------------------------------------------------------------------------------------
+
+it_shows_the_cookie_nowhere() {
+	local cookie=a-very-secret-cookie
+	bundle foo
+	export RELEASE_DISTRIBUTION=name RELEASE_NODE=foo@127.0.0.1:$other_port RELEASE_COOKIE=$cookie
+	start_daemon
+	grep -q $cookie "/proc/$pid/cmdline" "/proc/$pid/environ" && fail "the cookie is in /proc"
+	must "$launcher" rpc 'return os.getenv("RELEASE_COOKIE"), io.popen("env"):read("a")'
+	like "$out" '*RELEASE_NODE=*'
+	[[ $out == *$cookie* ]] && fail "a child of the node has the cookie"
+	for command in config env status logs; do
+		must "$launcher" $command
+		[[ $out$err == *$cookie* ]] && fail "$command shows the cookie"
+	done
+	RELEASE_COOKIE=another run "$launcher" stop
+	is $status 1
+	like "$err" '*cookie*'
+	must "$launcher" logs
+	like "$out" '*refused*cookie*peer=127.0.0.1:*'
+	grep -rq $cookie "$D/foo" && fail "the cookie is in the bundle's folder"
+	stop_node
+}
+
+run_tests "$@"
