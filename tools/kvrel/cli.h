@@ -94,6 +94,8 @@ const char *cli_shown(struct cli *cli, const char *path);
 void help_overview(FILE *out);
 void help_short(FILE *out, const struct command *command);
 void help_page(FILE *out, const struct command *command);
+/* All of it as a document; `only` NULL: of all commands. Returns 0. */
+int help_document(struct cli *cli, const struct command *only);
 
 int cmd_build(struct cli *cli);
 int cmd_check(struct cli *cli);

@@ -30,8 +30,7 @@ static struct value *command_document(struct cli *cli, const struct command *com
 	return map;
 }
 
-/* `only` NULL: all commands. */
-static int print_document(struct cli *cli, const struct command *only)
+int help_document(struct cli *cli, const struct command *only)
 {
 	struct value *document = cli_document(cli, true), *list = value_list(&cli->arena);
 	for (size_t i = 0; i < command_count; i++)
@@ -46,14 +45,14 @@ int cmd_help(struct cli *cli)
 {
 	if (cli->argument_count == 0) {
 		if (cli->options.json)
-			return print_document(cli, NULL);
+			return help_document(cli, NULL);
 		help_overview(stdout);
 		return 0;
 	}
 	const char *word = cli->arguments[0];
 	const struct command *command = command_find(word);
 	if (command && cli->options.json)
-		return print_document(cli, command);
+		return help_document(cli, command);
 	if (command) {
 		help_page(stdout, command);
 		return 0;

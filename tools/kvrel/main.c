@@ -33,6 +33,8 @@ static int run(struct cli *cli)
 		return code;
 	if (!cli->options.help)
 		return cli->command->run(cli);
+	if (cli->options.json)
+		return help_document(cli, cli->command);
 	help_short(stdout, cli->command);
 	return 0;
 }
@@ -59,6 +61,18 @@ static int flush_result(struct cli *cli, int code)
 	return code ? code : 1;
 }
 
+static int show_version(struct cli *cli, bool json)
+{
+	if (json) {
+		struct value *document = cli_document(cli, true);
+		cli_set_text(cli, document, "version", KVREL_VERSION);
+		cli_json(document);
+	} else {
+		printf("kvrel %s\n", KVREL_VERSION);
+	}
+	return flush_result(cli, 0);
+}
+
 int main(int argc, char **argv)
 {
 	struct cli cli = { 0 };
@@ -66,8 +80,9 @@ int main(int argc, char **argv)
 	commands_check();
 	signal(SIGPIPE, SIG_IGN); /* a build goes on when nobody reads its lines any more */
 	if (argc > 1 && strcmp(argv[1], "--version") == 0) {
-		printf("kvrel %s\n", KVREL_VERSION);
-		return flush_result(&cli, 0);
+		int shown = show_version(&cli, argc > 2 && strcmp(argv[2], "--json") == 0);
+		arena_done(&cli.arena);
+		return shown;
 	}
 	int code = cli_parse(&cli, argc, argv);
 	code = flush_result(&cli, code ? code : run(&cli));
