@@ -2,7 +2,7 @@
 /*
  * The engine alone, without sockets and protocol: how many requests a second one worker gets out of it.
  *
- *	kv_engine [--keys N] [--value BYTES] [--clients N] [--seconds S] [--workers N] [--dir DIR]
+ *	kv_engine_bench [--keys N] [--value BYTES] [--clients N] [--seconds S] [--workers N] [--dir DIR]
  *
  * Clients are modelled as a node sees them: each has `pipeline` requests under way and sends the next ones when all are
  * answered; a wake-up of a worker takes everything that its clients sent. For each durability and pipeline 1, 16, 64 it
