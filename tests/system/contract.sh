@@ -144,6 +144,7 @@ it_keeps_the_old_bundle_when_a_build_is_killed() {
 it_builds_for_a_user_without_a_home() {
 	needs_root
 	foreign_project
+	sed -i '/steps:/d' releases.yaml # the archive would go into the project
 	chmod 711 "$D" && chmod -R a+rX . && mkdir -m 777 "$D/room"
 	run env -i PATH="$PATH" HOME=/root TMPDIR="$D/room" setpriv --reuid 65534 --regid 65534 --clear-groups \
 		kvrel build --quiet --path "$D/room/one"

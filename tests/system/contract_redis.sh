@@ -1,0 +1,229 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# kv_resp beside a real Redis: the same bytes go to both, and the same bytes must come back.
+. "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
+
+both() {
+	command -v redis-server >/dev/null || skip "redis-server is not installed"
+	bundle resp
+	start_daemon
+	redis-server --port "$other_port" --bind 127.0.0.1 --save '' --appendonly no --dir "$D" >"$D/redis.log" 2>&1 </dev/null &
+	redis_pid=$!
+	wait_until redis-cli -p "$other_port" ping
+}
+
+end_both() {
+	kill "$redis_pid"
+	wait "$redis_pid"
+	stop_node
+}
+
+# ask PORT FILE: the reply to the file's bytes, to the end of the connection
+ask() {
+	{ exec 8<>"/dev/tcp/127.0.0.1/$1"; } 2>/dev/null || fail "nobody listens on port $1"
+	cat "$2" >&8
+	timeout 10 cat <&8 || fail "port $1 did not close the connection"
+	exec 8>&-
+}
+
+# same NAME <REQUEST: the request of standard input must end the connection
+same() {
+	cat >"$D/request"
+	ask "$other_port" "$D/request" >"$D/theirs"
+	ask "$RESP_PORT" "$D/request" >"$D/ours"
+	cmp -s "$D/theirs" "$D/ours" && return
+	fail "$1: $(head -c 300 "$D/request" | cat -v)"$'\n'"    redis: $(head -c 600 "$D/theirs" | cat -v)"$'\n'"    ours:  $(
+		head -c 600 "$D/ours" | cat -v)"
+}
+
+# Each line is a request of its own, on a connection of its own.
+same_each() {
+	local line
+	while IFS= read -r line; do
+		printf '%s\r\nQUIT\r\n' "$line" | same "$line"
+	done
+}
+
+# array WORDS…: as clients send it
+array() {
+	local word
+	printf '*%d\r\n' $#
+	for word; do
+		printf '$%d\r\n%s\r\n' "$(printf %s "$word" | wc -c)" "$word"
+	done
+}
+
+it_answers_hashes_as_redis_does() {
+	both
+	same_each <<-'END'
+		HSET h a 1 b 2
+		HSET h a 3
+		HGET h a
+		HGET h nope
+		HGET nope a
+		HMGET h a nope b
+		HMGET nope a
+		HLEN h
+		HLEN nope
+		HEXISTS h a
+		HEXISTS h nope
+		HSTRLEN h a
+		HSTRLEN nope a
+		HSETNX h a 9
+		HSETNX h c 9
+		HGETALL h
+		HKEYS h
+		HVALS h
+		HGETALL nope
+		HSCAN h 0
+		HSCAN h 0 MATCH a* COUNT 100
+		HSCAN nope 0
+		HDEL h c c nope
+		HDEL nope a
+		TYPE h
+		TYPE nope
+		EXISTS h h nope
+		DBSIZE
+		KEYS *
+		KEYS h?
+		KEYS [^h]*
+		SCAN 0
+		SCAN 0 COUNT 100 TYPE hash
+		HSET h a
+		HSET h a 1 b
+		HDEL h a b
+		EXISTS h
+		DEL h
+		HSET twice a 1 a 2
+		HGETALL twice
+		HSET d1 a 1
+		HSET d2 a 1
+		DEL d1 d2 d1 nope
+		HSET empty f ""
+		HGET empty f
+		HGETALL empty
+		HSET empty "" v
+		HGET empty ""
+		UNLINK empty twice
+	END
+	end_both
+}
+
+it_adds_integers_as_redis_does() {
+	local value by
+	both
+	for value in 5 abc '""' 9223372036854775807 -9223372036854775808 '" 1"' 01 +1 -0 1.5 1e3 9223372036854775808; do
+		for by in 1 -1 0 abc 9223372036854775807 -9223372036854775808 +1 01 1.0; do
+			printf 'HSET i f %s\r\nHINCRBY i f %s\r\nHGET i f\r\nHINCRBY i new 1\r\nHDEL i new\r\nQUIT\r\n' "$value" "$by" |
+				same "$value + $by"
+		done
+	done
+	end_both
+}
+
+it_refuses_wrong_requests_as_redis_does() {
+	local command count
+	both
+	for command in HSET HGET HMGET HGETALL HDEL HEXISTS HLEN HKEYS HVALS HSCAN HSETNX HINCRBY HSTRLEN DEL EXISTS TYPE KEYS \
+		SCAN DBSIZE ECHO SELECT AUTH; do
+		for count in 0 1 2 3 4 5; do
+			# two and more are right for these, and what they answer is another test's
+			case $command in HSET | HSETNX | HINCRBY | DEL | EXISTS | HDEL | HMGET) [ $count -gt 2 ] && continue ;; esac
+			# shellcheck disable=SC2046
+			{ array "$command" $(yes x | head -n $count) && array QUIT; } | same "$command with $count arguments"
+		done
+	done
+	same_each <<-'END'
+		BOGUS
+		bogus a b
+		BOGUS xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy z
+		SCAN abc
+		SCAN 0 COUNT
+		SCAN 0 COUNT 0
+		SCAN 0 COUNT x
+		SCAN 0 FOO x
+		HSCAN h abc
+		HELLO 1
+		HELLO 4
+		HELLO -1
+		HELLO abc
+		HELLO 03
+		HELLO 3 BOGUS
+		HELLO 3 AUTH u
+		HELLO 3 AUTH nobody x
+		HELLO 3 SETNAME "a b"
+		AUTH x
+		AUTH default x
+		AUTH nobody x
+		AUTH a b c
+		SELECT 0
+		SELECT abc
+		SELECT -1
+		SELECT 00
+		SELECT 99
+		SELECT 99999999999999999999
+		CLIENT BOGUS
+		CLIENT SETNAME
+		CLIENT SETNAME "a b"
+		CLIENT GETNAME
+		CLIENT REPLY ON
+		CLIENT REPLY x
+		CONFIG BOGUS
+		CONFIG GET
+		CONFIG GET nosuch
+		COMMAND BOGUS
+		COMMAND INFO nosuch
+		PING a b
+	END
+	end_both
+}
+
+it_reads_bytes_as_redis_does() {
+	both
+	printf 'PING\nECHO "hello \\x41\\n\\"world\\""\r\nECHO '"'it\\\\'s'"'\r\n\r\n   \r\nECHO\ta\r\nquit\r\n' | same inline
+	{ array ECHO '' && array PING '' && array QUIT; } | same "empty words"
+	printf '*0\r\n*-1\r\n*1\r\n$4\r\nPING\r\n*1\r\n$4\r\nQUIT\r\n' | same "empty requests"
+	printf 'ECHO "abc\r\n' | same "an open quote"
+	printf 'ECHO "a"b\r\n' | same "text behind a quote"
+	printf '*x\r\n' | same "no count"
+	printf '*99999999999\r\n' | same "a huge count"
+	printf '*1\r\n$-1\r\n' | same "a negative length"
+	printf '*1\r\n$x\r\n' | same "no length"
+	printf '*1\r\n$99999999999999999999\r\n' | same "a huge length"
+	printf '*1\r\n:4\r\nPING\r\n' | same "another type"
+	printf 'PING\r\n*1\r\n$x\r\nPING\r\n' | same "a good request before a bad one"
+	printf '*3\r\n$4\r\nHSET\r\n$3\r\na\r\n\r\n$1\r\n\0\r\n*4\r\n$4\r\nHSET\r\n$3\r\na\r\n\r\n$1\r\n\0\r\n$4\r\n\377\r\n\0\r\nHKEYS "a\\r\\n"\r\nHVALS "a\\r\\n"\r\nDEL "a\\r\\n"\r\nQUIT\r\n' |
+		same "bytes of all kinds"
+	{
+		array HSET big f "$(head -c 3000000 /dev/zero | tr '\0' z)"
+		array HSTRLEN big f
+		array HGET big f
+		array DEL big
+		array QUIT
+	} | same "a large value"
+	end_both
+}
+
+it_speaks_resp3_as_redis_does() {
+	both
+	# the greeting names the server; what follows must be the same
+	for port in "$other_port" "$RESP_PORT"; do
+		printf 'HELLO 3\r\nHSET h a 1 b 2\r\nHGETALL h\r\nHGET h x\r\nHMGET h a x\r\nHGETALL nope\r\nHSCAN h 0\r\nTYPE h\r\nCONFIG GET nosuch\r\nCLIENT GETNAME\r\nCOMMAND INFO nosuch\r\nDEL h\r\nQUIT\r\n' \
+			>"$D/request"
+		ask "$port" "$D/request" | sed '1,/modules/d' >"$D/$port"
+	done
+	cmp -s "$D/$other_port" "$D/$RESP_PORT" || fail "$(diff "$D/$other_port" "$D/$RESP_PORT")"
+	[ -s "$D/$RESP_PORT" ] || fail "no reply"
+	end_both
+}
+
+it_hangs_up_on_browsers() {
+	both
+	printf 'POST / HTTP/1.1\r\nHost: localhost\r\n\r\nHSET h a 1\r\n' >"$D/request"
+	ask "$RESP_PORT" "$D/request" >/dev/null
+	must redis-cli -p "$RESP_PORT" EXISTS h
+	is "$out" 0
+	end_both
+}
+
+run_tests "$@"
