@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * spawn N COMMAND [ARGS…]          runs a command N times, its output discarded, and prints the minimum, median and
- * 90th percentile of its time as a whole process, in µs spawn --node N PORT LAUNCHER     starts a node in the
- * foreground N times, sends it a request as soon as it accepts one, and stops it: one line for the boot to the first
- * answer, one for LAUNCHER stop
+ *	spawn N COMMAND [ARGS…]
+ * runs a command N times, its output discarded, and prints the minimum, median and 90th percentile of its time as a
+ * whole process, in µs.
+ *	spawn --memory COMMAND [ARGS…]
+ * runs it once and prints its time in µs and the most memory that it held, in KiB.
+ *	spawn --node N PORT LAUNCHER
+ * starts a node in the foreground N times, sends it a request as soon as it accepts one, and stops it: one line for the
+ * boot to the first answer, one for LAUNCHER stop.
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -14,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -140,6 +145,17 @@ static int measure_command(unsigned rounds, char **command)
 	return 0;
 }
 
+static int measure_memory(char **command)
+{
+	struct rusage used;
+	double time_us = whole_process_us(command);
+
+	if (getrusage(RUSAGE_CHILDREN, &used) < 0)
+		return 1;
+	printf("%.0f %ld\n", time_us, used.ru_maxrss);
+	return 0;
+}
+
 static unsigned round_count(const char *text)
 {
 	long rounds = strtol(text, NULL, 10);
@@ -155,8 +171,11 @@ int main(int argc, char **argv)
 {
 	if (argc == 5 && strcmp(argv[1], "--node") == 0)
 		return measure_node(round_count(argv[2]), atoi(argv[3]), argv[4]);
+	if (argc >= 3 && strcmp(argv[1], "--memory") == 0)
+		return measure_memory(argv + 2);
 	if (argc >= 3)
 		return measure_command(round_count(argv[1]), argv + 2);
-	fprintf(stderr, "usage: spawn N COMMAND [ARGS…] | spawn --node N PORT LAUNCHER\n");
+	fprintf(stderr,
+		"usage: spawn N COMMAND [ARGS…] | spawn --memory COMMAND [ARGS…] | spawn --node N PORT LAUNCHER\n");
 	return 2;
 }
