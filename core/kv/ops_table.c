@@ -25,7 +25,7 @@ const struct kvrel_op kv_ops[] = {
 	READ("exists", "bucket, ...", "how many of these buckets there are", 1, ANY, NULL, op_exists),
 	READ("scan", "cursor, [pattern], [count]", "names of buckets, some at a time: the cursor to go on with and the names; begin and end are 0", 1, 3, NULL, op_scan),
 
-	READ("watch", "bucket, [number]", "the number of the bucket's last change; with a number: that of the last change, and what was changed since, when there is something", 1, 2, NULL, op_watch),
+	{ "watch", "bucket, [number]", "the number of the bucket's last change; with a number: that of the last change, and what was changed since, when there is something", 1, 2, KVREL_OP_READ | KVREL_OP_WAITS, NULL, op_watch },
 
 	/* buckets as Redis' hashes: made by the first write, gone with the last key */
 	WRITE("hset", "bucket, key, value, ...", "sets keys, making the bucket if need be; how many were new", 3, ANY, op_prefetch, op_hset),

@@ -101,6 +101,8 @@ static void define_component(lua_State *lua, struct component *component)
 	const struct kvrel_component *table = component->table;
 	lua_createtable(lua, 0, (int)table->op_count);
 	for (size_t i = 0; i < table->op_count; i++) {
+		if ((table->ops[i].flags & KVREL_OP_WAITS) != 0)
+			continue;
 		lua_pushlightuserdata(lua, component);
 		lua_pushlightuserdata(lua, &component->ops[i]);
 		lua_pushcclosure(lua, call_op, 2);

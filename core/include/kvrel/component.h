@@ -98,6 +98,7 @@ struct kvrel_call {
 enum kvrel_op_flags {
 	KVREL_OP_READ = 1,
 	KVREL_OP_WRITE = 2,
+	KVREL_OP_WAITS = 4, /* perhaps for ever: for front-ends, not for consoles; stop() completes it */
 };
 
 struct kvrel_op {

@@ -144,8 +144,8 @@ struct batch_entry {
 
 /* Providers that ran calls in this wake-up. */
 struct provider {
-	void *state;
-	void (*batch_end)(void *state, uint32_t worker);
+	struct dist_op op;
+	unsigned entered; /* to be left when the wake-up ends */
 };
 
 struct refusal {

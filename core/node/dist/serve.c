@@ -58,6 +58,12 @@ static void refuse(struct link *link, uint64_t id, const char *reason)
 	link_touch(link);
 }
 
+/* It may never be answered: nobody waits for it when the node stops. */
+static bool incoming_waits(const struct incoming *incoming)
+{
+	return (incoming->op.op->flags & KVREL_OP_WAITS) != 0;
+}
+
 /* The links' thread. `result` is NULL when the reply is encoded already. */
 static void finish(struct incoming *incoming, const struct kvrel_result *result)
 {
@@ -69,9 +75,7 @@ static void finish(struct incoming *incoming, const struct kvrel_result *result)
 		buf_append_slice(&link->out, buf_slice(&incoming->reply));
 	if (link->state == LINK_UP)
 		link_touch(link);
-	if (incoming->op.op != NULL)
-		dist->host.leave(dist->host.context, &incoming->op);
-	dist->running_calls--;
+	dist->running_calls -= incoming_waits(incoming) ? 0 : 1;
 	link->running--;
 	link_unref(link);
 	incoming_free(dist, incoming);
@@ -95,9 +99,7 @@ static void complete(struct kvrel_call *call, const struct kvrel_result *result)
 		dist->done_tail = &incoming->next;
 	}
 	pthread_mutex_unlock(&dist->lock);
-	if (ended)
-		dist->host.leave(dist->host.context, &incoming->op); /* the rest is freed with the process */
-	else if (wake)
+	if (!ended && wake) /* what comes after the end is freed with the process */
 		dist_wake(dist);
 }
 
@@ -176,7 +178,7 @@ static struct incoming *accept_request(struct link *link, const struct frame_req
 	incoming->op = op;
 	incoming->id = request->id;
 	link->running++;
-	dist->running_calls++;
+	dist->running_calls += incoming_waits(incoming) ? 0 : 1;
 	return incoming;
 }
 
@@ -215,17 +217,21 @@ void serve_request(struct link *link, struct slice payload)
 
 /* ---- running ---- */
 
+/*
+ * The component was entered when the request was accepted; it may not stop before it knows that the wake-up ends. After
+ * that its stop() completes what still waits.
+ */
 static void note_provider(struct dist *dist, const struct dist_op *op)
 {
-	if (op->batch_end == NULL)
-		return;
 	for (unsigned i = 0; i < dist->provider_count; i++) {
-		if (dist->providers[i].state == op->state)
+		if (dist->providers[i].op.state == op->state) {
+			dist->providers[i].entered++;
 			return;
+		}
 	}
 	if (dist->provider_count == BATCH_MAX)
 		serve_end_batch(dist);
-	dist->providers[dist->provider_count++] = (struct provider){ op->state, op->batch_end };
+	dist->providers[dist->provider_count++] = (struct provider){ *op, 1 };
 }
 
 void serve_run(struct dist *dist)
@@ -257,7 +263,10 @@ void serve_end_batch(struct dist *dist)
 {
 	while (dist->provider_count > 0) {
 		struct provider provider = dist->providers[--dist->provider_count];
-		provider.batch_end(provider.state, dist->worker);
+		if (provider.op.batch_end != NULL)
+			provider.op.batch_end(provider.op.state, dist->worker);
+		while (provider.entered-- > 0)
+			dist->host.leave(dist->host.context, &provider.op);
 	}
 }
 
