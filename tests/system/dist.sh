@@ -1,0 +1,209 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Nodes together: foo and bar of the guide, found by name, trusting each other by the cookie, each with its own buckets.
+. "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
+
+# cluster HOST: bundles foo and bar, a-m on foo and n-z on bar
+cluster() {
+	local host=$1 table release
+	table="[{range: a-m, node: \"foo@$host\"}, {range: n-z, node: \"bar@$host\"}]"
+	for release in foo bar; do
+		(project "$D/project.$release" && must kvrel build $release --quiet --set "kv.routing_table=$table" --path "$D/$release") ||
+			exit 1
+		mkdir -p "$D/bin"
+		printf '#!/bin/sh\nRELEASE_NODE=%s exec "%s" "$@"\n' "$release@$host" "$D/$release/bin/$release" >"$D/bin/$release"
+		chmod +x "$D/bin/$release"
+	done
+	PATH=$D/bin:$PATH
+}
+
+both_here() {
+	cluster here
+	must bar daemon
+	must foo daemon
+	connect
+}
+
+both_by_name() {
+	export RELEASE_DISTRIBUTION=name RELEASE_COOKIE=biscuit
+	cluster "$1"
+	must bar daemon
+	must foo daemon
+	connect
+}
+
+stop_both() {
+	must foo stop
+	must bar stop
+}
+
+a_session() {
+	says 'CREATE shopping' OK
+	says 'PUT shopping milk 1' OK
+	says 'GET shopping milk' 1 OK
+	says 'DELETE shopping milk' OK
+	says 'GET shopping milk' '' OK
+	says 'GET zoo milk' 'NOT FOUND'
+	says 'CREATE apples' OK
+	must bar rpc 'return kv.buckets()'
+	is "$out" '{"shopping"}'
+	must foo rpc 'return kv.buckets()'
+	is "$out" '{"apples"}'
+}
+
+it_serves_a_bucket_of_bar_through_foo() {
+	both_here
+	a_session
+	stop_both
+}
+
+it_opens_no_port_for_nodes_of_one_host() {
+	both_here
+	a_session
+	is "$(ss -Hltnp 2>/dev/null | grep -c "pid=$(foo pid),")" 1 # the line protocol's
+	stop_both
+}
+
+it_does_the_same_by_name_over_tls() {
+	both_by_name 127.0.0.1
+	a_session
+	stop_both
+}
+
+it_does_the_same_over_ipv6() {
+	[ -e /proc/net/if_inet6 ] && grep -q ' lo$' /proc/net/if_inet6 || skip "no IPv6 here"
+	both_by_name ::1
+	a_session
+	stop_both
+}
+
+it_keeps_the_order_of_a_pipeline_over_both_nodes() {
+	local i
+	both_here
+	says 'CREATE apples' OK
+	says 'CREATE pears' OK
+	for i in {1..500}; do
+		printf 'PUT pears k %s\r\nGET apples k\r\nGET pears k\r\n' "$i"
+	done >"$D/requests"
+	cat "$D/requests" >&9 &
+	for i in {1..500}; do
+		for expected in OK '' OK "$i" OK; do
+			answer_line "request $i"
+			is "$line" "$expected"
+		done
+	done
+	stop_both
+}
+
+it_answers_at_once_when_the_other_node_is_down_and_goes_on_when_it_is_back() {
+	both_here
+	says 'CREATE shopping' OK
+	must bar stop
+	local before=${EPOCHREALTIME/./}
+	printf 'GET shopping milk\r\n' >&9
+	answer_line 'GET shopping milk'
+	like "$line" 'ERROR *bar@here*'
+	[ $((${EPOCHREALTIME/./} - before)) -lt 1000000 ] || fail "the error took longer than a second"
+	says 'CREATE apples' OK
+	must bar daemon
+	wait_until is_served
+	stop_both
+}
+
+is_served() {
+	printf 'GET shopping milk\r\n' >&9
+	answer_line 'GET shopping milk'
+	[ "$line" = '' ] && answer_line 'GET shopping milk' && [ "$line" = OK ]
+}
+
+it_says_that_no_node_keeps_a_bucket_and_goes_on() {
+	both_here
+	printf 'CREATE 1\r\n' >&9
+	answer_line 'CREATE 1'
+	like "$line" "ERROR no node for bucket '1'*"
+	says 'CREATE apples' OK
+	stop_both
+}
+
+it_finds_routing_cycles() {
+	both_here
+	must bar rpc 'app.put_env("kv", "routing_table", {{range = "a-z", node = "foo@here"}})'
+	printf 'CREATE shopping\r\n' >&9
+	answer_line 'CREATE shopping'
+	like "$line" 'ERROR *cycle*foo@here*'
+	says 'CREATE apples' OK
+	stop_both
+}
+
+it_takes_a_new_table_while_it_runs() {
+	both_here
+	says 'CREATE shopping' OK
+	must foo rpc 'app.put_env("kv", "routing_table", {{range = "a-z", node = "self"}})'
+	says 'GET shopping milk' 'NOT FOUND'
+	stop_both
+}
+
+it_tells_subscribers_of_changes_on_either_node() {
+	local bucket
+	both_here
+	for bucket in apples shopping; do
+		says "CREATE $bucket" OK
+		says "SUBSCRIBE $bucket" OK
+		must foo rpc "kv.put('$bucket', 'milk', 1) kv.put('$bucket', 'milk', 'a b') kv.delete('$bucket', 'milk')"
+		for expected in 'milk SET TO 1' 'milk SET TO a b' 'milk DELETED'; do
+			answer_line "SUBSCRIBE $bucket"
+			is "$line" "$expected"
+		done
+		hang_up
+		connect
+	done
+	says 'SUBSCRIBE nothing' 'NOT FOUND'
+	stop_both
+}
+
+it_refuses_another_cookie_and_tells_both_sides() {
+	both_by_name 127.0.0.1
+	for command in ping stop 'rpc 1'; do
+		# shellcheck disable=SC2086 # words
+		RELEASE_COOKIE=other RELEASE_NODE=foo@127.0.0.1 run "$D/foo/bin/foo" $command
+		is "$status" 1
+		like "$err" '*the cookie is not the one of foo@127.0.0.1*'
+	done
+	like "$(cat "$D"/foo/tmp/log/*)" '*refused a connection*cookie*peer=127.0.0.1:*'
+	is "$(grep -c 'refused a connection' "$D"/foo/tmp/log/* | head -1)" 1 # once a minute
+	a_session
+	stop_both
+}
+
+it_refuses_what_is_no_node() {
+	local port i
+	both_by_name 127.0.0.1
+	port=$(grep -o 'Accepting nodes on port [0-9]*' "$D"/foo/tmp/log/* | head -1 | grep -o '[0-9]*$')
+	for i in {1..200}; do
+		exec {fd}<>"/dev/tcp/127.0.0.1/$port" # says nothing
+	done
+	{ printf 'GET / HTTP/1.0\r\n\r\n' && cat; } <>"/dev/tcp/127.0.0.1/$port" >&0 2>/dev/null &
+	is "$(foo ping)" pong
+	a_session
+	stop_both
+}
+
+it_commands_a_node_by_name() {
+	both_by_name 127.0.0.1
+	RELEASE_NODE=bar@127.0.0.1 must "$D/foo/bin/foo" rpc 'return node.name()'
+	is "$out" bar@127.0.0.1
+	RELEASE_NODE=bar@127.0.0.1 must "$D/foo/bin/foo" status --json
+	like "$out" '*bar@127.0.0.1*'
+	is "$(echo 'return 6 * 7' | RELEASE_NODE=bar@127.0.0.1 "$D/foo/bin/foo" remote)" 42
+	must foo rpc 'return node.ping("bar@127.0.0.1"), node.list(), rpc.call("bar@127.0.0.1", "kv.buckets")'
+	is "$out" 'true'$'\n''{"bar@127.0.0.1"}'$'\n''{}'
+	must bar pid
+	pid=$out
+	RELEASE_NODE=bar@127.0.0.1 must "$D/foo/bin/foo" stop
+	gone "$pid" || fail "stop returned before process $pid had gone"
+	RELEASE_NODE=bar@127.0.0.1 run "$D/foo/bin/foo" ping
+	is "$err" 'ERROR: bar@127.0.0.1 is not running'
+	must foo stop
+}
+
+run_tests "$@"
