@@ -24,6 +24,7 @@
 
 enum {
 	ANSWER_MS = 10 * 1000,   /* to questions that a node answers at once */
+	PID_MS = 2 * 1000,       /* for a node that boots */
 	SHUTDOWN_MS = 30 * 1000, /* kvnode's default of --shutdown-timeout, used when it does not tell its own */
 	GRACE_MS = 5 * 1000,     /* on top of it, for the process to end */
 	POLL_GONE_MS = 10,       /* without pidfd_open (Linux < 5.3) */
@@ -289,7 +290,15 @@ int command_ping(struct launch *launch)
 	return flush_stdout();
 }
 
-/* Needs no answer: it works for a node that hangs, too. */
+/* Does the node that was reached go on to serve? It listens before it has booted, and closes when that fails. */
+static bool comes_up(const struct session *session)
+{
+	char byte;
+
+	/* one that hangs has a process id, too */
+	return wait_readable(session->fd, PID_MS, NULL) <= 0 || recv(session->fd, &byte, 1, MSG_PEEK) > 0;
+}
+
 int command_pid(struct launch *launch)
 {
 	struct session session;
@@ -297,6 +306,8 @@ int command_pid(struct launch *launch)
 
 	if (code)
 		return code;
+	if (session.pid && !comes_up(&session))
+		return report("%s is not running", environ_get("RELEASE_NODE"));
 	printf("%d\n", (int)(session.pid ? session.pid : session.shown_pid));
 	return flush_stdout();
 }

@@ -268,13 +268,14 @@ static void on_signal(void *context, int signal_number)
 
 static int start_everything(struct node *node, struct error *err)
 {
-	int rc = links_start(node, err);
-	if (rc == 0)
-		rc = components_start(&node->components, is_cancelled, err);
-	if (rc == 0)
-		rc = control_server_new(node, &node->control, err);
+	/* before the first port opens: who sees that may ask at once, and is answered when the main loop turns */
+	int rc = control_server_new(node, &node->control, err);
 	if (rc == 0 && node->control_dir != NULL)
 		rc = control_server_listen(node->control, node->control_dir, err);
+	if (rc == 0)
+		rc = links_start(node, err);
+	if (rc == 0)
+		rc = components_start(&node->components, is_cancelled, err);
 	if (rc == 0)
 		rc = signals_watch(&node->main.loop, on_signal, node, err);
 	if (rc == 0)

@@ -112,7 +112,7 @@ static void write_components(struct buf *out, const struct components *component
 		for (unsigned j = 0; j < component->listeners && j < COMPONENT_ADDRESSES; j++)
 			buf_printf(out, "%s%s", j == 0 ? ", listens on " : " ", component->addresses[j]);
 		if (component->restarts > 0)
-			buf_printf(out, ", restarted %u times", component->restarts);
+			buf_printf(out, ", restarts: %u", component->restarts);
 		if (component->state == COMPONENT_FAILED)
 			buf_printf(out, ": %s", component->reason.message);
 		buf_append_char(out, '\n');
