@@ -214,6 +214,11 @@ it_minds_no_preload_file_no_cache_and_no_library_folder() {
 	printf '%s: evil sss resolve [!UNAVAIL=return] files\n' hosts passwd group services >"$root/etc/nsswitch.conf"
 	session 0
 	session 65534
+	# with name look-ups and TLS
+	echo '127.0.0.1 localhost' >"$root/etc/hosts"
+	printf '%s\n' 'openssl_conf = a' '[a]' 'providers = b' '[b]' 'evil = c' '[c]' 'module = /evil.so' 'activate = 1' >"$root/openssl.cnf"
+	session 65534 RELEASE_DISTRIBUTION=name "RELEASE_NODE=foo@localhost:$other_port" RELEASE_COOKIE=0123456789abcdef \
+		OPENSSL_CONF=/openssl.cnf OPENSSL_MODULES=/
 }
 
 it_minds_no_host_configuration_of_its_libraries() {
