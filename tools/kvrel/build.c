@@ -103,6 +103,22 @@ static int run_step(struct build *build, const struct spec_step *step, int *step
 	return error_set(err, ERROR_UNSUPPORTED, "this step is not supported yet");
 }
 
+/* git is asked once a run. */
+static int date_sources(struct build *build, struct error *err)
+{
+	struct build_shared *shared = build->options->shared;
+	if (shared && shared->dated) {
+		build->source_date = shared->source_date;
+		return 0;
+	}
+	int status = find_source_date(build->spec->project_dir, &build->source_date, err);
+	if (status == 0 && shared) {
+		shared->dated = true;
+		shared->source_date = build->source_date;
+	}
+	return status;
+}
+
 int build_release(struct arena *arena, const struct spec *spec, const struct spec_release *release,
 		  const struct build_options *options, struct build_result *out, int *step_status, struct error *err)
 {
@@ -115,7 +131,7 @@ int build_release(struct arena *arena, const struct spec *spec, const struct spe
 		.result = &result,
 		.described = { -1, -1 },
 	};
-	int status = find_source_date(spec->project_dir, &build.source_date, err);
+	int status = date_sources(&build, err);
 	if (status == 0 && !options->dry_run)
 		status = cache_folder(arena, spec->project_dir, &build.cache_dir, err);
 	for (size_t i = 0; i < release->step_count && status == 0; i++)

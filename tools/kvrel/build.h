@@ -13,13 +13,22 @@ struct tool_paths {            /* found relative to the kvrel executable */
 	const char *runtime;   /* lib/kvrel/runtime: kvnode, libkvnode.so, launcher */
 };
 
+/* What the releases of one run have in common, found for the first of them. Zeroed at the start. */
+struct build_shared {
+	bool dated;
+	int64_t source_date;
+	struct prepared *prepared; /* files that were changed and digested already; the arena's */
+	size_t prepared_count, prepared_capacity;
+};
+
 struct build_options {
 	const struct tool_paths *tool;
-	bool overwrite;          /* an existing release of the same version is replaced without a question */
-	bool dry_run;            /* prints the plan, writes nothing */
-	bool verbose;            /* why each file is in the bundle */
-	bool prove;              /* build twice, compare */
-	const char *sbom_format; /* "spdx" or "cyclonedx" */
+	bool overwrite;              /* an existing release of the same version is replaced without a question */
+	bool dry_run;                /* prints the plan, writes nothing */
+	bool verbose;                /* why each file is in the bundle */
+	bool prove;                  /* build twice, compare */
+	const char *sbom_format;     /* "spdx" or "cyclonedx" */
+	struct build_shared *shared; /* NULL: each release on its own */
 	/* "* assembling foo-0.0.1" and the like; never NULL */
 	void (*progress)(void *context, const char *format, ...) __attribute__((format(printf, 2, 3)));
 	/* The same version exists: true to overwrite. NULL: not a terminal, so it is an error (EXISTS). */

@@ -258,7 +258,7 @@ int build_assemble(struct build *build, struct error *err)
 	if (status == 0 && (build->options->dry_run || build->options->verbose))
 		show_plan(build, plan);
 	if (status == 0 && !build->options->dry_run)
-		status = plan_prepare(plan, build->cache_dir, err);
+		status = plan_prepare(plan, build->cache_dir, build->options->shared, err);
 	if (status == 0 && !build->options->dry_run)
 		status = build_describe(build, plan, &packages, err);
 	if (status < 0 || build->options->dry_run)

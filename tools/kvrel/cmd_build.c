@@ -234,8 +234,10 @@ static int build_all(struct cli *cli, const struct spec *spec, const struct spec
 	if (locate_tool(&cli->arena, &tool, &err) != 0)
 		return cli_fail(cli, &err);
 	const bool terminal = isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
+	struct build_shared shared = { 0 };
 	const struct build_options options = {
 		.tool = &tool,
+		.shared = &shared,
 		.overwrite = cli->options.overwrite,
 		.dry_run = cli->options.dry_run,
 		.verbose = cli->options.verbose,

@@ -64,13 +64,16 @@ static int build_again(struct build *build, const char *folder, struct error *er
 	release.path = path_join(build->arena, folder, "elsewhere/bundle");
 	release.quiet = true;
 	options.verbose = false;
+	options.shared = NULL; /* what is known already would prove nothing */
 	again.release = &release;
 	again.options = &options;
 	again.result = &result;
+	again.described[0] = again.described[1] = -1;
 	again.cache_dir = path_join(build->arena, folder, "cache");
 	int status = fs_make_dirs(again.cache_dir, 0700, err);
 	if (status == 0)
 		status = build_assemble(&again, err);
+	build_forget_descriptions(&again);
 	return status < 0 ? status : compare(build, build->release->path, release.path, err);
 }
 

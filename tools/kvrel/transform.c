@@ -153,6 +153,54 @@ static int edit_loader(struct arena *arena, const char *source, const char *name
 	return 0;
 }
 
+/* A file as it was when it was prepared: another size or time means another file. */
+struct prepared {
+	struct stat st;
+	struct plan_entry entry;
+};
+
+static bool is_same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+static bool recall(const struct build_shared *shared, const struct stat *st, struct plan_entry *entry)
+{
+	for (size_t i = 0; i < shared->prepared_count; i++) {
+		const struct prepared *known = &shared->prepared[i];
+		if (known->entry.change != entry->change || strcmp(known->entry.source, entry->source) != 0 ||
+		    !is_same_file(&known->st, st))
+			continue;
+		entry->content = known->entry.content;
+		entry->size_bytes = known->entry.size_bytes;
+		memcpy(entry->sha256, known->entry.sha256, sizeof(entry->sha256));
+		memcpy(entry->sha1, known->entry.sha1, sizeof(entry->sha1));
+		return true;
+	}
+	return false;
+}
+
+static void remember(struct arena *arena, struct build_shared *shared, const struct stat *st,
+		     const struct plan_entry *entry)
+{
+	if (shared->prepared_count == shared->prepared_capacity) {
+		size_t capacity = shared->prepared_capacity ? 2 * shared->prepared_capacity : 64;
+		struct prepared *grown = arena_array(arena, capacity, sizeof(*grown));
+		if (shared->prepared_count)
+			memcpy(grown, shared->prepared, shared->prepared_count * sizeof(*grown));
+		shared->prepared = grown;
+		shared->prepared_capacity = capacity;
+	}
+	shared->prepared[shared->prepared_count++] = (struct prepared){ *st, *entry };
+}
+
+/* Overlays may be any number of files, and are the releases' own mostly. */
+static bool is_common(const struct plan_entry *entry)
+{
+	return entry->origin == FROM_RUNTIME || entry->origin == FROM_COMPONENT || entry->origin == FROM_PACKAGE;
+}
+
 static int prepare_file(struct plan *plan, struct plan_entry *entry, const char *cache_dir, struct error *err)
 {
 	int status = 0;
@@ -176,13 +224,27 @@ static int digest_text(struct plan_entry *entry, struct error *err)
 	return status < 0 ? status : digest_end(&digest, entry->sha256, entry->sha1, err);
 }
 
-int plan_prepare(struct plan *plan, const char *cache_dir, struct error *err)
+static int prepare_once(struct plan *plan, struct plan_entry *entry, const char *cache_dir, struct build_shared *shared,
+			struct error *err)
+{
+	struct stat st;
+	if (!shared || !is_common(entry) || stat(entry->source, &st) < 0)
+		return prepare_file(plan, entry, cache_dir, err);
+	if (recall(shared, &st, entry))
+		return 0;
+	int status = prepare_file(plan, entry, cache_dir, err);
+	if (status == 0)
+		remember(plan->arena, shared, &st, entry);
+	return status;
+}
+
+int plan_prepare(struct plan *plan, const char *cache_dir, struct build_shared *shared, struct error *err)
 {
 	for (size_t i = 0; i < plan->count; i++) {
 		struct plan_entry *entry = &plan->entries[i];
 		int status = 0;
 		if (entry->kind == PLAN_FILE) {
-			status = prepare_file(plan, entry, cache_dir, err);
+			status = prepare_once(plan, entry, cache_dir, shared, err);
 		} else if (entry->kind == PLAN_TEXT) {
 			entry->size_bytes = entry->text.size;
 			status = digest_text(entry, err);

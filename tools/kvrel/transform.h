@@ -7,15 +7,18 @@
 #ifndef KVREL_TRANSFORM_H
 #define KVREL_TRANSFORM_H
 
+#include "build.h"
 #include "plan.h"
 
-/* A folder for things that can be made again: _build/.cache/kvrel of the project, else of the user, else a temporary one. */
+/* A folder for things that can be made again: _build/.cache/kvrel of the project, else of the user, else a temporary
+ * one. */
 int cache_folder(struct arena *arena, const char *project_dir, const char **out, struct error *err);
 /*
  * Fills content, size_bytes and sha256 of every entry. A file that must be changed is changed now, in the cache.
- * Non-ELF input is never changed. UNSUPPORTED when the loader is of a build whose strings are not known.
+ * `shared` (may be NULL) knows those of earlier releases that are the same still. Non-ELF input is never changed.
+ * UNSUPPORTED when the loader is of a build whose strings are not known.
  */
-int plan_prepare(struct plan *plan, const char *cache_dir, struct error *err);
+int plan_prepare(struct plan *plan, const char *cache_dir, struct build_shared *shared, struct error *err);
 /* The symbols that stripping takes out of `source`, as a file of the cache: for the debug archive. */
 int transform_debug(struct arena *arena, const char *source, const char *cache_dir, const char **out,
 		    struct error *err);
