@@ -20,14 +20,15 @@
 enum { ENVIRONMENT_MAX_BYTES = 8 << 20 };
 
 struct wanted {
-	const char *what; /* show, get, check, diff */
-	const char *key;  /* get */
+	const char *what; /* show, get, check, diff, describe */
+	const char *key;  /* get, describe */
 	bool json, next;
 };
 
 static int usage(const char *problem, const char *word)
 {
-	return report("%s%s: expected config [--json] [--next] [get COMPONENT.KEY | check | diff]", problem, word);
+	return report("%s%s: expected config [--json] [--next] [get COMPONENT.KEY | check | diff | describe [NAME]]",
+		      problem, word);
 }
 
 /* 0, or the exit code after a report. */
@@ -35,7 +36,7 @@ static int parse(const struct launch *launch, struct wanted *out)
 {
 	const char *words[2] = { "show", NULL };
 	size_t count = 0;
-	bool get;
+	bool get, describe;
 
 	for (size_t i = 0; i < launch->arg_count; i++) {
 		const char *arg = launch->args[i];
@@ -52,11 +53,12 @@ static int parse(const struct launch *launch, struct wanted *out)
 			words[count++] = arg;
 	}
 	get = strcmp(words[0], "get") == 0;
-	if (count > 0 && !get && strcmp(words[0], "check") != 0 && strcmp(words[0], "diff") != 0)
+	describe = strcmp(words[0], "describe") == 0;
+	if (count > 0 && !get && !describe && strcmp(words[0], "check") != 0 && strcmp(words[0], "diff") != 0)
 		return usage("unknown argument ", words[0]);
 	if (get && count < 2)
 		return usage("'config get' needs the name of a setting", "");
-	if (!get && count == 2)
+	if (!get && !describe && count == 2)
 		return usage("unexpected argument ", words[1]);
 	out->what = words[0];
 	out->key = words[1];

@@ -7,12 +7,14 @@
  *	config [--json] get C.KEY   one value
  *	config [--json] check       says only whether it is valid
  *	config [--json] diff        what differs from the node of this name that runs
+ *	config [--json] describe [C[.KEY]]   what the components say of their settings
  */
 #include "base/control.h"
 #include "base/fs.h"
 #include "base/json.h"
 #include "base/scope.h"
 #include "node/commands.h"
+#include "node/config_reference.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -117,10 +119,12 @@ static bool is_word(const struct command_options *options, const char *word)
 
 static int check_usage(const struct command_options *options, struct error *err)
 {
-	bool sound = options->argc == 0 ||
-		     (options->argc == 1 && (is_word(options, "check") || is_word(options, "diff"))) ||
-		     (options->argc == 2 && is_word(options, "get"));
-	return sound ? 0 : error_set(err, ERROR_USAGE, "expected config [--json] [check | diff | get COMPONENT.KEY]");
+	bool sound =
+		options->argc == 0 || (options->argc == 1 && (is_word(options, "check") || is_word(options, "diff"))) ||
+		(options->argc == 2 && is_word(options, "get")) || (options->argc <= 2 && is_word(options, "describe"));
+	return sound ? 0
+		     : error_set(err, ERROR_USAGE,
+				 "expected config [--json] [check | diff | get COMPONENT.KEY | describe [NAME]]");
 }
 
 static int answer(const struct node *node, const struct command_options *options, const struct report *report,
@@ -140,14 +144,28 @@ static int answer(const struct node *node, const struct command_options *options
 	return 0;
 }
 
+/* Needs no configuration that holds. */
+static int describe(const struct command_options *options, struct buf *out, struct error *err)
+{
+	SCOPE(arena_done) struct arena arena = { 0 };
+	struct release release;
+	struct sys sys;
+	int rc = release_read(&arena, &release, err);
+	if (rc == 0)
+		rc = sys_load(&arena, &release, &sys, err);
+	const char *name = options->argc > 1 ? options->argv[1] : NULL;
+	return rc == 0 ? config_reference(&sys, name, options->json, out, err) : rc;
+}
+
 static int run(struct node *node, const struct command_options *options, struct report *report, struct error *err)
 {
 	SCOPE(buf_done) struct buf out = { 0 };
 	const struct node_options node_options = { .cookie_fd = options->cookie_fd, .ready_fd = -1 };
 	int rc = check_usage(options, err);
+	bool reference = is_word(options, "describe");
 	if (rc == 0)
-		rc = node_prepare(node, &node_options, report, err);
-	if (rc == 0)
+		rc = reference ? describe(options, &out, err) : node_prepare(node, &node_options, report, err);
+	if (rc == 0 && !reference)
 		rc = answer(node, options, report, &out, err);
 	else if (options->json && is_word(options, "check") && report->errors > 0)
 		write_verdict(report, true, &out);
@@ -161,7 +179,7 @@ static int run(struct node *node, const struct command_options *options, struct 
 
 int command_config(const struct command_options *options)
 {
-	static struct node node;
+	static struct node node = { .lock_fd = -1 };
 	SCOPE(report_done) struct report report = { 0 };
 	struct error err;
 	int rc = run(&node, options, &report, &err);

@@ -30,7 +30,7 @@ static const struct command {
 } commands[] = {
 	{ "start", "[--console] [FLAGS]", "run the node in the foreground", command_start },
 	{ "eval", "[--json] [--chunk NAME] TEXT [ARGS]", "run Lua in a fresh node that starts nothing", command_eval },
-	{ "config", "[--json] [check | diff | get C.KEY]", "what the next boot's configuration would be",
+	{ "config", "[--json] [check | diff | get C.KEY | describe]", "what the next boot's configuration would be",
 	  command_config },
 	{ "remote", "", "a console on the running node", command_remote },
 	{ "channel", "", "carry commands between stdin, a socket, and a node on another host", command_channel },

@@ -204,4 +204,16 @@ it_changes_settings_by_put_env_and_says_so() {
 	stop_node
 }
 
+it_describes_settings_even_where_the_configuration_has_mistakes() {
+	bundle foo
+	runtime 'env("NOWHERE_TO_BE_FOUND")'
+	must "$launcher" config describe kv.durability
+	like "$out" 'kv.durability (enum: always, everysec, none; default always; can change while it runs)'$'\n''    when a write *'
+	must "$launcher" config --json describe
+	is "$(jq -r '.kv_server.port.type' <<<"$out")" port
+	run "$launcher" config describe kw
+	is "$status" 1
+	like "$err" "*there is no setting 'kw'*"
+}
+
 run_tests "$@"
