@@ -60,7 +60,7 @@ it_edits_lines_and_completes_names() {
 	wait "$console"
 	is $? 0
 	is "$(stat -c %a state/kvrel/history)" 600
-	like "$(cat state/kvrel/history)" *'kv.get("shopping", "milk") + 1'*
+	like "$(cat state/kvrel/history)" "*kv.get(\"shopping\", \"milk\") + 1*"
 	stop_node
 }
 
@@ -321,7 +321,8 @@ it_serves_many_at_a_time_and_gives_the_memory_back() {
 		wait_until idle_again
 		[ "$round" != 1 ] || before=$(resident_kb)
 	done
-	[ "$(resident_kb)" -lt $((before + 4096)) ] || fail "from $before KB to $(resident_kb) KB"
+	# a state takes some 50 KB: of 400 states that stayed there would be more
+	[ "$(resident_kb)" -lt $((before + 12288)) ] || fail "from $before KB to $(resident_kb) KB"
 	stop_node
 }
 
