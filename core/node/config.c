@@ -196,6 +196,43 @@ static void check_all(const struct config *config, struct report *report)
 
 /* ---- all of it ---- */
 
+struct loading {
+	struct config *config;
+	const struct sys *sys;
+	struct report *report;
+	const struct config_layers *layers;
+	const struct config_layer *applied; /* the last one that lies; NULL: none does */
+};
+
+static void apply_pending(struct loading *loading)
+{
+	for (;;) {
+		const struct config_layer *next =
+			loading->applied != NULL ? loading->applied->next : loading->layers->first;
+		if (next == NULL)
+			return;
+		apply_layer(loading->config, loading->sys, loading->report, next->component, next->settings,
+			    &next->origin);
+		loading->applied = next;
+	}
+}
+
+static struct value *so_far(void *context, const char *name)
+{
+	struct loading *loading = context;
+	apply_pending(loading);
+	const struct config_component *component = config_component(loading->config, name);
+	if (component == NULL)
+		return NULL;
+	struct value *map = value_map(loading->config->arena);
+	for (size_t i = 0; i < component->count; i++) {
+		if (component->settings[i].value != NULL)
+			value_map_add(loading->config->arena, map, slice_of(component->settings[i].key),
+				      component->settings[i].value);
+	}
+	return map;
+}
+
 /* Providers, then runtime.lua; a failure of one does not keep the others from telling theirs. */
 static int collect(struct arena *arena, const struct release *release, const struct sys *sys, struct report *report,
 		   struct config_layers *layers, struct error *err)
@@ -219,7 +256,9 @@ int config_load(struct arena *arena, const struct release *release, const struct
 		struct config *out, struct error *err)
 {
 	struct config config = { .arena = arena, .release = release, .count = sys->component_count };
-	struct config_layers layers = { 0 };
+	struct config_layers layers = { .so_far = so_far };
+	struct loading loading = { &config, sys, report, &layers, NULL };
+	layers.context = &loading;
 	config.components = arena_array(arena, sys->component_count + 1, sizeof(*config.components));
 	for (size_t i = 0; i < sys->component_count; i++)
 		declare(arena, &sys->components[i], &config.components[i]);
@@ -227,8 +266,7 @@ int config_load(struct arena *arena, const struct release *release, const struct
 	int rc = collect(arena, release, sys, report, &layers, err);
 	if (rc != 0)
 		return rc;
-	for (const struct config_layer *layer = layers.first; layer != NULL; layer = layer->next)
-		apply_layer(&config, sys, report, layer->component, layer->settings, &layer->origin);
+	apply_pending(&loading);
 	check_all(&config, report);
 	if (report->errors > 0)
 		return report_to_error(report, err);

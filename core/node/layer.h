@@ -19,6 +19,10 @@ struct config_layer {
 struct config_layers {
 	struct config_layer *first;
 	struct config_layer **tail; /* NULL while it is empty */
+	/* What a component's settings are so far, as they were said: a map, or NULL for a component that this release
+	 * lacks. May be NULL. */
+	struct value *(*so_far)(void *context, const char *component);
+	void *context;
 };
 
 /* Keeps the pointers. */

@@ -47,10 +47,24 @@ static int raise(lua_State *lua, const struct error *err)
 	return luaL_error(lua, "%s", err->message);
 }
 
+/* config("kv") without settings: what all before have said. */
+static int settings_so_far(lua_State *lua, const struct run *run, const char *component)
+{
+	struct value *settings =
+		run->layers->so_far != NULL ? run->layers->so_far(run->layers->context, component) : NULL;
+	if (settings == NULL)
+		lua_newtable(lua);
+	else
+		script_push_value(lua, settings);
+	return 1;
+}
+
 static int lua_config(lua_State *lua)
 {
 	struct run *run = run_of(lua);
 	const char *component = luaL_checkstring(lua, 1);
+	if (lua_gettop(lua) == 1)
+		return settings_so_far(lua, run, component);
 	luaL_checktype(lua, 2, LUA_TTABLE);
 	struct error err;
 	struct value *settings = NULL;

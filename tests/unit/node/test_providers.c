@@ -251,6 +251,17 @@ Test(providers, run_lua_with_all_that_runtime_lua_has)
 	load_fails("  - {lua: etc/more.lua}", "etc/more.lua:3: environment variable NOWHERE_TO_BE_FOUND is not set\n");
 }
 
+Test(providers, show_lua_what_was_said_before)
+{
+	setenv("ECHO__LOUDNESS", "7", 1);
+	load_ok("  - {env: true}", "local so_far = config('echo')\n"
+				   "assert(so_far.port == 4050 and so_far.wait == '1s' and so_far.limits.a == 1)\n"
+				   "assert(next(config('other')) == nil)\n"
+				   "config('echo', {loudness = so_far.loudness + 1})\n"
+				   "assert(config('echo').loudness == 8)");
+	cr_assert_eq(value("loudness")->integer, 8);
+}
+
 Test(providers, name_a_variable_that_a_path_needs)
 {
 	load_fails("  - {yaml: \"${NO_SUCH_FOLDER}/a.yaml\", origin: \"releases.yaml:3:9\"}",
