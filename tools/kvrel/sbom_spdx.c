@@ -4,6 +4,8 @@
 #include "base/json.h"
 #include "base/scope.h"
 
+#include <stdlib.h>
+
 static void set(struct sbom *sbom, struct value *map, const char *key, struct value *value)
 {
 	value_map_add(sbom->arena, map, slice_of(key), value);
@@ -34,19 +36,61 @@ static struct value *url_reference(struct sbom *sbom, const char *purl)
 	return list;
 }
 
-static struct value *part_tree(struct sbom *sbom, const struct sbom_part *part, bool release)
+static int by_text(const void *a, const void *b)
 {
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* SHA-1 of the sorted SHA-1s of a package's files, as the standard has it; NULL when it has no files. */
+static const char *verification_code(struct sbom *sbom, size_t part, struct error *err)
+{
+	const struct plan *plan = sbom->inputs->plan;
+	const char **digests = arena_array(sbom->arena, plan->count + 1, sizeof(*digests));
+	SCOPE(digest_done) struct digest digest = { 0 };
+	char sha256[DIGEST_HEX_BYTES], sha1[DIGEST_SHA1_HEX_BYTES];
+	size_t count = 0;
+	for (size_t i = 0; i < plan->count; i++)
+		if (sbom_has_file(&plan->entries[i]) && sbom_part_of(sbom, &plan->entries[i]) == part)
+			digests[count++] = plan->entries[i].sha1;
+	if (!count)
+		return NULL;
+	qsort(digests, count, sizeof(*digests), by_text);
+	int status = digest_begin(&digest, true, err);
+	for (size_t i = 0; i < count && status == 0; i++)
+		status = digest_add(&digest, digests[i], strlen(digests[i]), err);
+	if (status == 0)
+		status = digest_end(&digest, sha256, sha1, err);
+	return status == 0 ? arena_string(sbom->arena, sha1) : NULL;
+}
+
+/* A package whose files are not analysed must not contain any. */
+static void set_files_analysed(struct sbom *sbom, struct value *map, size_t part)
+{
+	struct value *code = value_map(sbom->arena), *found = value_list(sbom->arena);
+	const char *digest = verification_code(sbom, part, NULL);
+	set(sbom, map, "filesAnalyzed", value_bool(sbom->arena, digest != NULL));
+	if (!digest)
+		return;
+	set_text(sbom, code, "packageVerificationCodeValue", digest);
+	set(sbom, map, "packageVerificationCode", code);
+	value_list_add(sbom->arena, found, value_string(sbom->arena, slice_of("NOASSERTION")));
+	set(sbom, map, "licenseInfoFromFiles", found);
+}
+
+static struct value *part_tree(struct sbom *sbom, size_t at)
+{
+	const struct sbom_part *part = &sbom->parts[at];
 	struct value *map = value_map(sbom->arena);
 	const char *license = part->license ? part->license : "NOASSERTION";
 	set_text(sbom, map, "SPDXID", spdx_id(sbom, part->id));
 	set_text(sbom, map, "name", part->name);
 	set_text(sbom, map, "versionInfo", part->version);
 	set_text(sbom, map, "downloadLocation", "NOASSERTION");
-	set(sbom, map, "filesAnalyzed", value_bool(sbom->arena, false));
+	set_files_analysed(sbom, map, at);
 	set_text(sbom, map, "licenseConcluded", "NOASSERTION");
 	set_text(sbom, map, "licenseDeclared", license);
 	set_text(sbom, map, "copyrightText", "NOASSERTION");
-	set_text(sbom, map, "primaryPackagePurpose", release ? "APPLICATION" : "LIBRARY");
+	set_text(sbom, map, "primaryPackagePurpose", at == 0 ? "APPLICATION" : "LIBRARY");
 	if (part->source)
 		set_text(sbom, map, "sourceInfo", part->source);
 	if (part->purl)
@@ -72,6 +116,9 @@ static struct value *file_tree(struct sbom *sbom, size_t at)
 	set_text(sbom, map, "fileName", arena_printf(sbom->arena, "./%s", entry->path));
 	set(sbom, map, "checksums", checksums);
 	set_text(sbom, map, "licenseConcluded", "NOASSERTION");
+	struct value *found = value_list(sbom->arena);
+	value_list_add(sbom->arena, found, value_string(sbom->arena, slice_of("NOASSERTION")));
+	set(sbom, map, "licenseInfoInFiles", found);
 	set_text(sbom, map, "copyrightText", "NOASSERTION");
 	if (entry->change == CHANGE_STRIP)
 		set_text(sbom, map, "comment", "unneeded symbols were removed");
@@ -171,7 +218,7 @@ static struct value *document(struct sbom *sbom)
 			      sbom->content_digest));
 	set(sbom, map, "creationInfo", creation);
 	for (size_t i = 0; i < sbom->part_count; i++)
-		value_list_add(sbom->arena, packages, part_tree(sbom, &sbom->parts[i], i == 0));
+		value_list_add(sbom->arena, packages, part_tree(sbom, i));
 	set(sbom, map, "packages", packages);
 	return map;
 }

@@ -75,6 +75,19 @@ Test(sbom, every_file_of_the_manifest_is_in_it_and_belongs_to_something)
 	}
 }
 
+Test(sbom, a_package_with_files_says_that_they_were_looked_at)
+{
+	project_must_build(&project);
+	const struct value *packages = value_get(document("releases/0.0.1/sbom.spdx.json"), "packages");
+	const struct value *alpha = with(packages, "SPDXID", "SPDXRef-Component-alpha");
+	cr_assert(value_get(alpha, "filesAnalyzed")->boolean);
+	cr_expect_eq(strlen(value_text(value_path(alpha, "packageVerificationCode.packageVerificationCodeValue"), "")),
+		     40);
+	const struct value *linked = with(packages, "name", "little-libc");
+	cr_expect(!value_get(linked, "filesAnalyzed")->boolean);
+	cr_expect(!value_get(linked, "packageVerificationCode"));
+}
+
 Test(sbom, what_is_linked_into_the_launcher_is_declared)
 {
 	project_must_build(&project);
