@@ -239,7 +239,7 @@ Test(script, finalizers_run_and_their_errors_end_nothing)
 	cr_assert(strstr(run("setmetatable({})"), "bad argument #2 to 'setmetatable'"));
 }
 
-Test(script, a_state_is_freed_in_spite_of_endless_finalizers, .timeout = 5)
+Test(script, a_state_is_freed_in_spite_of_endless_finalizers)
 {
 	struct script *other = script_new(&(struct script_options){ 0 }, &err);
 	int results;
