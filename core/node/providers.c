@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "node/providers.h"
 
-#include "base/fs.h"
 #include "base/path.h"
 #include "base/scope.h"
 #include "base/yaml.h"
@@ -14,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { FOLDER_FILES_MAX = 10000 };
 
@@ -117,8 +117,26 @@ void provider_take_text(struct provider_run *run, struct slice component, struct
 
 /* ---- files ---- */
 
+/* May be missing and is. What is there and cannot be reached is a mistake also where it is optional. */
+static bool may_skip(const struct provider_run *run, const char *path)
+{
+	struct stat st;
+	return is_optional(run) && stat(path, &st) != 0 && (errno == ENOENT || errno == ENOTDIR);
+}
+
+/* A pipe that nobody writes to would hold the boot up for ever. */
+static bool is_no_file(const char *path)
+{
+	struct stat st;
+	return stat(path, &st) == 0 && !S_ISREG(st.st_mode);
+}
+
 static void take_file(struct provider_run *run, const char *path)
 {
+	if (is_no_file(path)) {
+		provider_failed(run, "'%s' is no regular file", path);
+		return;
+	}
 	struct value *document = NULL;
 	struct error err;
 	const char *shown = release_shown(run->release, path);
@@ -134,7 +152,7 @@ static void take_file(struct provider_run *run, const char *path)
 static void provider_yaml(struct provider_run *run)
 {
 	const char *path = provider_path(run, value_text(value_get(run->entry, "yaml"), ""));
-	if (path != NULL && (fs_exists(path) || !is_optional(run)))
+	if (path != NULL && !may_skip(run, path))
 		take_file(run, path);
 }
 
@@ -184,8 +202,12 @@ static void provider_lua(struct provider_run *run)
 {
 	const char *path = provider_path(run, value_text(value_get(run->entry, "lua"), ""));
 	struct error err;
-	if (path == NULL || (is_optional(run) && !fs_exists(path)))
+	if (path == NULL || may_skip(run, path))
 		return;
+	if (is_no_file(path)) {
+		provider_failed(run, "'%s' is no regular file", path);
+		return;
+	}
 	int rc = runtime_config_run(run->arena, run->release, run->sys, path, release_shown(run->release, path),
 				    run->layers, &err);
 	if (rc == -ERROR_INVALID)

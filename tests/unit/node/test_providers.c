@@ -251,6 +251,14 @@ Test(providers, run_lua_with_all_that_runtime_lua_has)
 	load_fails("  - {lua: etc/more.lua}", "etc/more.lua:3: environment variable NOWHERE_TO_BE_FOUND is not set\n");
 }
 
+Test(providers, wait_for_no_pipe)
+{
+	cr_assert(mkfifo(path_join(&bundle.arena, bundle.root, "pipe.yaml"), 0600) == 0);
+	load_fails("  - {yaml: pipe.yaml, optional: true, origin: r}",
+		   arena_printf(&bundle.arena, "r: error: config provider 'yaml': '%s/pipe.yaml' is no regular file\n",
+				bundle.root));
+}
+
 Test(providers, show_lua_what_was_said_before)
 {
 	setenv("ECHO__LOUDNESS", "7", 1);
