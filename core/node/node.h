@@ -41,7 +41,7 @@ struct node {
 	struct components components;
 	struct buf cookie;
 	struct kvrel_api api;
-	struct net *net; /* NULL until something listens */
+	struct net *net;   /* NULL until something listens */
 	struct dist *dist; /* NULL: no other nodes */
 	struct mainloop main;
 	struct control_server *control; /* NULL: none */
