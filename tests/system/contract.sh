@@ -141,6 +141,25 @@ it_keeps_the_old_bundle_when_a_build_is_killed() {
 	is "$out" one
 }
 
+it_keeps_the_old_bundle_when_a_later_step_fails() {
+	project
+	mkdir -p rel/overlays && echo old >rel/overlays/word
+	sed -i '/^  bar:/i\    steps: [assemble, {run: "test ! -e broken"}]' releases.yaml
+	touch broken
+	run kvrel build --quiet
+	is $status 1
+	[ -e _build/rel/foo ] && fail "a bundle whose build failed is there"
+	rm broken
+	must kvrel build --quiet
+	touch broken && echo new >rel/overlays/word
+	run kvrel build --quiet --overwrite
+	is $status 1
+	is "$(cat _build/rel/foo/word)" old
+	must kvrel verify _build/rel/foo
+	must ls -A _build/rel
+	is "$out" foo
+}
+
 it_builds_for_a_user_without_a_home() {
 	needs_root
 	foreign_project

@@ -129,6 +129,7 @@ int build_release(struct arena *arena, const struct spec *spec, const struct spe
 		.release = release,
 		.options = options,
 		.result = &result,
+		.staging.lock_fd = -1,
 		.described = { -1, -1 },
 	};
 	int status = date_sources(&build, err);
@@ -137,6 +138,7 @@ int build_release(struct arena *arena, const struct spec *spec, const struct spe
 	for (size_t i = 0; i < release->step_count && status == 0; i++)
 		if (!options->dry_run || release->steps[i].kind == STEP_ASSEMBLE)
 			status = run_step(&build, &release->steps[i], step_status, err);
+	build_settle(&build, status < 0);
 	build_forget_descriptions(&build);
 	if (status == 0)
 		*out = result;

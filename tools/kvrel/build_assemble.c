@@ -234,7 +234,7 @@ static int put_in_place(struct build *build, struct plan *plan, struct staging *
 	status = staging_fill(staging, plan, build->source_date, err);
 	if (status == 0)
 		status = staging_flush(staging, plan, err);
-	return status < 0 ? status : commit_bundle(&commit, err);
+	return status < 0 ? status : commit_bundle(&commit, &build->placed, err);
 }
 
 static int check_existing(struct build *build, struct error *err)
@@ -242,6 +242,13 @@ static int check_existing(struct build *build, struct error *err)
 	struct existing existing;
 	int status = existing_read(build->arena, build->release->path, &existing, err);
 	return status < 0 ? status : may_replace(build, &existing, err);
+}
+
+void build_settle(struct build *build, bool failed)
+{
+	if (failed && build->staging.lock_fd >= 0)
+		commit_undo(&build->staging, build->placed);
+	staging_end(&build->staging);
 }
 
 int build_assemble(struct build *build, struct error *err)
@@ -267,7 +274,10 @@ int build_assemble(struct build *build, struct error *err)
 	status = staging_begin(build->arena, release->path, &staging, err);
 	if (status == 0) {
 		status = put_in_place(build, plan, &staging, err);
-		staging_end(&staging);
+		if (status == 0)
+			build->staging = staging;
+		else
+			staging_end(&staging);
 	}
 	if (status < 0)
 		return error_wrap(err, "cannot assemble release '%s'", release->name);

@@ -4,6 +4,7 @@
 #define KVREL_BUILD_STEPS_H
 
 #include "build.h"
+#include "commit.h"
 #include "manifest.h"
 #include "packages.h"
 
@@ -17,7 +18,9 @@ struct build {
 	struct build_result *result;
 	bool asked;              /* and the answer was to replace what is there */
 	const struct plan *plan; /* what `assemble` put in place */
-	int described[2];        /* descriptors of the bill of materials and the manifest; -1: none */
+	struct staging staging;  /* kept until all steps are done; lock_fd -1: none */
+	enum commit_way placed;
+	int described[2]; /* descriptors of the bill of materials and the manifest; -1: none */
 };
 
 /* One line to the user, unless the release or the caller is quiet. */
@@ -34,6 +37,8 @@ struct build {
 int find_source_date(const char *project_dir, int64_t *out, struct error *err);
 /* The step `assemble`. */
 int build_assemble(struct build *build, struct error *err);
+/* After the last step: a failed build takes its bundle back, so that the previous one is there as it was. */
+void build_settle(struct build *build, bool failed);
 /* Adds the bill of materials and the manifest to a prepared plan. Their files are there until they are forgotten. */
 int build_describe(struct build *build, struct plan *plan, const struct package_map *packages, struct error *err);
 void build_forget_descriptions(struct build *build);

@@ -300,30 +300,48 @@ static void restore_times(const struct commit *commit)
 	(void)set_time(commit->staging->root, commit->source_date, NULL);
 }
 
-static int replace(const struct commit *commit, struct error *err)
+static int replace(const struct commit *commit, enum commit_way *way, struct error *err)
 {
 	const struct existing *existing = commit->existing;
 	bool alone = existing->count == 1 && existing_version(existing, commit->version);
 	int foreign = alone ? existing_has_foreign(existing, "", err) : 1;
 	if (foreign < 0)
 		return foreign;
-	if (!foreign && swap(commit->staging->path, commit->staging->root, RENAME_EXCHANGE, NULL) == 0)
+	if (!foreign && swap(commit->staging->path, commit->staging->root, RENAME_EXCHANGE, NULL) == 0) {
+		*way = COMMIT_SWAPPED;
 		return 0;
+	}
 	int status = place_units(commit, err);
 	if (status < 0)
 		return status;
 	remove_leftovers(commit);
 	restore_times(commit);
+	*way = COMMIT_UNITS;
 	return 0;
 }
 
-int commit_bundle(const struct commit *commit, struct error *err)
+static int place_first(const struct commit *commit, enum commit_way *way, struct error *err)
+{
+	int status = swap(commit->staging->path, commit->staging->root, 0, err);
+	if (status == 0)
+		*way = COMMIT_NEW;
+	return status;
+}
+
+void commit_undo(const struct staging *staging, enum commit_way way)
+{
+	if (way == COMMIT_NEW)
+		(void)swap(staging->root, staging->path, 0, NULL);
+	else if (way == COMMIT_SWAPPED)
+		(void)swap(staging->root, staging->path, RENAME_EXCHANGE, NULL);
+}
+
+int commit_bundle(const struct commit *commit, enum commit_way *way, struct error *err)
 {
 	sigset_t all, before;
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &before);
-	int status = commit->existing->present ? replace(commit, err)
-					       : swap(commit->staging->path, commit->staging->root, 0, err);
+	int status = commit->existing->present ? replace(commit, way, err) : place_first(commit, way, err);
 	if (status == 0)
 		(void)fs_sync_dir(commit->staging->parent, NULL);
 	sigprocmask(SIG_SETMASK, &before, NULL);

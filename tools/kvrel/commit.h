@@ -32,6 +32,17 @@ struct commit {
 
 /* True when the root already is exactly what the plan says: same manifest, and every entry untouched since. */
 bool commit_is_needless(const struct commit *commit);
-int commit_bundle(const struct commit *commit, struct error *err);
+
+enum commit_way {
+	COMMIT_NOTHING,
+	COMMIT_NEW,     /* there was no bundle */
+	COMMIT_SWAPPED, /* the old bundle lies in the staging folder */
+	COMMIT_UNITS,
+};
+
+int commit_bundle(const struct commit *commit, enum commit_way *way, struct error *err);
+/* For a build that fails after it: what was there before is there again, and the staging folder holds what is to go.
+ * What went unit by unit stays. */
+void commit_undo(const struct staging *staging, enum commit_way way);
 
 #endif

@@ -68,11 +68,13 @@ static int build_again(struct build *build, const char *folder, struct error *er
 	again.release = &release;
 	again.options = &options;
 	again.result = &result;
+	again.staging.lock_fd = -1;
 	again.described[0] = again.described[1] = -1;
 	again.cache_dir = path_join(build->arena, folder, "cache");
 	int status = fs_make_dirs(again.cache_dir, 0700, err);
 	if (status == 0)
 		status = build_assemble(&again, err);
+	build_settle(&again, false);
 	build_forget_descriptions(&again);
 	return status < 0 ? status : compare(build, build->release->path, release.path, err);
 }
