@@ -334,7 +334,7 @@ static void complete_argument(lua_State *lua, struct completion *completion)
 		offer_nodes(lua, completion);
 	else if (slice_is(name, "level"))
 		offer_levels(completion);
-	else if (slice_is(name, "function"))
+	else if (slice_is(name, "function") || slice_is(name, "operation"))
 		lua_api_each_function(lua, offer_function, completion);
 	else if (slice_is(name, "key") && slice_starts(call->path, SLICE("app.")))
 		offer_settings(lua, completion, call);
