@@ -359,6 +359,11 @@ void dist_free(struct dist *dist)
 	if (dist->listen_fd >= 0)
 		close(dist->listen_fd);
 	for_peers(dist, peer_free);
+	while (dist->links != NULL) { /* held by calls that were never answered */
+		struct link *next = dist->links->next;
+		free(dist->links);
+		dist->links = next;
+	}
 	serve_done(dist);
 	frame_items_done(&dist->items);
 	if (dist->tls_api != NULL)

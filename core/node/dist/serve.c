@@ -99,8 +99,12 @@ static void complete(struct kvrel_call *call, const struct kvrel_result *result)
 		dist->done_tail = &incoming->next;
 	}
 	pthread_mutex_unlock(&dist->lock);
-	if (!ended && wake) /* what comes after the end is freed with the process */
+	if (ended) { /* nobody is there to hear it; its link goes with the dist */
+		buf_done(&incoming->reply);
+		free(incoming);
+	} else if (wake) {
 		dist_wake(dist);
+	}
 }
 
 void serve_collect(struct dist *dist)

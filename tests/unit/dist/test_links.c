@@ -24,6 +24,7 @@ struct t_node {
 	char name[64];
 	const char *next; /* where the forwarding operation sends to */
 	_Atomic int ran;
+	struct kvrel_call *held; /* of the silent operation */
 };
 
 static char dir[] = "/tmp/kvrel-dist-XXXXXX";
@@ -39,8 +40,20 @@ static void run_echo(void *state, struct kvrel_call *call)
 
 static void run_silent(void *state, struct kvrel_call *call)
 {
-	(void)call;
-	((struct t_node *)state)->ran++;
+	struct t_node *node = state;
+	call->next = node->held;
+	node->held = call;
+	node->ran++;
+}
+
+/* As a component's stop() does. */
+static void give_back_held(struct t_node *node)
+{
+	while (node->held != NULL) {
+		struct kvrel_call *call = node->held;
+		node->held = call->next;
+		call->complete(call, &(struct kvrel_result){ .status = KVREL_ERROR });
+	}
 }
 
 static void run_onward(void *state, struct kvrel_call *call);
@@ -99,6 +112,7 @@ static void start(int index)
 static void stop(int index)
 {
 	dist_stop(nodes[index].dist, 200);
+	give_back_held(&nodes[index]);
 	dist_free(nodes[index].dist);
 	nodes[index].dist = NULL;
 }
