@@ -210,7 +210,7 @@ static void complete_name(lua_State *lua, struct completion *completion, struct 
 
 /* ---- arguments ---- */
 
-/* The parameter's name, without brackets; a list that ends with "…" goes on with its last name. */
+/* The parameter's name, without brackets; a list that ends with "..." goes on with its last name. */
 static struct slice parameter(struct slice signature, unsigned number)
 {
 	struct slice found = { 0 };
@@ -222,7 +222,7 @@ static struct slice parameter(struct slice signature, unsigned number)
 		struct slice name;
 		slice_split(rest, ',', &name, &rest);
 		name = slice_trim(name);
-		if (slice_is(name, "...") || slice_is(name, "…"))
+		if (slice_is(name, "..."))
 			return found;
 		if (name.size > 1 && name.data[0] == '[')
 			name = (struct slice){ name.data + 1, name.size - 2 };
