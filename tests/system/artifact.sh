@@ -66,11 +66,11 @@ tries_each_rename() { # CHECK: called after each
 	strace -qq -o "$D/trace" -e inject=rename:signal=KILL:when=1 true 2>"$D/said" || skip "strace cannot inject here"
 	for ((at = 1; at < 20; at++)); do
 		"$1" before
-		killed_at $at || break
+		killed_at "$at" || break
 		"$1" after
 		must kvrel build foo --quiet --overwrite
 	done
-	[ $at -gt 1 ] || fail "no build was killed: $(cat "$D/said")"
+	[ "$at" -gt 1 ] || fail "no build was killed: $(cat "$D/said")"
 	is "$(find _build/rel -maxdepth 1 -name '.foo.*')" ''
 }
 
@@ -103,7 +103,9 @@ it_works_beside_data_after_a_build_was_killed_at_any_rename() {
 
 it_makes_an_image_that_skopeo_and_umoci_accept() {
 	local config
-	[ -n "$(command -v skopeo)" ] && [ -n "$(command -v umoci)" ] || skip 'skopeo or umoci is not installed'
+	if [ -z "$(command -v skopeo)" ] || [ -z "$(command -v umoci)" ]; then
+		skip 'skopeo or umoci is not installed'
+	fi
 	project
 	sed -i '0,/^    components:/s//    steps: [assemble, oci]\n    components:/' releases.yaml
 	must kvrel build foo --quiet

@@ -21,7 +21,7 @@ it_names_no_library_that_is_not_inside() {
 			[ -e "foo/runtime-1.0.0/lib/$needed" ] || [ -e "$(dirname "$file")/$needed" ] ||
 				fail "$file needs $needed"
 		done
-		is "$(readelf -dW "$file" | sed -n 's/.*(R\(UN\)\?PATH).*\[\(.*\)\]/\2/p' | tr : '\n' | grep -v '^\$ORIGIN')" ''
+		is "$(readelf -dW "$file" | sed -n 's/.*(R\(UN\)\?PATH).*\[\(.*\)\]/\2/p' | tr : '\n' | grep -v '^[$]ORIGIN')" ''
 	done
 }
 
@@ -221,6 +221,20 @@ it_minds_no_preload_file_no_cache_and_no_library_folder() {
 		OPENSSL_CONF=/openssl.cnf OPENSSL_MODULES=/
 }
 
+# Not only because its loader looks nowhere else: with the distribution's loader the host's modules would be found.
+it_loads_no_name_service_of_the_host() {
+	host empty
+	(project "$D/own" && sed -i '0,/^    components:/s//    runtime: {edit_loader: false}\n    components:/' releases.yaml &&
+		must kvrel build foo --quiet) || exit 1
+	rm -r foo && mv own/_build/rel/foo foo
+	mkdir -p "$root/etc" "$root/lib/x86_64-linux-gnu"
+	evil "$root/lib/x86_64-linux-gnu/libnss_evil.so.2"
+	mkdir "$root/lib/aarch64-linux-gnu" && ln "$root/lib/x86_64-linux-gnu/libnss_evil.so.2" "$root/lib/aarch64-linux-gnu/"
+	printf '%s: evil files\n' hosts passwd group services >"$root/etc/nsswitch.conf"
+	echo '127.0.0.1 localhost' >"$root/etc/hosts"
+	session 65534 RELEASE_DISTRIBUTION=name "RELEASE_NODE=foo@localhost:$other_port" RELEASE_COOKIE=0123456789abcdef
+}
+
 it_minds_no_host_configuration_of_its_libraries() {
 	bundle foo
 	evil "$D/evil.so"
@@ -281,7 +295,9 @@ it_is_called_by_its_name() {
 }
 
 it_tells_gdb_where_it_is_with_the_debug_archive() {
-	[ -n "$(command -v gdb)" ] && [ -n "$(command -v zstd)" ] || skip "gdb or zstd is not installed"
+	if [ -z "$(command -v gdb)" ] || [ -z "$(command -v zstd)" ]; then
+		skip 'gdb or zstd is not installed'
+	fi
 	project
 	sed -i '0,/^    components:/s//    steps: [assemble, tar]\n    components:/' releases.yaml
 	must kvrel build foo --quiet
