@@ -5,6 +5,7 @@
 
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdio.h>
 
 static struct arena arena;
 static struct error err;
@@ -104,4 +105,67 @@ Test(json, what_json_has_no_word_for_becomes_null)
 	json_write(&out, value_float(&arena, NAN), 0);
 	json_write(&out, value_float(&arena, -INFINITY), 0);
 	cr_assert_str_eq(buf_string(&out), "nullnull");
+}
+
+static void add_numbers(void *context, struct arena *scratch, struct value *list, size_t index)
+{
+	/* none for an odd index, two for an even one */
+	for (int i = 0; i < 2 && index % 2 == 0; i++)
+		value_list_add(scratch, list, value_int(scratch, (int64_t)index + *(const int *)context));
+}
+
+Test(json, lists_written_item_by_item_read_like_lists_written_at_once)
+{
+	int base = 100;
+	FILE *file = tmpfile();
+	const struct json_list lists[] = {
+		{ "numbers", 4, add_numbers, &base },
+		{ "none", 0, add_numbers, &base },
+		{ "odd", 1, add_numbers, &base },
+	};
+	struct value *map = value_map(&arena);
+	char text[256];
+
+	value_map_add(&arena, map, SLICE("a"), value_int(&arena, 1));
+	cr_assert(file != NULL);
+	cr_assert_eq(json_write_lists(fileno(file), map, lists, 3, 1, &err), 0, "%s", err.message);
+	rewind(file);
+	size_t size = fread(text, 1, sizeof(text) - 1, file);
+	text[size] = '\0';
+	fclose(file);
+	cr_assert_str_eq(text, "{\n \"a\": 1,\n \"numbers\": [\n  100,\n  100,\n  102,\n  102\n ],\n \"none\": [],\n"
+			       " \"odd\": [\n  100,\n  100\n ]\n}\n");
+	cr_assert_str_eq(again(slice_of(text)),
+			 "{\"a\":1,\"numbers\":[100,100,102,102],\"none\":[],\"odd\":[100,100]}");
+}
+
+Test(json, a_list_can_be_written_where_nothing_else_is)
+{
+	int base = 0;
+	FILE *file = tmpfile();
+	const struct json_list list = { "numbers", 1, add_numbers, &base };
+	char text[64] = "";
+
+	cr_assert(file != NULL);
+	cr_assert_eq(json_write_lists(fileno(file), value_map(&arena), &list, 1, 0, &err), 0);
+	rewind(file);
+	cr_assert(fgets(text, sizeof(text), file) != NULL);
+	fclose(file);
+	cr_assert_str_eq(text, "{\"numbers\":[0,0]}\n");
+}
+
+Test(json, values_that_follow_each_other_are_read_one_by_one)
+{
+	struct slice text = SLICE("{\"a\":1} , [2]");
+	struct value *value;
+
+	cr_assert_eq(json_parse_next(&arena, &text, "f.json", &value, &err), 0);
+	cr_assert_eq(value->type, VALUE_MAP);
+	text = slice_trim(text);
+	cr_assert_eq(*text.data, ',');
+	text = (struct slice){ text.data + 1, text.size - 1 };
+	cr_assert_eq(json_parse_next(&arena, &text, "f.json", &value, &err), 0);
+	cr_assert_eq(value->type, VALUE_LIST);
+	cr_assert_eq(text.size, 0);
+	cr_assert(json_parse_next(&arena, &text, "f.json", &value, &err) < 0);
 }
