@@ -108,11 +108,23 @@ static bool show_long_text(struct evaluator *evaluator, int index)
 	return true;
 }
 
+/* What write() returns, so that io.write("text") prints the text and nothing else. */
+static bool is_stream(lua_State *lua, int index)
+{
+	if (luaL_getmetafield(lua, index, "__name") == LUA_TNIL)
+		return false;
+	bool stream = lua_type(lua, -1) == LUA_TSTRING && strcmp(lua_tostring(lua, -1), LUA_FILEHANDLE) == 0;
+	lua_pop(lua, 1);
+	return stream;
+}
+
 /* One value a line, nil not at all. */
 static void show_values(struct evaluator *evaluator, int results)
 {
 	lua_State *lua = script_lua(evaluator->script);
 	int first = lua_gettop(lua) - results + 1;
+	if (results == 1 && is_stream(lua, first))
+		return;
 	for (int i = first; i < first + results; i++) {
 		if (lua_isnil(lua, i) || show_long_text(evaluator, i))
 			continue;
@@ -128,7 +140,7 @@ static int to_tree(struct evaluator *evaluator, int results, struct arena *arena
 {
 	lua_State *lua = script_lua(evaluator->script);
 	int first = lua_gettop(lua) - results + 1;
-	if (results == 0) {
+	if (results == 0 || (results == 1 && is_stream(lua, first))) {
 		*out = value_null(arena);
 		return 0;
 	}

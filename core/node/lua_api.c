@@ -205,6 +205,10 @@ static void define_stderr(lua_State *lua)
 	};
 	lua_getglobal(lua, "io");
 	luaL_newlib(lua, methods);
+	lua_createtable(lua, 0, 1);
+	lua_pushliteral(lua, LUA_FILEHANDLE);
+	lua_setfield(lua, -2, "__name");
+	lua_setmetatable(lua, -2);
 	lua_setfield(lua, -2, "stderr");
 	lua_pop(lua, 1);
 }

@@ -192,6 +192,27 @@ it_starts_with_all_streams_closed() {
 	wait "$pid" || fail "exit $? after a clean stop"
 }
 
+it_prints_what_is_printed_and_returned_and_nothing_else() {
+	local command
+	bundle foo
+	start_daemon
+	for command in eval rpc; do
+		must "$launcher" $command 'return 1, nil, "two", false, 3.0'
+		is "$out" $'1\ntwo\nfalse\n3.0'
+		must "$launcher" $command 'io.write("text\n")'
+		is "$out" text
+		must "$launcher" $command 'io.stderr:write("text\n")'
+		is "$out" ''
+		is "$err" text
+		must "$launcher" $command 'x = 5'
+		is "$out" ''
+		run "$launcher" $command 'os.exit(3)'
+		is $status 3
+	done
+	must "$launcher" ping
+	stop_node
+}
+
 it_fails_where_the_result_cannot_be_written() {
 	local command
 	bundle foo
