@@ -43,6 +43,20 @@ it_builds_the_same_bytes_in_another_folder_as_another_user_at_another_time() {
 	is "$(digest _build/rel/foo)" "$one"
 }
 
+it_builds_all_releases_at_once_as_it_builds_each() {
+	local each=''
+	project
+	for name in foo bar resp; do
+		must kvrel build "$name"
+		each+=$(digest "_build/rel/$name")
+	done
+	rm -rf _build/rel
+	must kvrel build --all
+	is "$(digest _build/rel/foo)$(digest _build/rel/bar)$(digest _build/rel/resp)" "$each"
+	must kvrel build --all --json --overwrite
+	is "$(grep -c '"unchanged": true' <<<"$out")" 3
+}
+
 it_does_not_overwrite_without_being_told() {
 	local before
 	project
