@@ -120,25 +120,25 @@ it_takes_files_stdin_and_arguments() {
 	echo '#!/usr/bin/lua
 return arg[0], arg[1], arg[2]' >script.lua
 	for command in eval rpc; do
-		must foo/bin/foo $command --file script.lua -- -x y
+		must foo/bin/foo "$command" --file script.lua -- -x y
 		is "$out" $'script.lua\n-x\ny'
-		is "$(foo/bin/foo $command - z <script.lua)" $'stdin\nz'
-		must foo/bin/foo $command 'return #arg, arg[1]' -- --json
+		is "$(foo/bin/foo "$command" - z <script.lua)" $'stdin\nz'
+		must foo/bin/foo "$command" 'return #arg, arg[1]' -- --json
 		is "$out" $'1\n--json'
-		must foo/bin/foo $command --json 'print("aside") return {1, {a = true}}, "x"'
+		must foo/bin/foo "$command" --json 'print("aside") return {1, {a = true}}, "x"'
 		is "$out" '[[1,{"a":true}],"x"]'
 		is "$err" aside
-		must foo/bin/foo $command --json 'local x'
+		must foo/bin/foo "$command" --json 'local x'
 		is "$out" null
-		run foo/bin/foo $command --json 'return print'
+		run foo/bin/foo "$command" --json 'return print'
 		is "$status" 1
-		run foo/bin/foo $command 'os.exit(9)'
+		run foo/bin/foo "$command" 'os.exit(9)'
 		is "$status" 9
-		run foo/bin/foo $command --file nowhere.lua
+		run foo/bin/foo "$command" --file nowhere.lua
 		is "$status" 1
 		like "$err" 'ERROR: *nowhere.lua*'
 		{ echo 'return #[['; head -c 500000 /dev/zero | tr '\0' x; echo ']]'; } >long.lua
-		must foo/bin/foo $command --file long.lua
+		must foo/bin/foo "$command" --file long.lua
 		is "$out" 500000
 	done
 	stop_node
@@ -175,7 +175,7 @@ it_has_and_describes_every_function() {
 	must foo/bin/foo rpc 'help()'
 	for name in kv.create kv.put kv.get kv.delete kv.buckets kv.keys node.name node.list node.connect node.ping node.stop \
 		rpc.call app.list app.start app.stop app.env app.put_env; do
-		like "$out" *"$name("*
+		like "$out" "*$name(*"
 	done
 	must foo/bin/foo rpc 'help(kv.put)'
 	like "$out" 'kv.put(bucket, key, value)  *'
@@ -203,7 +203,7 @@ it_has_and_describes_every_function() {
 # ---- isolation --------------------------------------------------------------------------------------------------------
 
 threads() {
-	ls "/proc/$pid/task" | wc -l
+	find "/proc/$pid/task" -mindepth 1 -maxdepth 1 | wc -l
 }
 
 busy() {
@@ -254,8 +254,8 @@ it_ends_the_expression_of_a_client_that_goes() {
 			client=$!
 			wait_until busy
 			sleep 0.1
-			kill -$signal $client
-			wait $client 2>/dev/null
+			kill "-$signal" "$client"
+			wait "$client" 2>/dev/null
 			wait_until idle_again
 		done
 	done
@@ -316,7 +316,7 @@ it_serves_many_at_a_time_and_gives_the_memory_back() {
 		for i in "${clients[@]}"; do
 			wait "$i" || failed=1
 		done
-		is $failed 0
+		is "$failed" 0
 		is "$(cat out.* | sort | uniq -c | tr -s ' ')" ' 200 1000'
 		wait_until idle_again
 		[ "$round" != 1 ] || before=$(resident_kb)
