@@ -21,7 +21,7 @@ int tls_open(const char *path, struct slice cookie, const struct tls_api **api, 
 		path = beside;
 	}
 	if (cookie.size == 0)
-		return error_set(err, ERROR_INVALID,
+		return error_set(err, ERROR_FAILED,
 				 "distribution 'name' needs a cookie; set RELEASE_COOKIE_FILE or RELEASE_COOKIE");
 	void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 	if (handle == NULL)

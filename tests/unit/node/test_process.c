@@ -152,11 +152,11 @@ Test(process, ends_with_3_for_a_wrong_configuration)
 	cr_assert_str_eq(output, "rel/runtime.lua:2: environment variable NOWHERE is not set\n");
 }
 
-Test(process, refuses_what_is_not_supported_yet)
+Test(process, reachable_by_name_needs_a_cookie)
 {
 	setenv("RELEASE_DISTRIBUTION", "name", 1);
 	cr_assert_eq(t_run(&bundle, start, &output), 1);
-	cr_assert_not_null(strstr(output, "distribution 'name' is not supported yet"), "%s", output);
+	cr_assert_not_null(strstr(output, "distribution 'name' needs a cookie"), "%s", output);
 }
 
 Test(process, of_the_same_name_is_refused_with_the_process_id_of_the_first)
