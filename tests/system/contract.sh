@@ -147,13 +147,13 @@ it_keeps_the_old_bundle_when_a_later_step_fails() {
 	sed -i '/^  bar:/i\    steps: [assemble, {run: "test ! -e broken"}]' releases.yaml
 	touch broken
 	run kvrel build --quiet
-	is $status 1
+	is "$status" 1
 	[ -e _build/rel/foo ] && fail "a bundle whose build failed is there"
 	rm broken
 	must kvrel build --quiet
 	touch broken && echo new >rel/overlays/word
 	run kvrel build --quiet --overwrite
-	is $status 1
+	is "$status" 1
 	is "$(cat _build/rel/foo/word)" old
 	must kvrel verify _build/rel/foo
 	must ls -A _build/rel
@@ -167,7 +167,7 @@ it_builds_for_a_user_without_a_home() {
 	chmod 711 "$D" && chmod -R a+rX . && mkdir -m 777 "$D/room"
 	run env -i PATH="$PATH" HOME=/root TMPDIR="$D/room" setpriv --reuid 65534 --regid 65534 --clear-groups \
 		kvrel build --quiet --path "$D/room/one"
-	is $status 0
+	is "$status" 0
 	must kvrel verify "$D/room/one"
 }
 
@@ -197,17 +197,17 @@ it_prints_what_is_printed_and_returned_and_nothing_else() {
 	bundle foo
 	start_daemon
 	for command in eval rpc; do
-		must "$launcher" $command 'return 1, nil, "two", false, 3.0'
+		must "$launcher" "$command" 'return 1, nil, "two", false, 3.0'
 		is "$out" $'1\ntwo\nfalse\n3.0'
-		must "$launcher" $command 'io.write("text\n")'
+		must "$launcher" "$command" 'io.write("text\n")'
 		is "$out" text
-		must "$launcher" $command 'io.stderr:write("text\n")'
+		must "$launcher" "$command" 'io.stderr:write("text\n")'
 		is "$out" ''
 		is "$err" text
-		must "$launcher" $command 'x = 5'
+		must "$launcher" "$command" 'x = 5'
 		is "$out" ''
-		run "$launcher" $command 'os.exit(3)'
-		is $status 3
+		run "$launcher" "$command" 'os.exit(3)'
+		is "$status" 3
 	done
 	must "$launcher" ping
 	stop_node
@@ -218,8 +218,8 @@ it_fails_where_the_result_cannot_be_written() {
 	bundle foo
 	start_daemon
 	for command in version ping pid status config; do
-		timeout 10 "$launcher" $command >/dev/full 2>/dev/null && fail "$command to a full disk is no success"
-		timeout 10 "$launcher" $command >&- 2>/dev/null && fail "$command without stdout is no success"
+		timeout 10 "$launcher" "$command" >/dev/full 2>/dev/null && fail "$command to a full disk is no success"
+		timeout 10 "$launcher" "$command" >&- 2>/dev/null && fail "$command without stdout is no success"
 	done
 	timeout 10 "$launcher" rpc 'return 1' >/dev/full 2>/dev/null && fail "rpc to a full disk is no success"
 	timeout 10 "$launcher" eval 'return 1' >/dev/full 2>/dev/null && fail "eval to a full disk is no success"
@@ -233,7 +233,7 @@ it_says_at_once_that_a_killed_node_is_not_running() {
 		start_daemon
 		kill -KILL "$pid"
 		run "$launcher" ping
-		is $status 1
+		is "$status" 1
 		like "$err" 'ERROR: foo@* is not running'
 	done
 	start_daemon
@@ -245,7 +245,7 @@ it_refuses_a_folder_of_sockets_of_another_user() {
 	bundle foo
 	mkdir -m 700 "$XDG_RUNTIME_DIR/kvrel" && chown 65534 "$XDG_RUNTIME_DIR/kvrel"
 	run "$launcher" daemon
-	is $status 1
+	is "$status" 1
 	like "$err" "*$XDG_RUNTIME_DIR/kvrel*"
 }
 
@@ -256,20 +256,20 @@ it_shows_the_cookie_nowhere() {
 	bundle foo
 	export RELEASE_DISTRIBUTION=name RELEASE_NODE=foo@127.0.0.1:$other_port RELEASE_COOKIE=$cookie
 	start_daemon
-	grep -q $cookie "/proc/$pid/cmdline" "/proc/$pid/environ" && fail "the cookie is in /proc"
+	grep -q "$cookie" "/proc/$pid/cmdline" "/proc/$pid/environ" && fail "the cookie is in /proc"
 	must "$launcher" rpc 'return os.getenv("RELEASE_COOKIE"), io.popen("env"):read("a")'
 	like "$out" '*RELEASE_NODE=*'
 	[[ $out == *$cookie* ]] && fail "a child of the node has the cookie"
 	for command in config env status logs; do
-		must "$launcher" $command
+		must "$launcher" "$command"
 		[[ $out$err == *$cookie* ]] && fail "$command shows the cookie"
 	done
 	RELEASE_COOKIE=another run "$launcher" stop
-	is $status 1
+	is "$status" 1
 	like "$err" '*cookie*'
 	must "$launcher" logs
 	like "$out" '*refused*cookie*peer=127.0.0.1:*'
-	grep -rq $cookie "$D/foo" && fail "the cookie is in the bundle's folder"
+	grep -rq "$cookie" "$D/foo" && fail "the cookie is in the bundle's folder"
 	stop_node
 }
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
+# shellcheck disable=SC2016 # the $ of the protocol
 # kv_resp beside a real Redis: the same bytes go to both, and the same bytes must come back.
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -128,9 +129,9 @@ it_refuses_wrong_requests_as_redis_does() {
 		SCAN DBSIZE ECHO SELECT AUTH; do
 		for count in 0 1 2 3 4 5; do
 			# two and more are right for these, and what they answer is another test's
-			case $command in HSET | HSETNX | HINCRBY | DEL | EXISTS | HDEL | HMGET) [ $count -gt 2 ] && continue ;; esac
+			case $command in HSET | HSETNX | HINCRBY | DEL | EXISTS | HDEL | HMGET) [ "$count" -gt 2 ] && continue ;; esac
 			# shellcheck disable=SC2046
-			{ array "$command" $(yes x | head -n $count) && array QUIT; } | same "$command with $count arguments"
+			{ array "$command" $(yes x | head -n "$count") && array QUIT; } | same "$command with $count arguments"
 		done
 	done
 	same_each <<-'END'
