@@ -171,6 +171,12 @@ static void show_plan(const struct build *build, const struct plan *plan)
 static int may_replace(struct build *build, const struct existing *existing, struct error *err)
 {
 	const struct spec_release *release = build->release;
+	const char *stranger = existing_stranger(build->arena, existing);
+	if (stranger)
+		return error_set(
+			err, ERROR_EXISTS,
+			"'%s' is no bundle and holds '%s'; choose an empty or new folder with --path or 'path'",
+			existing->root, stranger);
 	if (!existing_version(existing, release->version) || build->options->overwrite || build->asked)
 		return 0;
 	if (!build->options->ask)

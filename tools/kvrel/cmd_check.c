@@ -26,8 +26,6 @@ int cmd_check(struct cli *cli)
 	if (code == 0)
 		code = load_named(cli, &loaded, &releases, &count);
 	if (code == 0)
-		code = load_require_libraries(cli, &loaded, releases, count);
-	if (code == 0)
 		print_result(cli, loaded.spec);
 	return code;
 }

@@ -65,6 +65,22 @@ int existing_read(struct arena *arena, const char *root, struct existing *out, s
 	return 0;
 }
 
+const char *existing_stranger(struct arena *arena, const struct existing *existing)
+{
+	static const char *const expected[] = { ".", "..", "data", "tmp", "lost+found" };
+	if (!existing->present || existing->count)
+		return NULL;
+	SCOPE(close_dir) DIR *dir = opendir(existing->root);
+	for (struct dirent *entry; dir && (entry = readdir(dir));) {
+		size_t i = 0;
+		while (i < ARRAY_LEN(expected) && strcmp(entry->d_name, expected[i]) != 0)
+			i++;
+		if (i == ARRAY_LEN(expected))
+			return arena_string(arena, entry->d_name);
+	}
+	return NULL;
+}
+
 const struct installed *existing_version(const struct existing *existing, const char *version)
 {
 	for (size_t i = 0; i < existing->count; i++)
