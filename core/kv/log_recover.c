@@ -10,7 +10,6 @@
  */
 #include "recover.h"
 
-
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -6,8 +6,8 @@
 #include "base/fs.h"
 #include "base/scope.h"
 #include "node/commands.h"
-#include "node/evaluate.h"
-#include "node/signals.h"
+#include "node/lua/evaluate.h"
+#include "node/process/signals.h"
 #include "script/script.h"
 
 #include <errno.h>

@@ -6,8 +6,8 @@
 #include "base/scope.h"
 #include "base/term.h"
 #include "node/commands.h"
-#include "node/isolation.h"
-#include "node/title.h"
+#include "node/process/isolation.h"
+#include "node/process/title.h"
 
 #include <stdio.h>
 #include <string.h>

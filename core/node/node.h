@@ -12,16 +12,16 @@
 #ifndef NODE_NODE_H
 #define NODE_NODE_H
 
-#include "node/components.h"
-#include "node/config.h"
+#include "node/components/components.h"
+#include "node/config/config.h"
+#include "node/config/flags.h"
+#include "node/config/sys.h"
 #include "node/dist/dist.h"
-#include "node/flags.h"
-#include "node/mainloop.h"
 #include "node/net.h"
-#include "node/notify.h"
+#include "node/process/mainloop.h"
+#include "node/process/notify.h"
+#include "node/process/tick.h"
 #include "node/release.h"
-#include "node/sys.h"
-#include "node/tick.h"
 
 #include <stdatomic.h>
 

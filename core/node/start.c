@@ -4,12 +4,12 @@
 #include "base/log.h"
 #include "base/scope.h"
 #include "node/commands.h"
-#include "node/console.h"
-#include "node/control_server.h"
-#include "node/crash.h"
-#include "node/handover.h"
-#include "node/heart.h"
-#include "node/signals.h"
+#include "node/console/console.h"
+#include "node/control/control_server.h"
+#include "node/process/crash.h"
+#include "node/process/handover.h"
+#include "node/process/heart.h"
+#include "node/process/signals.h"
 
 #include <errno.h>
 #include <stdio.h>

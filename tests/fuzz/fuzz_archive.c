@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* An archive may come from anywhere: it is read whole or refused, and never more than its size allows. */
 #include "base/scope.h"
-#include "content.h"
+#include "bundle/content.h"
 #include "fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

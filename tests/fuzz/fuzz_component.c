@@ -2,7 +2,7 @@
 /* Any component.yaml is one that a release can use, or mistakes with a line each; never both, never neither. */
 #include "base/scope.h"
 #include "fuzz.h"
-#include "spec.h"
+#include "spec/spec.h"
 
 #include <stdio.h>
 #include <stdlib.h>

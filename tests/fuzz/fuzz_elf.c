@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A library may be damaged or hostile: reading what it says of itself never reads beyond it. */
 #include "base/scope.h"
-#include "elf_file.h"
+#include "closure/elf_file.h"
 #include "fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

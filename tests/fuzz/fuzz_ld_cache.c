@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The host's ld.so.cache, whatever happened to it. */
 #include "base/scope.h"
+#include "closure/ld_cache.h"
 #include "fuzz.h"
-#include "ld_cache.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* kvrel: finds the command, runs it, and makes sure that what it printed has arrived. */
-#include "cli.h"
+#include "cli/cli.h"
 
 #include "base/fs.h"
 #include "base/term.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fixture.h"
 
-#include "digest.h"
+#include "build/digest.h"
 
 #include "base/fs.h"
 #include "base/path.h"

@@ -6,7 +6,7 @@
 #ifndef TESTS_KVREL_BUILD_FIXTURE_H
 #define TESTS_KVREL_BUILD_FIXTURE_H
 
-#include "build.h"
+#include "build/build.h"
 
 struct project {
 	struct arena arena;

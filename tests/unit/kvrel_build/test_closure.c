@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The search for libraries, on files that make-elf-files built for it. */
-#include "closure.h"
+#include "closure/closure.h"
 
 #include "base/scope.h"
 

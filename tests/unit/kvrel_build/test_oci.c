@@ -2,7 +2,7 @@
 /* The image: every blob is what its name says, and what refers to it says the same. */
 #include "fixture.h"
 
-#include "digest.h"
+#include "build/digest.h"
 
 #include "base/json.h"
 #include "base/scope.h"

@@ -2,7 +2,7 @@
 /* The bill of materials names every file once, in both formats, and the same way each time. */
 #include "fixture.h"
 
-#include "sbom.h"
+#include "bundle/sbom.h"
 
 #include "base/fs.h"
 #include "base/json.h"

@@ -2,7 +2,7 @@
 /* Checking a bundle or its archive: what was changed is named, and no archive does harm. */
 #include "fixture.h"
 
-#include "content.h"
+#include "bundle/content.h"
 
 #include "base/fs.h"
 #include "base/path.h"

@@ -6,7 +6,7 @@
 #ifndef T_PROJECT_H
 #define T_PROJECT_H
 
-#include "spec.h"
+#include "spec/spec.h"
 
 extern struct arena t_arena;
 extern struct spec *t_spec; /* NULL after mistakes */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The command line: parsing by table. What it prints is tested in tests/cli/kvrel. */
-#include "cli.h"
+#include "cli/cli.h"
 
 #include "base/scope.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What Tab offers, in a state of a node without components; those with some are asked by tests/system/console.sh. */
 #include "base/scope.h"
-#include "node/evaluate.h"
-#include "node/lua_complete.h"
+#include "node/lua/evaluate.h"
+#include "node/lua/lua_complete.h"
 #include "node/node.h"
 
 #include <criterion/criterion.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/scope.h"
 #include "bundle.h"
-#include "node/call.h"
+#include "node/components/call.h"
 #include "node/node.h"
 
 #include <criterion/criterion.h>

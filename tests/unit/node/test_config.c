@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/scope.h"
 #include "bundle.h"
-#include "node/config.h"
+#include "node/config/config.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The line editor against a small terminal of its own: what is asserted is what a user would see. */
 #include "base/scope.h"
-#include "node/console_edit.h"
+#include "node/console/console_edit.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

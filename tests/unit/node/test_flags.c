@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/fs.h"
 #include "bundle.h"
-#include "node/flags.h"
+#include "node/config/flags.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "node/logfile.h"
+#include "node/process/logfile.h"
 
 #include "base/buf.h"
 #include "base/fs.h"

@@ -2,7 +2,7 @@
 #include "base/path.h"
 #include "base/scope.h"
 #include "bundle.h"
-#include "node/config.h"
+#include "node/config/config.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

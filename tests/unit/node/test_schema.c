@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/scope.h"
 #include "base/yaml.h"
-#include "node/report.h"
-#include "node/schema.h"
+#include "node/config/report.h"
+#include "node/config/schema.h"
 
 #include <criterion/criterion.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "check.h"
 
-#include "build.h"
+#include "build/build.h"
 
 #include "base/json.h"
 #include "base/scope.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The two readers of content.h that a checker of its own folder does without. */
-#include "content.h"
+#include "bundle/content.h"
 
 int content_read_archive(struct content_builder *builder, const char *path, struct error *err)
 {

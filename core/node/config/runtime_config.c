@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The file runs in a state of its own with the whole of Lua's library and a few functions more. config() only records:
+ * what the settings may be is decided later, over all layers at once, so that one run reports all mistakes.
+ *
+ * Relative paths count from the bundle's root, wherever the node is started from.
+ *
+ * tonumber() of an environment variable that holds no number is an error here. In plain Lua it is nil, and
+ * config("x", {port = tonumber(env("PORT"))}) would silently fall back to the default when somebody mistypes PORT.
+ */
+#include "node/config/runtime_config.h"
+
+#include "base/fs.h"
+#include "base/json.h"
+#include "base/path.h"
+#include "base/scope.h"
+#include "base/yaml.h"
+#include "script/script.h"
+
+#include <lauxlib.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { RUNTIME_FILE_MAX_BYTES = 16 << 20 };
+
+struct run {
+	struct arena *arena;
+	const char *root;
+	const char *shown;
+	struct config_layers *layers;
+};
+
+static const char run_key; /* its address is the registry key of the struct run */
+static const char env_key; /* … and this one's of the table: value of a variable → its name */
+
+static struct run *run_of(lua_State *lua)
+{
+	lua_rawgetp(lua, LUA_REGISTRYINDEX, &run_key);
+	struct run *run = lua_touserdata(lua, -1);
+	lua_pop(lua, 1);
+	return run;
+}
+
+/* Raises what `err` says with the position of the caller in front. */
+static int raise(lua_State *lua, const struct error *err)
+{
+	return luaL_error(lua, "%s", err->message);
+}
+
+/* config("kv") without settings: what all before have said. */
+static int settings_so_far(lua_State *lua, const struct run *run, const char *component)
+{
+	struct value *settings =
+		run->layers->so_far != NULL ? run->layers->so_far(run->layers->context, component) : NULL;
+	if (settings == NULL)
+		lua_newtable(lua);
+	else
+		script_push_value(lua, settings);
+	return 1;
+}
+
+static int lua_config(lua_State *lua)
+{
+	struct run *run = run_of(lua);
+	const char *component = luaL_checkstring(lua, 1);
+	if (lua_gettop(lua) == 1)
+		return settings_so_far(lua, run, component);
+	luaL_checktype(lua, 2, LUA_TTABLE);
+	struct error err;
+	struct value *settings = NULL;
+	if (script_to_value(lua, 2, run->arena, &settings, &err) != 0)
+		return raise(lua, &err);
+	if (settings->type == VALUE_LIST)
+		return luaL_argerror(lua, 2, "expected a table of settings by name, got a list");
+	struct origin origin = { .file = run->shown };
+	lua_Debug debug;
+	if (lua_getstack(lua, 1, &debug) != 0 && lua_getinfo(lua, "l", &debug) != 0 && debug.currentline > 0)
+		origin.line = (uint32_t)debug.currentline;
+	config_stamp(settings, &origin, true);
+	config_layers_add(run->arena, run->layers, arena_string(run->arena, component), settings, &origin);
+	return 0;
+}
+
+static int lua_env(lua_State *lua)
+{
+	const char *name = luaL_checkstring(lua, 1);
+	const char *value = getenv(name);
+	if (value == NULL) {
+		if (lua_gettop(lua) < 2)
+			return luaL_error(lua, "environment variable %s is not set", name);
+		lua_settop(lua, 2);
+		return 1;
+	}
+	lua_pushstring(lua, value);
+	if (value[0] != '\0') {
+		lua_rawgetp(lua, LUA_REGISTRYINDEX, &env_key);
+		lua_pushvalue(lua, -2);
+		lua_pushstring(lua, name);
+		lua_rawset(lua, -3);
+		lua_pop(lua, 1);
+	}
+	return 1;
+}
+
+/* Upvalue 1: Lua's own tonumber. */
+static int lua_number(lua_State *lua)
+{
+	int count = lua_gettop(lua);
+	lua_pushvalue(lua, lua_upvalueindex(1));
+	lua_insert(lua, 1);
+	if (count >= 1)
+		lua_pushvalue(lua, 2);
+	else
+		lua_pushnil(lua);
+	lua_insert(lua, 1); /* argument, tonumber, arguments… */
+	lua_call(lua, count, 1);
+	if (lua_isnil(lua, -1) && lua_type(lua, 1) == LUA_TSTRING) {
+		lua_rawgetp(lua, LUA_REGISTRYINDEX, &env_key);
+		lua_pushvalue(lua, 1);
+		if (lua_rawget(lua, -2) == LUA_TSTRING)
+			return luaL_error(lua, "environment variable %s is not a number", lua_tostring(lua, -1));
+		lua_pop(lua, 2);
+	}
+	return 1;
+}
+
+typedef int parse_fn(struct arena *arena, const char *path, struct value **out, struct error *err);
+
+static int parse_yaml(struct arena *arena, const char *path, struct value **out, struct error *err)
+{
+	return yaml_read(arena, path, path, &YAML_LIMITS_DEFAULT, out, err);
+}
+
+static int parse_json(struct arena *arena, const char *path, struct value **out, struct error *err)
+{
+	SCOPE(buf_done) struct buf text = { 0 };
+	int rc = fs_read(path, RUNTIME_FILE_MAX_BYTES, &text, err);
+	return rc != 0 ? rc : json_parse(arena, buf_slice(&text), path, out, err);
+}
+
+/* No Lua function is called while the file is parsed, so nothing can leave early and leak. */
+static int push_parsed(lua_State *lua, parse_fn *parse)
+{
+	struct run *run = run_of(lua);
+	const char *path = path_join(run->arena, run->root, luaL_checkstring(lua, 1));
+	struct value *value = NULL;
+	struct error err;
+	if (parse(run->arena, path, &value, &err) != 0)
+		return raise(lua, &err);
+	script_push_value(lua, value);
+	return 1;
+}
+
+static int lua_read_yaml(lua_State *lua)
+{
+	return push_parsed(lua, parse_yaml);
+}
+
+static int lua_read_json(lua_State *lua)
+{
+	return push_parsed(lua, parse_json);
+}
+
+static int read_into(struct arena *arena, const char *path, struct slice *out, struct error *err)
+{
+	SCOPE(buf_done) struct buf text = { 0 };
+	int rc = fs_read(path, RUNTIME_FILE_MAX_BYTES, &text, err);
+	if (rc == 0)
+		*out = (struct slice){ arena_copy(arena, buf_slice(&text)), text.size };
+	return rc;
+}
+
+static int lua_read_file(lua_State *lua)
+{
+	struct run *run = run_of(lua);
+	const char *path = path_join(run->arena, run->root, luaL_checkstring(lua, 1));
+	struct slice content;
+	struct error err;
+	if (read_into(run->arena, path, &content, &err) != 0)
+		return raise(lua, &err);
+	lua_pushlstring(lua, content.data, content.size);
+	return 1;
+}
+
+static void set_field(lua_State *lua, const char *key, const char *value)
+{
+	lua_pushstring(lua, value);
+	lua_setfield(lua, -2, key);
+}
+
+static void define(lua_State *lua, struct run *run, const struct release *release, const struct sys *sys)
+{
+	static const luaL_Reg functions[] = {
+		{ "config", lua_config },       { "env", lua_env },
+		{ "read_yaml", lua_read_yaml }, { "read_json", lua_read_json },
+		{ "read_file", lua_read_file },
+	};
+	lua_pushlightuserdata(lua, run);
+	lua_rawsetp(lua, LUA_REGISTRYINDEX, &run_key);
+	lua_newtable(lua);
+	lua_rawsetp(lua, LUA_REGISTRYINDEX, &env_key);
+	for (size_t i = 0; i < ARRAY_LEN(functions); i++)
+		lua_register(lua, functions[i].name, functions[i].func);
+	lua_getglobal(lua, "tonumber");
+	lua_pushcclosure(lua, lua_number, 1);
+	lua_setglobal(lua, "tonumber");
+	lua_newtable(lua);
+	set_field(lua, "name", sys->release_name);
+	set_field(lua, "version", sys->release_version);
+	set_field(lua, "root", release->root);
+	set_field(lua, "node", release->node);
+	set_field(lua, "data", release->data);
+	set_field(lua, "tmp", release->tmp);
+	lua_setglobal(lua, "release");
+}
+
+static void print_to_stderr(void *context, struct slice text)
+{
+	(void)context;
+	(void)fs_write_all(STDERR_FILENO, text.data, text.size, NULL);
+}
+
+static int run_text(struct run *run, struct slice text, const char *path, const struct release *release,
+		    const struct sys *sys, struct error *err)
+{
+	const struct script_options options = {
+		.package_path = arena_printf(run->arena, "%s/?.lua", path_dir(run->arena, path)),
+	};
+	struct script *script = script_new(&options, err);
+	if (script == NULL)
+		return -(int)ERROR_NO_MEMORY;
+	script_on_print(script, print_to_stderr, NULL);
+	define(script_lua(script), run, release, sys);
+	int results = 0;
+	int rc = script_run(script, text, run->shown, &results, NULL, err);
+	script_free(script);
+	return rc;
+}
+
+int runtime_config_run(struct arena *arena, const struct release *release, const struct sys *sys, const char *path,
+		       const char *shown, struct config_layers *layers, struct error *err)
+{
+	SCOPE(buf_done) struct buf text = { 0 };
+	int rc = fs_read(path, RUNTIME_FILE_MAX_BYTES, &text, err);
+	if (rc != 0)
+		return rc;
+	struct run run = { .arena = arena, .root = release->root, .shown = shown, .layers = layers };
+	struct error why;
+	if (run_text(&run, buf_slice(&text), path, release, sys, &why) != 0)
+		return error_set(err, ERROR_INVALID, "%s", why.message);
+	return 0;
+}

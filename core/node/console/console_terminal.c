@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+#include "node/console/console_terminal.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <unistd.h>
+
+static struct termios usual;
+static bool editing;
+
+bool terminal_can_edit(void)
+{
+	const char *name = getenv("TERM");
+	struct termios now;
+	return name != NULL && name[0] != '\0' && strcmp(name, "dumb") != 0 && tcgetattr(STDIN_FILENO, &now) == 0 &&
+	       isatty(STDOUT_FILENO) == 1;
+}
+
+void terminal_edit(void)
+{
+	if (editing || tcgetattr(STDIN_FILENO, &usual) != 0)
+		return;
+	struct termios keys = usual;
+	keys.c_iflag &= ~(tcflag_t)(BRKINT | ICRNL | INLCR | IGNCR | INPCK | ISTRIP | IXON);
+	keys.c_lflag &= ~(tcflag_t)(ECHO | ICANON | IEXTEN | ISIG);
+	keys.c_cc[VMIN] = 1;
+	keys.c_cc[VTIME] = 0;
+	/* what was typed ahead stays */
+	editing = tcsetattr(STDIN_FILENO, TCSADRAIN, &keys) == 0;
+}
+
+void terminal_restore(void)
+{
+	if (!editing)
+		return;
+	(void)tcsetattr(STDIN_FILENO, TCSADRAIN, &usual);
+	editing = false;
+}
+
+unsigned terminal_columns(void)
+{
+	struct winsize size;
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
+		return 80;
+	return size.ws_col;
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+#include "build/assemble.h"
+
+#include "base/fs.h"
+#include "base/path.h"
+#include "base/scope.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+
+enum { LOCK_WAIT_MS = 60000, LOCK_POLL_MS = 20 };
+
+static void close_dir(DIR **dir)
+{
+	if (*dir)
+		closedir(*dir);
+}
+
+static int lock(const char *parent, int *out, struct error *err)
+{
+	SCOPE_FD int fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return error_system(err, errno, "open '%s'", parent);
+	for (int waited = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; waited += LOCK_POLL_MS) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return error_system(err, errno, "lock '%s'", parent);
+		if (waited >= LOCK_WAIT_MS)
+			return error_set(err, ERROR_TRY_AGAIN, "another build is at work in '%s'; try again later",
+					 parent);
+		nanosleep(&(struct timespec){ .tv_nsec = LOCK_POLL_MS * 1000000L }, NULL);
+	}
+	*out = TAKE_FD(fd);
+	return 0;
+}
+
+static int remove_stale(struct arena *arena, const char *parent, const char *prefix, struct error *err)
+{
+	SCOPE(close_dir) DIR *dir = opendir(parent);
+	if (!dir)
+		return error_system(err, errno, "open '%s'", parent);
+	for (struct dirent *entry; (entry = readdir(dir));) {
+		if (strncmp(entry->d_name, prefix, strlen(prefix)) != 0)
+			continue;
+		int status = fs_remove_tree(path_join(arena, parent, entry->d_name), err);
+		if (status < 0)
+			return error_wrap(err, "cannot remove what an earlier build left");
+	}
+	return 0;
+}
+
+int staging_begin(struct arena *arena, const char *root, struct staging *out, struct error *err)
+{
+	SCOPE_FREE char *resolved = realpath(root, NULL);
+	struct staging staging = { .root = arena_string(arena, resolved ? resolved : root), .lock_fd = -1 };
+	staging.parent = path_dir(arena, staging.root);
+	const char *prefix = arena_printf(arena, ".%s.staging-", path_base(staging.root));
+	staging.path = arena_printf(arena, "%s/%s%ld", staging.parent, prefix, (long)getpid());
+	int status = fs_make_dirs(staging.parent, 0755, err);
+	SCOPE_FD int fd = -1;
+	if (status == 0)
+		status = lock(staging.parent, &fd, err);
+	if (status == 0)
+		status = remove_stale(arena, staging.parent, prefix, err);
+	if (status < 0)
+		return status;
+	staging.lock_fd = TAKE_FD(fd);
+	*out = staging;
+	return 0;
+}
+
+void staging_end(struct staging *staging)
+{
+	if (staging->lock_fd < 0)
+		return;
+	(void)fs_remove_tree(staging->path, NULL); /* what stays is removed by the next build */
+	close(staging->lock_fd);
+	staging->lock_fd = -1;
+}
+
+int set_time(const char *path, int64_t seconds, struct error *err)
+{
+	struct timespec times[2] = { { .tv_sec = seconds }, { .tv_sec = seconds } };
+	if (utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW) < 0)
+		return error_system(err, errno, "set the time of '%s'", path);
+	return 0;
+}
+
+static int write_text(const char *path, struct slice text, mode_t mode, struct error *err)
+{
+	SCOPE_FD int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return error_system(err, errno, "create '%s'", path);
+	int status = fs_write_all(fd, text.data, text.size, err);
+	if (status < 0)
+		return error_wrap(err, "write '%s'", path);
+	return fchmod(fd, mode) < 0 ? error_system(err, errno, "set the mode of '%s'", path) : 0;
+}
+
+static int make_dir(const char *path, struct error *err)
+{
+	if (mkdir(path, 0755) < 0)
+		return error_system(err, errno, "create folder '%s'", path);
+	return chmod(path, 0755) < 0 ? error_system(err, errno, "set the mode of '%s'", path) : 0;
+}
+
+/* The digest was taken before: a source that was rewritten in between would belie the manifest. */
+static int copy(const struct plan_entry *entry, const char *path, struct error *err)
+{
+	int status = fs_copy_file(entry->content, path, entry->mode, err);
+	struct stat st;
+	if (status < 0)
+		return status;
+	if (lstat(path, &st) < 0)
+		return error_system(err, errno, "look at '%s'", path);
+	if ((uint64_t)st.st_size != entry->size_bytes)
+		return error_set(err, ERROR_TRY_AGAIN, "'%s' was changed while it was copied; build again",
+				 entry->source);
+	return 0;
+}
+
+static int write_entry(const struct plan_entry *entry, const char *path, struct error *err)
+{
+	switch (entry->kind) {
+	case PLAN_DIR:
+		return make_dir(path, err);
+	case PLAN_FILE:
+		return copy(entry, path, err);
+	case PLAN_TEXT:
+		return write_text(path, entry->text, entry->mode, err);
+	case PLAN_LINK:
+		return symlink(entry->text.data, path) < 0 ? error_system(err, errno, "create link '%s'", path) : 0;
+	}
+	return 0;
+}
+
+/* One pass begins to write all files out, the next waits: the disk is given its work at once and not file by file. */
+static int flush_entry(const struct plan_entry *entry, const char *path, bool wait, struct error *err)
+{
+	bool folder = entry->kind == PLAN_DIR;
+	if (entry->kind == PLAN_LINK || (folder && !wait))
+		return 0;
+	SCOPE_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return error_system(err, errno, "open '%s'", path);
+	if (!wait)
+		(void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE); /* a hint */
+	else if (fsync(fd) < 0 && errno != EINVAL)                      /* a file system that cannot */
+		return error_system(err, errno, "write '%s' to the disk", path);
+	return 0;
+}
+
+int staging_flush(const struct staging *staging, const struct plan *plan, struct error *err)
+{
+	struct buf path = { 0 };
+	int status = 0;
+	for (int pass = 0; pass < 2; pass++)
+		for (size_t i = 0; i < plan->count && status == 0; i++) {
+			buf_clear(&path);
+			buf_printf(&path, "%s/%s", staging->path, plan->entries[i].path);
+			status = flush_entry(&plan->entries[i], buf_string(&path), pass == 1, err);
+		}
+	buf_done(&path);
+	return status < 0 ? status : fs_sync_dir(staging->path, err);
+}
+
+int staging_fill(const struct staging *staging, const struct plan *plan, int64_t source_date, struct error *err)
+{
+	struct buf path = { 0 };
+	int status = make_dir(staging->path, err);
+	for (size_t i = 0; i < plan->count && status == 0; i++) {
+		buf_clear(&path);
+		buf_printf(&path, "%s/%s", staging->path, plan->entries[i].path);
+		status = write_entry(&plan->entries[i], buf_string(&path), err);
+		if (status == 0 && plan->entries[i].kind != PLAN_DIR)
+			status = set_time(buf_string(&path), source_date, err);
+	}
+	/* Making entries changes the times of folders, so those come last, the root at the very end. */
+	for (size_t i = plan->count; i-- > 0 && status == 0;) {
+		if (plan->entries[i].kind != PLAN_DIR)
+			continue;
+		buf_clear(&path);
+		buf_printf(&path, "%s/%s", staging->path, plan->entries[i].path);
+		status = set_time(buf_string(&path), source_date, err);
+	}
+	buf_done(&path);
+	return status < 0 ? status : set_time(staging->path, source_date, err);
+}

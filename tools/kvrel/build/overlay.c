@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+#include "build/overlay.h"
+
+#include "base/fs.h"
+#include "base/path.h"
+#include "base/scope.h"
+
+struct scan {
+	struct plan *plan;
+	const char *folder;
+	const char *why;
+};
+
+static bool is_the_nodes(const char *path)
+{
+	static const char *const folders[] = { "data", "tmp" };
+	for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
+		size_t length = strlen(folders[i]);
+		if (strncmp(path, folders[i], length) == 0 && (path[length] == '/' || path[length] == '\0'))
+			return true;
+	}
+	return false;
+}
+
+static int add_link(struct scan *scan, const char *path, struct error *err)
+{
+	struct arena *arena = scan->plan->arena;
+	SCOPE(buf_done) struct buf target = { 0 };
+	int status = fs_read_link(path_join(arena, scan->folder, path), &target, err);
+	if (status < 0)
+		return status;
+	const char *text = buf_string(&target);
+	const char *lands = path_clean(arena, path_join(arena, path_dir(arena, path), text));
+	if (*text == '/' || !path_is_inside(lands))
+		return error_set(
+			err, ERROR_INVALID,
+			"overlay '%s': the link '%s' leads out of the bundle, to '%s'; make it relative or copy "
+			"its target",
+			scan->folder, path, text);
+	plan_add(scan->plan, PLAN_LINK, arena_string(arena, path), FROM_OVERLAY, scan->why)->text =
+		slice_of(arena_string(arena, text));
+	return 0;
+}
+
+static int visit(void *context, const char *relative, const struct stat *st, struct error *err)
+{
+	struct scan *scan = context;
+	struct arena *arena = scan->plan->arena;
+	if (is_the_nodes(relative))
+		return error_set(err, ERROR_INVALID, "overlay '%s': '%s' belongs to the running node", scan->folder,
+				 relative);
+	if (S_ISLNK(st->st_mode))
+		return add_link(scan, relative, err);
+	if (!S_ISREG(st->st_mode) && !S_ISDIR(st->st_mode))
+		return error_set(err, ERROR_INVALID, "overlay '%s': '%s' is neither a file, a folder nor a link",
+				 scan->folder, relative);
+	struct plan_entry *entry = plan_add(scan->plan, S_ISDIR(st->st_mode) ? PLAN_DIR : PLAN_FILE,
+					    arena_string(arena, relative), FROM_OVERLAY, scan->why);
+	if (entry->kind == PLAN_FILE) {
+		entry->source = path_join(arena, scan->folder, relative);
+		entry->mode = st->st_mode & 0111 ? 0755 : 0644;
+	}
+	return 0;
+}
+
+int overlay_scan(struct plan *plan, const char *folder, struct error *err)
+{
+	struct scan scan = { .plan = plan, .folder = folder };
+	scan.why = arena_printf(plan->arena, "overlay '%s'", path_base(folder));
+	return fs_walk(folder, visit, &scan, err);
+}
