@@ -4,13 +4,12 @@
  * depends on how the input is fed. So there is always at least one.
  */
 #include "pack/compress.h"
+#include "pack/part_file.h"
 
 #include "base/fs.h"
-#include "base/path.h"
 #include "base/scope.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -70,13 +69,8 @@ int compressor_new(const char *path, int level, struct compressor **out, struct 
 	if (!compressor)
 		return error_system(err, ENOMEM, "compress '%s'", path);
 	compressor->path = arena_string(&compressor->arena, path);
-	compressor->temporary = arena_printf(&compressor->arena, "%s.%ld.part", path, (long)getpid());
-	int status = fs_make_dirs(path_dir(&compressor->arena, path), 0755, err);
-	compressor->fd =
-		status < 0 ? -1
-			   : open(compressor->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (status == 0 && compressor->fd < 0)
-		status = error_system(err, errno, "create '%s'", compressor->temporary);
+	compressor->fd = -1;
+	int status = part_file_open(&compressor->arena, path, &compressor->fd, &compressor->temporary, err);
 	if (status == 0)
 		status = set_up(compressor, level, err);
 	if (status < 0) {

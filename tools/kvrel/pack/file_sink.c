@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "pack/file_sink.h"
+#include "pack/part_file.h"
 
 #include "base/fs.h"
-#include "base/path.h"
 #include "base/scope.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -14,15 +13,8 @@ int file_sink_open(struct arena *arena, const char *path, struct file_sink *out,
 {
 	struct file_sink sink = { .fd = -1, .path = path };
 	int status = digest_begin(&sink.digest, false, err);
-	if (status == 0 && path) {
-		sink.temporary = arena_printf(arena, "%s.%ld.part", path, (long)getpid());
-		status = fs_make_dirs(path_dir(arena, path), 0755, err);
-		sink.fd = status < 0
-				  ? -1
-				  : open(sink.temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-		if (status == 0 && sink.fd < 0)
-			status = error_system(err, errno, "create '%s'", sink.temporary);
-	}
+	if (status == 0 && path)
+		status = part_file_open(arena, path, &sink.fd, &sink.temporary, err);
 	if (status < 0)
 		file_sink_done(&sink);
 	else
