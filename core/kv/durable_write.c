@@ -276,6 +276,8 @@ void run_delete(struct durable *store, struct slot *slot, const struct engine_re
 			continue;
 		if (removed++ == 0)
 			append_existence(&appender, bucket, false);
+		if (request->removed != NULL)
+			request->removed[i] = true;
 		append_record(&appender, slot, bucket, RECORD_DELETE, hash_in_bucket(bucket, keys.all[i].key_hash),
 			      request->items[i], nothing, below, NULL);
 	}

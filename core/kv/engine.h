@@ -94,6 +94,7 @@ struct engine_request {
 	const struct kvrel_slice *items;
 	uint32_t item_count;
 	int64_t delta;
+	bool *removed; /* DELETE: NULL, or one for each item, false at first: set to true for keys that were there */
 	struct engine_scan scan;
 };
 

@@ -280,8 +280,13 @@ static void run_delete(struct memory *memory, const struct engine_request *reque
 		result_not_found(request->call);
 		return;
 	}
-	for (uint32_t i = 0; bucket != NULL && i < request->item_count; i++)
-		removed += map_remove(&bucket->keys, request->items[i]);
+	for (uint32_t i = 0; bucket != NULL && i < request->item_count; i++) {
+		if (!map_remove(&bucket->keys, request->items[i]))
+			continue;
+		removed++;
+		if (request->removed != NULL)
+			request->removed[i] = true;
+	}
 	if (bucket != NULL)
 		leave_empty(memory, bucket);
 	if (request->flags & ENGINE_COUNTED)

@@ -265,6 +265,7 @@ struct write {
 	struct watches *watches;
 	enum engine_kind kind;
 	uint32_t flags;
+	bool *removed;  /* of the items, which of them a delete found */
 	uint32_t count; /* of slices: the bucket, then the items */
 	struct kvrel_slice slices[];
 };
@@ -302,12 +303,14 @@ static void tell_keys(const struct write *write, struct feed *feed, const struct
 {
 	char number[24];
 	struct kvrel_slice value = { 0 };
+	uint64_t before = write->watches->number;
 	uint32_t step = write->kind == ENGINE_PUT ? 2 : 1;
 
-	if ((write->flags & (ENGINE_IF_NEW | ENGINE_COUNTED)) != 0 && result->kind == KVREL_INT &&
-	    result->integer == 0 && (write->kind == ENGINE_DELETE || (write->flags & ENGINE_IF_NEW) != 0))
+	if ((write->flags & ENGINE_IF_NEW) != 0 && result->kind == KVREL_INT && result->integer == 0)
 		return; /* nothing was changed */
 	for (uint32_t i = 1; i + step <= write->count; i += step) {
+		if (write->kind == ENGINE_DELETE && !write->removed[i - 1])
+			continue;
 		if (write->kind == ENGINE_PUT)
 			value = write->slices[i + 1];
 		if (write->kind == ENGINE_INCREMENT)
@@ -315,7 +318,8 @@ static void tell_keys(const struct write *write, struct feed *feed, const struct
 									       (long long)result->integer) };
 		add_change(write->watches, feed, write->slices[i], value, write->kind == ENGINE_DELETE);
 	}
-	answer_waiting(write->watches, feed);
+	if (write->watches->number != before)
+		answer_waiting(write->watches, feed);
 }
 
 static void tell_dropped(const struct write *write)
@@ -373,7 +377,7 @@ static struct write *write_new(struct watches *watches, const struct engine_requ
 
 	for (uint32_t i = 0; i < request->item_count; i++)
 		bytes += request->items[i].size;
-	write = malloc(sizeof(*write) + count * sizeof(write->slices[0]) + bytes);
+	write = malloc(sizeof(*write) + count * sizeof(write->slices[0]) + bytes + request->item_count * sizeof(bool));
 	if (write == NULL)
 		return NULL;
 	write->call = *request->call; /* with what prefetching found */
@@ -392,6 +396,7 @@ static struct write *write_new(struct watches *watches, const struct engine_requ
 		write->slices[i] = (struct kvrel_slice){ to, from.size };
 		to += from.size;
 	}
+	write->removed = memset(to, 0, request->item_count * sizeof(bool));
 	return write;
 }
 
@@ -410,5 +415,6 @@ void watch_submit(struct watches *watches, struct engine *engine, const struct e
 		return;
 	}
 	copy.call = &write->call;
+	copy.removed = write->removed;
 	engine->type->submit(engine, &copy);
 }

@@ -7,8 +7,8 @@
  * and one that is too slow finds that the feed has gone on without him, and is told so. A feed that nobody has asked
  * for a minute is forgotten. Nobody watches: writes pay one load.
  *
- * A change is told when its write is acknowledged. Two writes of one key by different clients at the same moment may be
- * told in either order.
+ * A change is told when its write is acknowledged; a delete tells of the keys that were there. Two writes of one key by
+ * different clients at the same moment may be told in either order.
  */
 #ifndef KV_WATCH_H
 #define KV_WATCH_H

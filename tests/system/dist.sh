@@ -149,6 +149,7 @@ it_tells_subscribers_of_changes_on_either_node() {
 	for bucket in apples shopping; do
 		says "CREATE $bucket" OK
 		says "SUBSCRIBE $bucket" OK
+		must foo rpc "kv.delete('$bucket', 'milk') kv.hdel('$bucket', 'milk', 'eggs')" # nothing to tell
 		must foo rpc "kv.put('$bucket', 'milk', 1) kv.put('$bucket', 'milk', 'a b') kv.delete('$bucket', 'milk')"
 		for expected in 'milk SET TO 1' 'milk SET TO a b' 'milk DELETED'; do
 			answer_line "SUBSCRIBE $bucket"

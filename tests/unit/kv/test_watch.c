@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/* What watchers of a bucket are told, by either engine. */
+#include "driver.h"
+
+#include "kv.h"
+#include "router.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct t_engine t;
+static char dir[256];
+static struct kv kv;
+
+static void up(bool durable)
+{
+	struct router *router = NULL;
+	struct kv_error err;
+
+	t_make_dir(dir);
+	if (durable)
+		t_open(&t, dir, ENGINE_ALWAYS);
+	else
+		t_open_memory(&t);
+	cr_assert_eq(router_new(NULL, NULL, NULL, &router, &err), 0);
+	kv.engine = t.engine;
+	atomic_init(&kv.router, router);
+	watches_init(&kv.watches);
+}
+
+static void down(void)
+{
+	watches_close(&kv.watches);
+	t_close(&t);
+	watches_done(&kv.watches);
+	router_free(kv_router(&kv));
+	t_remove(dir);
+}
+
+struct asked {
+	struct kvrel_call call; /* first */
+	sem_t done;
+	int64_t number; /* the result, or the first item of it */
+	char text[256]; /* the other items */
+};
+
+static void take(struct kvrel_call *call, const struct kvrel_result *result)
+{
+	struct asked *asked = (struct asked *)call;
+	size_t size = 0;
+
+	asked->number = result->kind == KVREL_LIST ? result->items[0].integer : result->integer;
+	for (size_t i = 1; result->kind == KVREL_LIST && i < result->count; i++) {
+		const struct kvrel_result *item = &result->items[i];
+		bool nil = item->kind == KVREL_NIL;
+
+		size += (size_t)snprintf(asked->text + size, sizeof(asked->text) - size, "%.*s ",
+					 nil ? 3 : (int)item->bytes.size, nil ? "nil" : item->bytes.data);
+		cr_assert_lt(size, sizeof(asked->text));
+	}
+	sem_post(&asked->done);
+}
+
+/* `line` is an operation and its arguments; the answer is valid until the next one. */
+static const struct asked *ask(const char *line)
+{
+	static struct asked asked;
+	static struct kvrel_slice args[16];
+	static char words[256];
+	uint32_t count = 0;
+	char *rest = NULL;
+
+	snprintf(words, sizeof(words), "%s", line);
+	const char *name = strtok_r(words, " ", &rest);
+	for (const char *word; count < 16 && (word = strtok_r(NULL, " ", &rest)) != NULL;)
+		args[count++] = (struct kvrel_slice){ word, strlen(word) };
+	asked = (struct asked){ .call = { .args = args, .arg_count = count, .complete = take } };
+	sem_init(&asked.done, 0, 0);
+	for (size_t i = 0; i < kv_op_count; i++)
+		if (strcmp(kv_ops[i].name, name) == 0)
+			kv_ops[i].run(&kv, &asked.call);
+	t.engine->type->batch_end(t.engine, 0);
+	while (sem_wait(&asked.done) != 0)
+		continue;
+	sem_destroy(&asked.done);
+	return &asked;
+}
+
+/* What came after a number; there has to be something. */
+static const char *told(int64_t after)
+{
+	char line[64];
+
+	snprintf(line, sizeof(line), "watch b %lld", (long long)after);
+	return ask(line)->text;
+}
+
+static void tells_of_changes_alone(void)
+{
+	ask("create b");
+	int64_t begin = ask("watch b")->number;
+	ask("delete b milk");
+	ask("hdel b milk eggs");
+	cr_expect_eq(ask("watch b")->number, begin);
+	ask("put b milk 1");
+	ask("hsetnx b milk 2");
+	ask("delete b milk");
+	ask("delete b milk");
+	cr_expect_str_eq(told(begin), "milk 1 milk nil ");
+}
+
+static void tells_which_of_several_keys_were_there(void)
+{
+	ask("create b");
+	ask("hset b milk 1 eggs 2");
+	int64_t begin = ask("watch b")->number;
+	cr_expect_eq(ask("hdel b bread milk salt milk eggs")->number, 2);
+	cr_expect_str_eq(told(begin), "milk nil eggs nil ");
+}
+
+#define ON_EITHER_ENGINE(behaviour) \
+	Test(watch, behaviour##_from_disk, .timeout = 60) \
+	{ \
+		up(true); \
+		behaviour(); \
+		down(); \
+	} \
+	Test(watch, behaviour##_from_memory, .timeout = 60) \
+	{ \
+		up(false); \
+		behaviour(); \
+		down(); \
+	}
+
+ON_EITHER_ENGINE(tells_of_changes_alone)
+ON_EITHER_ENGINE(tells_which_of_several_keys_were_there)
