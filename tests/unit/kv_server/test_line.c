@@ -81,6 +81,8 @@ Test(line, answers_what_the_contract_says)
 	EXPECT_REPLY("GET missing milk\r\n", "NOT FOUND\r\n");
 	EXPECT_REPLY("PUT missing milk 1\r\n", "NOT FOUND\r\n");
 	EXPECT_REPLY("DELETE missing milk\r\n", "NOT FOUND\r\n");
+	EXPECT_REPLY("SUBSCRIBE shopping\r\n", "OK\r\n");
+	EXPECT_REPLY("SUBSCRIBE missing\r\n", "NOT FOUND\r\n");
 }
 
 Test(line, does_not_know_anything_else)
@@ -91,7 +93,8 @@ Test(line, does_not_know_anything_else)
 	EXPECT_REPLY("CREATE a b\r\n", "UNKNOWN COMMAND\r\n");
 	EXPECT_REPLY("PUT shopping milk\r\n", "UNKNOWN COMMAND\r\n");
 	EXPECT_REPLY("PUT shopping milk 1 2 3 4 5 6\r\n", "UNKNOWN COMMAND\r\n");
-	EXPECT_REPLY("SUBSCRIBE shopping\r\n", "UNKNOWN COMMAND\r\n");
+	EXPECT_REPLY("SUBSCRIBE\r\n", "UNKNOWN COMMAND\r\n");
+	EXPECT_REPLY("SUBSCRIBE shopping milk\r\n", "UNKNOWN COMMAND\r\n");
 	EXPECT_REPLY("\r\n", "UNKNOWN COMMAND\r\n");
 	EXPECT_REPLY("\n", "UNKNOWN COMMAND\r\n");
 	EXPECT_REPLY("  \t \n", "UNKNOWN COMMAND\r\n");
