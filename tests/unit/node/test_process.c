@@ -327,7 +327,7 @@ Test(process, eval_reads_and_changes_settings)
 Test(process, eval_refuses_other_nodes_and_knows_its_own)
 {
 	cr_assert_eq(eval("assert(node.name() == 'foo@here' and #node.list() == 0)\n"
-			  "assert(select(2, pcall(node.ping, 'bar@there')):find('not supported yet'))\n"
+			  "assert(select(2, pcall(node.ping, 'bar@there')):find('no links to others'))\n"
 			  "assert(rpc.call('foo@here', 'string.upper', 'x') == 'X')"),
 		     0, "%s", output);
 }
