@@ -86,7 +86,7 @@ void reply_write(const struct kvrel_api *api, struct kvrel_out *out, uint32_t ta
 	else if (tag == TAG_TOO_LONG)
 		WRITE(api, out, "ERROR line too long");
 	else if (tag == TAG_SUBSCRIBED_ALREADY)
-		WRITE(api, out, "ERROR this connection has a subscription already");
+		WRITE(api, out, "ERROR this connection follows a bucket already");
 	else if (tag == TAG_CHANGES && result->status == KVREL_OK)
 		write_changes(api, out, result);
 	else
