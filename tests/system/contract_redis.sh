@@ -5,10 +5,12 @@
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
 both() {
-	command -v redis-server >/dev/null || skip "redis-server is not installed"
+	# the server itself, under the name that Debian's redis-tools has it
+	command -v redis-check-rdb >/dev/null || skip "redis-tools is not installed"
 	bundle resp
 	start_daemon
-	redis-server --port "$other_port" --bind 127.0.0.1 --save '' --appendonly no --dir "$D" >"$D/redis.log" 2>&1 </dev/null &
+	(exec -a redis-server redis-check-rdb --port "$other_port" --bind 127.0.0.1 --save '' --appendonly no --dir "$D") \
+		>"$D/redis.log" 2>&1 </dev/null &
 	redis_pid=$!
 	wait_until redis-cli -p "$other_port" ping
 }
