@@ -22,19 +22,23 @@ static void refuse_size(struct kvrel_call *call, const char *what, size_t size, 
 	result_error(call, message);
 }
 
-bool ops_accept(struct kv *kv, struct kvrel_call *call, struct kvrel_slice bucket)
+static bool accept_name(struct kvrel_call *call, struct kvrel_slice bucket)
 {
-	if (bucket.size > KV_BUCKET_NAME_MAX) {
-		refuse_size(call, "bucket name", bucket.size, KV_BUCKET_NAME_MAX);
-		return false;
-	}
-	return router_local(kv_router(kv), call, bucket);
+	if (bucket.size <= KV_BUCKET_NAME_MAX)
+		return true;
+	refuse_size(call, "bucket name", bucket.size, KV_BUCKET_NAME_MAX);
+	return false;
 }
 
-bool ops_accept_names(struct kv *kv, struct kvrel_call *call)
+bool ops_accept(struct kv *kv, struct kvrel_call *call, struct kvrel_slice bucket)
+{
+	return accept_name(call, bucket) && router_local(kv_router(kv), call, bucket);
+}
+
+bool ops_accept_names(struct kvrel_call *call)
 {
 	for (uint32_t i = 0; i < call->arg_count; i++)
-		if (!ops_accept(kv, call, call->args[i]))
+		if (!accept_name(call, call->args[i]))
 			return false;
 	return true;
 }

@@ -49,7 +49,8 @@ void op_backup(void *state, struct kvrel_call *call);
 
 /* False after the call was answered: the bucket is elsewhere, or a name or value is too large. */
 bool ops_accept(struct kv *kv, struct kvrel_call *call, struct kvrel_slice bucket);
-bool ops_accept_names(struct kv *kv, struct kvrel_call *call);
+/* Sizes alone, of all arguments: whose buckets they are is decided by split_run(). */
+bool ops_accept_names(struct kvrel_call *call);
 bool ops_accept_keys(struct kvrel_call *call, uint32_t first, uint32_t step);
 bool ops_accept_values(struct kvrel_call *call, uint32_t first, uint32_t step);
 /* cursor[, match, count] from args[first] on into scan. */

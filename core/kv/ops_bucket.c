@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "ops.h"
 
+#include "split.h"
+
 void op_create(void *state, struct kvrel_call *call)
 {
 	struct kv *kv = state;
@@ -66,26 +68,37 @@ void op_buckets(void *state, struct kvrel_call *call)
 	ops_submit(state, &request);
 }
 
+/* For names that are all this node's. */
+static void submit_names(struct kv *kv, struct kvrel_call *call, enum engine_kind kind)
+{
+	ops_submit(kv, &(struct engine_request){
+			       .kind = kind, .call = call, .items = call->args, .item_count = call->arg_count });
+}
+
+static void drop_here(void *state, struct kvrel_call *call)
+{
+	submit_names(state, call, ENGINE_DROP);
+}
+
 void op_drop(void *state, struct kvrel_call *call)
 {
 	struct kv *kv = state;
 
-	if (ops_accept_names(kv, call))
-		ops_submit(kv, &(struct engine_request){ .kind = ENGINE_DROP,
-							 .call = call,
-							 .items = call->args,
-							 .item_count = call->arg_count });
+	if (ops_accept_names(call))
+		split_run(kv_router(kv), call, drop_here, kv);
+}
+
+static void exists_here(void *state, struct kvrel_call *call)
+{
+	submit_names(state, call, ENGINE_EXISTS);
 }
 
 void op_exists(void *state, struct kvrel_call *call)
 {
 	struct kv *kv = state;
 
-	if (ops_accept_names(kv, call))
-		ops_submit(kv, &(struct engine_request){ .kind = ENGINE_EXISTS,
-							 .call = call,
-							 .items = call->args,
-							 .item_count = call->arg_count });
+	if (ops_accept_names(call))
+		split_run(kv_router(kv), call, exists_here, kv);
 }
 
 void op_scan(void *state, struct kvrel_call *call)

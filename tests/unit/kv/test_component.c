@@ -180,8 +180,22 @@ static char answer[600];
 static void take(struct kvrel_call *call, const struct kvrel_result *result)
 {
 	(void)call;
-	snprintf(answer, sizeof(answer), "%d %.*s", (int)result->status, (int)result->bytes.size,
-		 result->bytes.size > 0 ? result->bytes.data : "");
+	if (result->kind == KVREL_INT)
+		snprintf(answer, sizeof(answer), "%d %lld", (int)result->status, (long long)result->integer);
+	else
+		snprintf(answer, sizeof(answer), "%d %.*s", (int)result->status, (int)result->bytes.size,
+			 result->bytes.size > 0 ? result->bytes.data : "");
+}
+
+static const char *run_op(void *state, const char *name, struct kvrel_call *call)
+{
+	for (size_t i = 0; i < kv_op_count; i++) {
+		if (strcmp(kv_ops[i].name, name) == 0) {
+			call->op = &kv_ops[i];
+			kv_ops[i].run(state, call);
+		}
+	}
+	return answer;
 }
 
 /* With the memory engine, so that the answer is there at once. */
@@ -190,10 +204,7 @@ static const char *ask(void *state, const char *name, const char *bucket, const 
 	struct kvrel_slice args[] = { { bucket, strlen(bucket) }, { key, key != NULL ? strlen(key) : 0 } };
 	struct kvrel_call call = { .args = args, .arg_count = key != NULL ? 2 : 1, .complete = take };
 
-	for (size_t i = 0; i < kv_op_count; i++)
-		if (strcmp(kv_ops[i].name, name) == 0)
-			kv_ops[i].run(state, &call);
-	return answer;
+	return run_op(state, name, &call);
 }
 
 Test(component, has_the_abi_and_the_name_that_the_node_looks_for)
@@ -245,6 +256,70 @@ Test(component, routes_by_the_first_byte_and_the_first_match)
 	cr_expect_str_eq(ask(state, "get", "9\n9", "k"), "3 no node for bucket '9?9'");
 	cr_expect_str_eq(ask(state, "exists", "apple", "milk"),
 			 "3 node 'bar@host' is unreachable: there are no links to other nodes");
+	kvrel_component()->stop(state);
+}
+
+/* Links of paper: bar says that it has all that it is asked for, others are down. Notes what each was asked. */
+static char asked[300];
+
+static void forward(struct kvrel_node *n, struct kvrel_call *call, const char *target, uint32_t timeout_ms)
+{
+	static const char down_text[] = "it is down";
+	size_t size = strlen(asked);
+	struct kvrel_result result = { .kind = KVREL_INT, .integer = call->arg_count };
+
+	(void)n;
+	(void)timeout_ms;
+	size += (size_t)snprintf(asked + size, sizeof(asked) - size, "%s:", target);
+	for (uint32_t i = 0; i < call->arg_count; i++)
+		size += (size_t)snprintf(asked + size, sizeof(asked) - size, " %.*s", (int)call->args[i].size,
+					 call->args[i].data);
+	snprintf(asked + size, sizeof(asked) - size, ";");
+	if (strcmp(target, "bar@host") != 0)
+		result = (struct kvrel_result){ .status = KVREL_ERROR,
+						.kind = KVREL_BYTES,
+						.bytes = { down_text, sizeof(down_text) - 1 } };
+	call->complete(call, &result);
+}
+
+/* name of the operation, then its arguments, separated by spaces */
+static const char *ask_many(void *state, const char *text)
+{
+	static char copy[200];
+	struct kvrel_slice args[20];
+	struct kvrel_call call = { .args = args, .complete = take };
+	char *save = NULL, *name = strtok_r(strcpy(copy, text), " ", &save);
+
+	for (char *word; (word = strtok_r(NULL, " ", &save)) != NULL;)
+		args[call.arg_count++] = (struct kvrel_slice){ word, strlen(word) };
+	asked[0] = answer[0] = '\0';
+	return run_op(state, name, &call);
+}
+
+Test(component, splits_a_request_for_buckets_of_several_nodes)
+{
+	const struct kvrel_value table = TABLE(ENTRY("a-f", "self"), ENTRY("g-h", "bar@host"), ENTRY("i", "baz@host"),
+					       ENTRY("j", "qux@host"), ENTRY("k-z", "bar@host"));
+	struct kvrel_api linked = api;
+	void *state = NULL;
+
+	linked.forward = forward;
+	node.routing_table = &table;
+	node.engine = "memory";
+	cr_assert_eq(kvrel_component()->start(&node, &linked, &state), 0, "%s", node.failure);
+	ask_many(state, "create apple");
+	cr_expect_str_eq(ask_many(state, "exists apple bread apple"), "0 2");
+	cr_expect_str_eq(asked, "");
+	cr_expect_str_eq(ask_many(state, "exists milk zoo"), "0 2");
+	cr_expect_str_eq(asked, "bar@host: milk zoo;");
+	cr_expect_str_eq(ask_many(state, "exists zoo apple grapes bread zoo"), "0 4");
+	cr_expect_str_eq(asked, "bar@host: zoo grapes zoo;");
+	cr_expect_str_eq(ask_many(state, "exists apple ink milk"), "3 it is down");
+	cr_expect_str_eq(ask_many(state, "drop apple 9 milk"), "3 no node for bucket '9'");
+	cr_expect_str_eq(asked, "");
+	cr_expect_str_eq(ask_many(state, "drop ink apple milk jam"),
+			 "3 it is down (and 1 more failed); other nodes did their part: 2");
+	cr_expect_str_eq(ask_many(state, "exists apple"), "0 0");
 	kvrel_component()->stop(state);
 }
 
