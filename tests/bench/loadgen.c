@@ -4,7 +4,8 @@
  *
  * A client that costs little, so that a server is what is measured: redis-benchmark spends more on a reply than a fast
  * server does. Each of CLIENTS connections keeps PIPELINE requests under way and sends the next PIPELINE when all are
- * answered. Requests are made once, for random keys, and sent from there; replies are walked through, not looked at,
+ * answered. Requests are made once, for random keys, and sent from there (for very many keys, with new
+ * ones each time); replies are walked through, not looked at,
  * but for errors, which end the run. hset and hget speak RESP, put and get the line protocol.
  *
  * Prints one line: requests a second, the median, 99th and 99.9th percentile of a batch's time in µs, and per cent of
@@ -40,11 +41,14 @@ struct options {
 	const char *port, *bucket, *command;
 };
 
-/* PIPELINE requests in one piece. */
+/* PIPELINE requests in one piece, all of one size. */
 struct batch {
 	char *data;
 	size_t size;
 };
+
+enum { KEY_DIGITS = 12 };
+static size_t key_at; /* of a request: where its key's digits are */
 
 struct client {
 	int fd;
@@ -66,6 +70,7 @@ static char replies[REPLY_BYTES];
 static uint32_t times[BUCKETS_OF_TIME]; /* batches by how long they took, in steps of 1 µs */
 static unsigned long begun, answered;
 static bool resp;
+static bool few; /* requests, for so many keys */
 static unsigned lines_each = 1;
 
 static void fail(const char *what)
@@ -97,7 +102,7 @@ static uint32_t random_key(void)
 static int print_request(char *out, size_t size, const char *value)
 {
 	char key[24];
-	int key_size = snprintf(key, sizeof(key), "field:%012u", random_key());
+	int key_size = snprintf(key, sizeof(key), "field:%0*u", KEY_DIGITS, random_key());
 	size_t bucket_size = strlen(options.bucket);
 
 	if (strcmp(options.command, "hset") == 0)
@@ -109,6 +114,19 @@ static int print_request(char *out, size_t size, const char *value)
 	if (strcmp(options.command, "put") == 0)
 		return snprintf(out, size, "PUT %s %s %s\r\n", options.bucket, key, value);
 	return snprintf(out, size, "GET %s %s\r\n", options.bucket, key);
+}
+
+/* Other keys, where there are more of them than requests were made. */
+static void renew(const struct batch *batch)
+{
+	size_t each = batch->size / options.pipeline;
+
+	for (unsigned i = 0; i < options.pipeline; i++) {
+		char *digit = batch->data + i * each + key_at + KEY_DIGITS;
+
+		for (uint32_t key = random_key(), n = 0; n < KEY_DIGITS; n++, key /= 10)
+			*--digit = (char)('0' + key % 10);
+	}
 }
 
 static void make_batches(void)
@@ -131,6 +149,8 @@ static void make_batches(void)
 		for (unsigned j = 0; j < options.pipeline; j++)
 			batch->size += (size_t)print_request(batch->data + batch->size, each, value);
 	}
+	key_at = (size_t)(strstr(batches[0].data, "field:") - batches[0].data) + strlen("field:");
+	few = (uint64_t)batch_count * options.pipeline < options.keys;
 	free(value);
 }
 
@@ -218,6 +238,8 @@ static void begin(struct client *client)
 		return;
 	begun += options.pipeline;
 	client->batch = &batches[next++ % batch_count];
+	if (few)
+		renew(client->batch);
 	client->sent = 0;
 	client->due = options.pipeline * lines_each;
 	client->began_ns = now_ns();
