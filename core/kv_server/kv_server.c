@@ -7,6 +7,7 @@
  */
 #include "line.h"
 #include "reply.h"
+#include "subscriber.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -23,104 +24,10 @@ struct server {
 
 static const struct kvrel_api *api;
 
-/*
- * SUBSCRIBE asks kv where the changes of a bucket begin; from then on one question aside is always on its way: what
- * comes after the last change that was told? A subscriber that reads too slowly is not asked for, until kv no longer
- * has what he missed: he is told so and the connection is closed.
- *
- * Whether a SUBSCRIBE counts is decided when its reply is written, in the order of the requests: how the bytes were cut
- * on their way makes no difference. A connection follows one bucket.
- */
-struct bucket_name {
-	struct bucket_name *next;
-	size_t size;
-	char bytes[];
-};
-
-struct subscriber {
-	struct bucket_name *followed;     /* NULL: none */
-	struct bucket_name *first, *last; /* of SUBSCRIBE requests that are not answered */
-};
-
-static bool subscribe(struct kvrel_conn *conn, struct subscriber *subscriber, const struct server *server,
-		      const struct line *line)
-{
-	struct bucket_name *name = malloc(sizeof(*name) + line->args[0].size);
-	if (!name) {
-		api->close_after(conn);
-		return false;
-	}
-	if (!api->request(conn, server->ops[COMMAND_SUBSCRIBE], line->args, 1, COMMAND_SUBSCRIBE)) {
-		free(name);
-		return false;
-	}
-	*name = (struct bucket_name){ .size = line->args[0].size };
-	memcpy(name->bytes, line->args[0].data, name->size);
-	if (subscriber->last)
-		subscriber->last->next = name;
-	else
-		subscriber->first = name;
-	subscriber->last = name;
-	return true;
-}
-
-static struct bucket_name *take_first(struct subscriber *subscriber)
-{
-	struct bucket_name *name = subscriber->first;
-	subscriber->first = name->next;
-	if (!subscriber->first)
-		subscriber->last = NULL;
-	return name;
-}
-
-static void ask_for_changes(struct kvrel_conn *conn, const struct subscriber *subscriber, int64_t number)
-{
-	const struct server *server = api->conn_state(conn);
-	const struct bucket_name *name = subscriber->followed;
-	char text[24];
-	int size = snprintf(text, sizeof(text), "%lld", (long long)number);
-	const struct kvrel_slice args[] = { { name->bytes, name->size }, { text, (size_t)size } };
-	if (!api->request_aside(conn, server->ops[COMMAND_SUBSCRIBE], args, 2, TAG_CHANGES))
-		api->close_after(conn);
-}
-
-/* The reply to SUBSCRIBE; the same bucket once more is fine and changes nothing. */
-static void begin(struct kvrel_conn *conn, struct subscriber *subscriber, const struct kvrel_result *result,
-		  struct kvrel_out *out)
-{
-	struct bucket_name *name = take_first(subscriber);
-	const struct bucket_name *followed = subscriber->followed;
-	bool is_new = result->status == KVREL_OK && !followed;
-	bool is_other = result->status == KVREL_OK && followed &&
-			(followed->size != name->size || memcmp(followed->bytes, name->bytes, name->size) != 0);
-	reply_write(api, out, is_other ? TAG_SUBSCRIBED_ALREADY : COMMAND_SUBSCRIBE, result);
-	if (!is_new) {
-		free(name);
-		return;
-	}
-	name->next = NULL;
-	subscriber->followed = name;
-	ask_for_changes(conn, subscriber, result->integer);
-}
-
-static void tell_changes(struct kvrel_conn *conn, const struct subscriber *subscriber,
-			 const struct kvrel_result *result, struct kvrel_out *out)
-{
-	reply_write(api, out, TAG_CHANGES, result);
-	if (result->status == KVREL_OK && result->count > 0)
-		ask_for_changes(conn, subscriber, result->items[0].integer);
-	else
-		api->close_after(conn);
-}
-
 static void closed(struct kvrel_conn *conn, void *conn_state)
 {
-	struct subscriber *subscriber = conn_state;
 	(void)conn;
-	while (subscriber->first)
-		free(take_first(subscriber));
-	free(subscriber->followed);
-	subscriber->followed = NULL;
+	subscriber_done(conn_state);
 }
 
 /* Makes the request of one line. False when there is no room for it now. */
@@ -130,7 +37,7 @@ static bool submit(struct kvrel_conn *conn, struct subscriber *subscriber, const
 	if (line->kind == LINE_UNKNOWN)
 		return api->request(conn, NULL, NULL, 0, TAG_UNKNOWN);
 	if (line->command == COMMAND_SUBSCRIBE)
-		return subscribe(conn, subscriber, server, line);
+		return subscriber_ask(api, conn, subscriber, server->ops[COMMAND_SUBSCRIBE], line->args[0]);
 	const struct command_spec *spec = &command_table[line->command];
 	return api->request(conn, server->ops[line->command], line->args, spec->args, line->command);
 }
@@ -155,13 +62,22 @@ static size_t receive(struct kvrel_conn *conn, void *conn_state, struct kvrel_sl
 	}
 }
 
+static void encode_subscription(struct kvrel_conn *conn, struct subscriber *subscriber, uint32_t tag,
+				const struct kvrel_result *result, struct kvrel_out *out)
+{
+	const struct server *server = api->conn_state(conn);
+	const struct kvrel_op_ref *watch = server->ops[COMMAND_SUBSCRIBE];
+	if (tag == COMMAND_SUBSCRIBE)
+		subscriber_begin(api, conn, subscriber, watch, result, out);
+	else
+		subscriber_tell(api, conn, subscriber, watch, tag - TAG_CHANGES, result, out);
+}
+
 static void encode(struct kvrel_conn *conn, void *conn_state, uint32_t tag, const struct kvrel_result *result,
 		   struct kvrel_out *out)
 {
-	if (tag == COMMAND_SUBSCRIBE)
-		begin(conn, conn_state, result, out);
-	else if (tag == TAG_CHANGES)
-		tell_changes(conn, conn_state, result, out);
+	if (tag == COMMAND_SUBSCRIBE || tag >= TAG_CHANGES)
+		encode_subscription(conn, conn_state, tag, result, out);
 	else
 		reply_write(api, out, tag, result);
 }

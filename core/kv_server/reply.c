@@ -85,8 +85,8 @@ void reply_write(const struct kvrel_api *api, struct kvrel_out *out, uint32_t ta
 		WRITE(api, out, "UNKNOWN COMMAND");
 	else if (tag == TAG_TOO_LONG)
 		WRITE(api, out, "ERROR line too long");
-	else if (tag == TAG_SUBSCRIBED_ALREADY)
-		WRITE(api, out, "ERROR this connection follows a bucket already");
+	else if (tag == TAG_TOO_MANY_BUCKETS)
+		WRITE(api, out, "ERROR this connection follows as many buckets as it may");
 	else if (tag == TAG_CHANGES && result->status == KVREL_OK)
 		write_changes(api, out, result);
 	else

@@ -5,8 +5,9 @@
 
 #include "line.h"
 
-/* What a request is remembered by until its reply: its command, or one of these. */
-enum { TAG_UNKNOWN = COMMAND_COUNT, TAG_TOO_LONG, TAG_SUBSCRIBED_ALREADY, TAG_CHANGES };
+/* What a request is remembered by until its reply: its command, or one of these. TAG_CHANGES and all after it: changes.
+ */
+enum { TAG_UNKNOWN = COMMAND_COUNT, TAG_TOO_LONG, TAG_TOO_MANY_BUCKETS, TAG_CHANGES };
 
 void reply_write(const struct kvrel_api *api, struct kvrel_out *out, uint32_t tag, const struct kvrel_result *result);
 

@@ -72,7 +72,8 @@ struct kvrel_result {
 
 /* ---- operations ---------------------------------------------------------------------------------------------- */
 
-#define KVREL_NO_WORKER UINT32_MAX
+#define KVREL_NO_WORKER  UINT32_MAX
+#define KVREL_ASIDES_MAX 64 /* requests outside the order that one connection may have on their way */
 
 struct kvrel_call;
 struct kvrel_route;
@@ -288,8 +289,9 @@ struct kvrel_api {
 
 	/*
 	 * From receive() and encode(). A request outside the order: encode() gets its result with `tag` whenever it
-	 * comes, between the replies to others, for what is told without being asked for. One at a time a connection;
-	 * the arguments are copied. While too much is unsent it waits. False: there is one already, or no memory.
+	 * comes, between the replies to others, for what is told without being asked for. The arguments are copied.
+	 * While too much is unsent it waits. False: there are KVREL_ASIDES_MAX of this connection already, or no
+	 * memory. The one whose result encode() has in hand counts no more.
 	 */
 	bool (*request_aside)(struct kvrel_conn *conn, const struct kvrel_op_ref *op, const struct kvrel_slice *args,
 			      uint32_t arg_count, uint32_t tag);

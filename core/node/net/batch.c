@@ -37,8 +37,18 @@ static void args_reset(struct batch *batch)
 	batch->args->used = 0;
 }
 
+static void free_spent(struct batch *batch)
+{
+	while (batch->spent) {
+		struct aside *aside = batch->spent;
+		batch->spent = aside->next;
+		free(aside);
+	}
+}
+
 void batch_done(struct batch *batch)
 {
+	free_spent(batch);
 	if (batch->args)
 		args_reset(batch);
 	free(batch->args);
@@ -113,50 +123,92 @@ bool batch_request(struct kvrel_conn *conn, const struct kvrel_op_ref *ref, cons
 	return true;
 }
 
-bool batch_request_aside(struct kvrel_conn *conn, const struct kvrel_op_ref *ref, const struct kvrel_slice *args,
-			 uint32_t arg_count, uint32_t tag)
+/* ---- outside the order ---- */
+
+static struct aside *aside_new(const struct net_op *op, const struct kvrel_slice *args, uint32_t arg_count)
 {
 	size_t bytes = 0;
-	if (conn->aside_waits || conn->aside_runs || conn->failed)
-		return false;
 	for (uint32_t i = 0; i < arg_count; i++)
 		bytes += args[i].size;
 	struct aside *aside = malloc(sizeof(*aside) + arg_count * sizeof(aside->args[0]) + bytes);
 	if (!aside)
-		return false;
+		return NULL;
 	char *to = (char *)&aside->args[arg_count];
-	aside->op = (const struct net_op *)(const void *)ref;
-	aside->tag = tag;
-	aside->arg_count = arg_count;
+	*aside = (struct aside){ .op = op, .arg_count = arg_count };
 	for (uint32_t i = 0; i < arg_count; i++) {
-		memcpy(to, args[i].data, args[i].size);
+		if (args[i].size > 0)
+			memcpy(to, args[i].data, args[i].size);
 		aside->args[i] = (struct kvrel_slice){ to, args[i].size };
 		to += args[i].size;
 	}
-	free(conn->aside);
-	conn->aside = aside;
-	conn->aside_waits = true;
+	return aside;
+}
+
+bool batch_request_aside(struct kvrel_conn *conn, const struct kvrel_op_ref *ref, const struct kvrel_slice *args,
+			 uint32_t arg_count, uint32_t tag)
+{
+	if (conn->aside_count == KVREL_ASIDES_MAX || conn->failed)
+		return false;
+	struct aside *aside = aside_new((const struct net_op *)(const void *)ref, args, arg_count);
+	if (!aside)
+		return false;
+	aside->tag = tag;
+	if (conn->last_aside)
+		conn->last_aside->next = aside;
+	else
+		conn->asides = aside;
+	conn->last_aside = aside;
+	conn->aside_count++;
 	worker_ready(conn);
 	return true;
 }
 
-void batch_take_aside(struct kvrel_conn *conn)
+static struct aside *first_aside(struct kvrel_conn *conn)
+{
+	struct aside *aside = conn->asides;
+	conn->asides = aside->next;
+	if (!conn->asides)
+		conn->last_aside = NULL;
+	return aside;
+}
+
+void batch_take_asides(struct kvrel_conn *conn)
 {
 	struct batch *batch = &conn->worker->batch;
-	struct aside *aside = conn->aside;
-	struct slot *slot = slot_new_aside(conn, aside->op, aside->tag);
-	conn->aside_waits = false;
-	if (!slot) {
-		conn->failed = true;
-		worker_touch(conn);
-		return;
+	while (conn->asides && batch->count < BATCH_CALLS_MAX) {
+		struct slot *slot = slot_new_aside(conn, conn->asides);
+		if (!slot) {
+			conn->failed = true;
+			worker_touch(conn);
+			return;
+		}
+		const struct aside *aside = first_aside(conn);
+		conn->asides_running++;
+		slot->call.args = aside->args;
+		slot->call.arg_count = aside->arg_count;
+		batch->calls[batch->count++] = slot;
+		counter_add(&conn->worker->counters.requests, 1);
 	}
-	conn->aside_runs = true;
-	slot->call.args = aside->args; /* they stay until there is another one */
-	slot->call.arg_count = aside->arg_count;
-	batch->calls[batch->count++] = slot;
-	counter_add(&conn->worker->counters.requests, 1);
 }
+
+void batch_end_aside(struct kvrel_conn *conn, struct aside *aside)
+{
+	struct batch *batch = &conn->worker->batch;
+	conn->asides_running--;
+	conn->aside_count--;
+	aside->next = batch->spent;
+	batch->spent = aside;
+}
+
+void batch_drop_asides(struct kvrel_conn *conn)
+{
+	while (conn->asides) {
+		free(first_aside(conn));
+		conn->aside_count--;
+	}
+}
+
+/* ---- running ---- */
 
 static bool takes(const struct kvrel_op *op, uint32_t arg_count)
 {
@@ -188,6 +240,7 @@ void batch_run(struct worker *worker)
 		run_one(worker, batch->calls[i]);
 	batch->count = 0;
 	args_reset(batch);
+	free_spent(batch);
 }
 
 void batch_end_providers(struct worker *worker)

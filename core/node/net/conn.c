@@ -121,16 +121,16 @@ static void check_rest(struct kvrel_conn *conn)
 		worker_touch(conn);
 }
 
-static void parse_aside(struct kvrel_conn *conn)
+static void parse_asides(struct kvrel_conn *conn)
 {
-	if (conn->worker->batch.count == BATCH_CALLS_MAX) {
-		worker_ready(conn);
-	} else if (!conn_has_room(conn)) {
+	if (!conn_has_room(conn)) {
 		conn->blocked = true;
 		worker_touch(conn);
-	} else {
-		batch_take_aside(conn);
+		return;
 	}
+	batch_take_asides(conn);
+	if (conn->asides && !conn->failed)
+		worker_ready(conn);
 }
 
 void conn_parse(struct kvrel_conn *conn)
@@ -138,8 +138,8 @@ void conn_parse(struct kvrel_conn *conn)
 	struct input *input = &conn->input;
 	worker_settle(conn);
 	conn->blocked = false;
-	if (conn->aside_waits && !conn->closing && !conn->failed)
-		parse_aside(conn);
+	if (conn->asides && !conn->closing && !conn->failed)
+		parse_asides(conn);
 	while (input->used < input->size && !conn->closing && !conn->failed) {
 		if (!conn_has_room(conn)) {
 			conn->blocked = true;
@@ -389,12 +389,12 @@ void conn_close(struct kvrel_conn *conn)
 
 void conn_free_if_unused(struct kvrel_conn *conn)
 {
-	if (!conn->dead || !conn->poll_closed || conn->slot_count > 0 || conn->aside_runs || conn->in_ready ||
+	if (!conn->dead || !conn->poll_closed || conn->slot_count > 0 || conn->asides_running > 0 || conn->in_ready ||
 	    conn->in_dirty || conn->in_settle)
 		return;
 	unlink_conn(conn->worker, conn);
 	free(conn->input.own);
 	free(conn->peer);
-	free(conn->aside);
+	batch_drop_asides(conn);
 	free(conn);
 }

@@ -62,7 +62,7 @@ struct slot {
 	uint32_t tag;
 	enum slot_state state;
 	bool has_result;            /* else encode() gets NULL */
-	bool aside;                 /* outside the order: in no queue of its connection */
+	struct aside *aside;        /* outside the order: in no queue of its connection; NULL: a usual request */
 	struct slot *link;          /* in worker.done, or in the pool */
 	size_t held;                /* bytes of `block`, counted in conn.held_bytes while it waits */
 	struct kvrel_result result; /* a copy; points into `block` or `bytes` */
@@ -104,8 +104,6 @@ struct kvrel_conn {
 	bool failed : 1;      /* no memory, or the socket broke: to be closed */
 	bool blocked : 1;     /* parsing stopped for want of room, not of bytes */
 	bool in_ready : 1, in_dirty : 1, in_settle : 1;
-	bool aside_waits : 1; /* `aside` is to be asked as soon as there is room */
-	bool aside_runs : 1;
 	struct slot *first, *last;
 	unsigned slot_count;
 	size_t held_bytes;
@@ -115,17 +113,20 @@ struct kvrel_conn {
 	struct kvrel_conn *prev, *next; /* worker.conns */
 	uint64_t linger_until_ms;
 	size_t linger_bytes;
-	uint64_t active_ms; /* when something was last received or taken by the peer */
-	uint64_t taken;     /* out.sent_total at the last sweep */
-	const char *owner;  /* the listening component */
-	char *peer;         /* made when asked for */
-	struct aside *aside;
+	uint64_t active_ms;                /* when something was last received or taken by the peer */
+	uint64_t taken;                    /* out.sent_total at the last sweep */
+	const char *owner;                 /* the listening component */
+	char *peer;                        /* made when asked for */
+	struct aside *asides, *last_aside; /* to be asked as soon as there is room, oldest first */
+	unsigned aside_count;              /* of those, and of what runs */
+	unsigned asides_running;
 	uv_poll_t poll;
 	_Alignas(16) char state[]; /* protocol->conn_bytes */
 };
 
 /* A request outside the order, with copies of its arguments behind it. */
 struct aside {
+	struct aside *next;
 	const struct net_op *op;
 	uint32_t tag;
 	uint32_t arg_count;
@@ -145,6 +146,7 @@ struct batch {
 	struct arg_block *args;
 	char *arena; /* ARENA_BYTES */
 	size_t arena_used;
+	struct aside *spent; /* answered, maybe from inside run(), which still looks at the arguments */
 };
 
 struct conn_list {
@@ -268,12 +270,16 @@ bool batch_request(struct kvrel_conn *conn, const struct kvrel_op_ref *op, const
 
 bool batch_request_aside(struct kvrel_conn *conn, const struct kvrel_op_ref *op, const struct kvrel_slice *args,
 			 uint32_t arg_count, uint32_t tag);
-/* Adds the waiting one to the batch, when there is room. */
-void batch_take_aside(struct kvrel_conn *conn);
+/* Adds those that wait to the batch, as many as it has room for. */
+void batch_take_asides(struct kvrel_conn *conn);
+/* Its answer has come. */
+void batch_end_aside(struct kvrel_conn *conn, struct aside *aside);
+/* Those that were never asked. */
+void batch_drop_asides(struct kvrel_conn *conn);
 
 /* reply.c */
 /* In no queue of the connection. */
-struct slot *slot_new_aside(struct kvrel_conn *conn, const struct net_op *op, uint32_t tag);
+struct slot *slot_new_aside(struct kvrel_conn *conn, struct aside *aside);
 struct slot *slot_new(struct kvrel_conn *conn, const struct net_op *op, uint32_t tag);
 void slot_complete(struct kvrel_call *call, const struct kvrel_result *result);
 /* A result from the worker's own thread; NULL: encode() gets NULL. */

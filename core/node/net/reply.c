@@ -33,17 +33,17 @@ static struct slot *slot_make(struct kvrel_conn *conn, const struct net_op *op, 
 	slot->op = op;
 	slot->tag = tag;
 	slot->state = SLOT_RUNNING;
-	slot->aside = false;
+	slot->aside = NULL;
 	slot->block = NULL;
 	slot->held = 0;
 	return slot;
 }
 
-struct slot *slot_new_aside(struct kvrel_conn *conn, const struct net_op *op, uint32_t tag)
+struct slot *slot_new_aside(struct kvrel_conn *conn, struct aside *aside)
 {
-	struct slot *slot = slot_make(conn, op, tag);
+	struct slot *slot = slot_make(conn, aside->op, aside->tag);
 	if (slot)
-		slot->aside = true;
+		slot->aside = aside;
 	return slot;
 }
 
@@ -173,7 +173,7 @@ static void encode_ready(struct kvrel_conn *conn)
 static void answer_aside(struct slot *slot, const struct kvrel_result *result)
 {
 	struct kvrel_conn *conn = slot->conn;
-	conn->aside_runs = false;
+	batch_end_aside(conn, slot->aside);
 	if (!conn->dead && !conn->closing)
 		conn->protocol->encode(conn, conn->state, slot->tag, result, &conn->out);
 	slot_free(conn->worker, slot);

@@ -12,7 +12,7 @@ enum { SWEEP_MS = 1000 };
 
 static bool owes(const struct kvrel_conn *conn)
 {
-	return conn->slot_count > 0 || conn->aside_runs || conn->aside_waits || out_unsent(&conn->out) > 0;
+	return conn->slot_count > 0 || conn->aside_count > 0 || out_unsent(&conn->out) > 0;
 }
 
 static void sweep_conn(struct kvrel_conn *conn, uint64_t now_ms)

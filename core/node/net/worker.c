@@ -292,7 +292,7 @@ static void free_leftovers(struct worker *worker)
 			free(slot);
 		}
 		conn->slot_count = 0;
-		conn->aside_runs = false;
+		conn->asides_running = 0;
 		conn->in_dirty = conn->in_ready = conn->in_settle = false;
 		conn_free_if_unused(conn);
 	}

@@ -232,7 +232,7 @@ static const struct kvrel_op op_table[] = {
 	{ "held", "text", "", 1, 1, KVREL_OP_WRITE, prefetch, run_held },
 	{ "tree", "", "", 0, 0, KVREL_OP_READ, prefetch, run_tree },
 };
-enum { OPS = sizeof(op_table) / sizeof(op_table[0]), ARGS_MAX = 64 };
+enum { OPS = sizeof(op_table) / sizeof(op_table[0]), HELD = 4, ARGS_MAX = 64 };
 static struct net_op ops[OPS];
 
 /* ---- protocol ---- */
@@ -267,6 +267,11 @@ static bool submit(struct kvrel_conn *conn, const struct kvrel_slice *words, uin
 		if (taken)
 			api.close_after(conn);
 		return taken;
+	}
+	if (word_is(words[0], "beside")) {
+		static const struct kvrel_slice refused = { "refused", 7 };
+		return api.request_aside(conn, &ops[HELD].ref, words + 1, count - 1, TAG_RESULT) ||
+		       api.request(conn, NULL, &refused, 1, TAG_RESULT);
 	}
 	for (unsigned i = 0; i < OPS; i++) {
 		if (word_is(words[0], op_table[i].name))

@@ -7,7 +7,7 @@
  *batch big N          N times 'x', at once                  latebig N    the same, later held TEXT      TEXT, once
  *t_provider_release() is called tree           a list with a list in it, later       say TEXT     TEXT, without an
  *operation nothing        "nothing", without an operation or a result bye            "bye", then the connection is
- *closed
+ *closed beside TEXT  as held, outside the order
  */
 #ifndef TEST_NET_FIXTURE_H
 #define TEST_NET_FIXTURE_H

@@ -257,6 +257,46 @@ Test(net, bounds_unanswered_requests)
 	close(fd);
 }
 
+Test(net, answers_requests_outside_the_order_when_their_answer_comes)
+{
+	int fd = t_connect(t.port);
+	t_send(fd, "beside a\nheld b\nbeside c\necho d\n");
+	T_WAIT(t_provider_held(t.provider) == 3);
+	t_provider_release(t.provider); /* the last one first */
+	cr_expect_null(t_expect(fd, "c\na\nb\nd\n"));
+	t_send(fd, "echo e\n");
+	cr_expect_null(t_expect(fd, "e\n"));
+	close(fd);
+}
+
+Test(net, bounds_requests_outside_the_order)
+{
+	int fd = t_connect(t.port);
+	for (int round = 0; round < 2; round++) {
+		for (int i = 0; i < KVREL_ASIDES_MAX; i++)
+			t_send(fd, "beside x\n");
+		T_WAIT(t_provider_held(t.provider) == KVREL_ASIDES_MAX);
+		t_send(fd, "beside y\necho z\n");
+		cr_expect_null(t_expect(fd, "refused\nz\n"));
+		t_provider_release(t.provider);
+		for (int i = 0; i < KVREL_ASIDES_MAX; i++)
+			cr_expect_null(t_expect(fd, "x\n"));
+	}
+	close(fd);
+}
+
+Test(net, ends_with_requests_outside_the_order_still_on_their_way)
+{
+	int fds[2] = { t_connect(t.port), t_connect(t.port) };
+	for (int i = 0; i < 2; i++)
+		t_send(fds[i], "beside x\nbeside y\n");
+	T_WAIT(t_provider_held(t.provider) == 4);
+	close(fds[0]);
+	shutdown(fds[1], SHUT_WR);
+	cr_expect_eq(t_read_to_end(fds[1]), 0);
+	close(fds[1]);
+}
+
 Test(net, survives_clients_that_vanish_in_mid_request)
 {
 	struct linger reset = { .l_onoff = 1 };
