@@ -1,34 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The caller sleeps on its own stack frame until the provider completes the call. Nothing can be cancelled on the way:
- * the provider owns the call, so waiting has no timeout; bounded waiting is the provider's duty (a forwarded request
- * has its deadline).
- */
 #include "node/components/call.h"
 
-#include <pthread.h>
-
-struct pending {
-	struct kvrel_call call; /* first: what complete() gets is this */
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
-	bool done;
-	enum kvrel_status status;
-	void (*take)(void *context, const struct kvrel_result *result);
-	void *context;
-};
-
-static void complete(struct kvrel_call *call, const struct kvrel_result *result)
-{
-	struct pending *pending = (struct pending *)call;
-	if (pending->take != NULL)
-		pending->take(pending->context, result);
-	pthread_mutex_lock(&pending->lock);
-	pending->status = result->status;
-	pending->done = true;
-	pthread_cond_signal(&pending->changed);
-	pthread_mutex_unlock(&pending->lock);
-}
+#include "node/awaited.h"
 
 static enum kvrel_status refuse(void (*take)(void *context, const struct kvrel_result *result), void *context)
 {
@@ -49,26 +22,13 @@ enum kvrel_status call_wait(struct components *components, struct component *com
 {
 	if (!component_enter(components, component))
 		return refuse(take, context);
-	struct pending pending = {
-		.call = { .args = args,
-			  .arg_count = arg_count,
-			  .worker = KVREL_NO_WORKER,
-			  .complete = complete,
-			  .op = op->ref.op },
-		.lock = PTHREAD_MUTEX_INITIALIZER,
-		.changed = PTHREAD_COND_INITIALIZER,
-		.take = take,
-		.context = context,
-	};
-	op->ref.op->run(op->ref.state, &pending.call);
+	struct awaited awaited = awaited_begin(op->ref.op, args, arg_count, take, context);
+	op->ref.op->run(op->ref.state, &awaited.call);
 	if (op->batch_end != NULL)
 		op->batch_end(op->ref.state, KVREL_NO_WORKER);
-	pthread_mutex_lock(&pending.lock);
-	while (!pending.done)
-		pthread_cond_wait(&pending.changed, &pending.lock);
-	pthread_mutex_unlock(&pending.lock);
+	enum kvrel_status status = awaited_wait(&awaited);
 	component_leave(components, component);
-	return pending.status;
+	return status;
 }
 
 static struct slice bytes_of(const struct kvrel_result *result)

@@ -6,6 +6,7 @@
  *	listen.c   listening and accepting                            link.c   one connection: bytes in, bytes out
  *	greet.c    opening, proving, names; one link of two           serve.c  requests of other nodes
  *	relay.c    clients of the control protocol                    refusal.c  who was refused, once a minute
+ *	forward.c  a request on its way to a peer
  *
  * Peers are made by any thread and live as long as the dist; their queue and table of waiting calls are behind a lock
  *of their own. Everything else is touched by the links' thread alone.
