@@ -11,4 +11,8 @@ pkg_check_modules(LIBARCHIVE REQUIRED IMPORTED_TARGET libarchive)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(CRYPTO REQUIRED IMPORTED_TARGET libcrypto)
 pkg_check_modules(OPENSSL REQUIRED IMPORTED_TARGET openssl)
+# for what leaves with a bundle: only what is used of them travels
+foreach(library crypto ssl jansson zstd)
+  find_library(KVREL_STATIC_${library} NAMES lib${library}.a REQUIRED)
+endforeach()
 pkg_check_modules(MICROHTTPD REQUIRED IMPORTED_TARGET libmicrohttpd)

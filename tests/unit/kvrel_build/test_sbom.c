@@ -104,6 +104,34 @@ Test(sbom, what_is_linked_into_the_launcher_is_declared)
 			 value_text(value_get(package, "SPDXID"), ""));
 }
 
+Test(sbom, what_is_in_the_head_of_a_run_file_is_declared_when_there_is_one)
+{
+	project_must_build(&project);
+	const struct value *tree = document("releases/0.0.1/sbom.spdx.json");
+	cr_expect(with(value_get(tree, "packages"), "name", "little-zip") == NULL);
+	project.steps[1] = (struct spec_step){ .kind = STEP_SELF_EXTRACT };
+	project.release.step_count = 2;
+	project.options.overwrite = true;
+	project_must_build(&project);
+	tree = document("releases/0.0.1/sbom.spdx.json");
+	const struct value *package = with(value_get(tree, "packages"), "name", "little-zip");
+	const struct value *unpacker = with(value_get(tree, "packages"), "name", "kvrel-unpacker");
+	cr_assert(package != NULL && unpacker != NULL);
+	const struct value *relations = value_get(tree, "relationships");
+	size_t links = 0;
+	for (size_t i = 0; i < relations->list.count; i++) {
+		const struct value *relation = relations->list.items[i];
+		if (strcmp(value_text(value_get(relation, "relatedSpdxElement"), ""),
+			   value_text(value_get(package, "SPDXID"), "")) != 0)
+			continue;
+		links++;
+		cr_expect_str_eq(value_text(value_get(relation, "spdxElementId"), ""),
+				 value_text(value_get(unpacker, "SPDXID"), ""));
+		cr_expect_str_eq(value_text(value_get(relation, "relationshipType"), ""), "STATIC_LINK");
+	}
+	cr_expect_eq(links, 1);
+}
+
 Test(sbom, the_edited_loader_is_declared)
 {
 	project_must_build(&project);

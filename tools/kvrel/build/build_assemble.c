@@ -71,19 +71,31 @@ static int check_inputs(const struct build *build, struct error *err)
 	return 0;
 }
 
-/* What is inside kvrel's own static programs. */
-static int add_static_parts(struct build *build, struct plan_inputs *inputs, const char *licences,
-			    struct package_map *packages, struct error *err)
+/* Does this release take the program with it? */
+static bool is_taken(const struct spec_release *release, const char *program)
+{
+	if (strcmp(program, "launcher") == 0)
+		return release->unix_executables;
+	if (strcmp(program, UNPACKER) != 0)
+		return release->include_runtime;
+	for (size_t i = 0; i < release->step_count; i++)
+		if (release->steps[i].kind == STEP_SELF_EXTRACT)
+			return true;
+	return false;
+}
+
+/* What is inside kvrel's own programs. */
+static int add_static_parts(struct build *build, const char *licences, struct package_map *packages, struct error *err)
 {
 	struct static_part *parts;
-	size_t count;
+	size_t count, taken = 0;
 	int status = static_parts_read(build->arena, build->options->tool->runtime, licences, &parts, &count, err);
 	if (status < 0)
 		return status;
-	if (build->release->unix_executables)
-		static_parts_add(build->arena, parts, count, "launcher", packages);
-	inputs->static_parts = parts;
-	inputs->static_part_count = count;
+	for (size_t i = 0; i < count; i++)
+		if (is_taken(build->release, parts[i].program))
+			parts[taken++] = parts[i];
+	static_parts_add(build->arena, parts, taken, packages);
 	return 0;
 }
 
@@ -103,12 +115,10 @@ static int find_packages(struct build *build, struct plan_inputs *inputs, struct
 	int status = packages_find(arena, files, count, build->cache_dir, packages, err);
 	const char *builtin = path_join(arena, path_dir(arena, build->options->tool->templates), "licenses");
 	if (status == 0)
-		status = add_static_parts(build, inputs, builtin, packages, err);
-	if (status == 0)
-		status = licences_find(arena, build->spec, build->release, packages, builtin, &licences,
-				       &inputs->licence_count, err);
+		status = add_static_parts(build, builtin, packages, err);
 	if (status < 0)
 		return status;
+	licences_find(arena, build->spec, build->release, packages, builtin, &licences, &inputs->licence_count);
 	inputs->licences = licences;
 	inputs->packages = packages;
 	inputs->package_files = files;

@@ -5,17 +5,6 @@
 #include "base/path.h"
 #include "base/scope.h"
 
-#include <dirent.h>
-#include <errno.h>
-
-enum { BUILTIN_MAX = 64 };
-
-static void close_dir(DIR **dir)
-{
-	if (*dir)
-		closedir(*dir);
-}
-
 static void add(struct plan_licence *list, size_t *count, const char *package, const char *file)
 {
 	for (size_t i = 0; i < *count; i++)
@@ -40,29 +29,10 @@ static const char *terms_of(struct arena *arena, const struct spec *spec, const 
 	return NULL;
 }
 
-static int add_builtin(struct arena *arena, const char *folder, struct plan_licence *list, size_t *count,
-		       struct error *err)
+void licences_find(struct arena *arena, const struct spec *spec, const struct spec_release *release,
+		   const struct package_map *packages, const char *builtin, struct plan_licence **out, size_t *count)
 {
-	SCOPE(close_dir) DIR *dir = opendir(folder);
-	if (!dir)
-		return errno == ENOENT ? 0 : error_system(err, errno, "open '%s'", folder);
-	size_t added = 0;
-	for (struct dirent *entry; (entry = readdir(dir)) && added < BUILTIN_MAX;) {
-		const char *file = arena_printf(arena, "%s/%s/copyright", folder, entry->d_name);
-		if (entry->d_name[0] == '.' || !fs_exists(file))
-			continue;
-		add(list, count, arena_string(arena, entry->d_name), file);
-		added++;
-	}
-	return 0;
-}
-
-int licences_find(struct arena *arena, const struct spec *spec, const struct spec_release *release,
-		  const struct package_map *packages, const char *builtin, struct plan_licence **out, size_t *count,
-		  struct error *err)
-{
-	struct plan_licence *list =
-		arena_array(arena, packages->count + release->member_count + BUILTIN_MAX, sizeof(*list));
+	struct plan_licence *list = arena_array(arena, packages->count + release->member_count + 1, sizeof(*list));
 	size_t found = 0;
 	for (size_t i = 0; i < packages->count; i++)
 		if (packages->packages[i].copyright)
@@ -72,10 +42,9 @@ int licences_find(struct arena *arena, const struct spec *spec, const struct spe
 		if (file)
 			add(list, &found, release->members[i].component->name, file);
 	}
-	int status = add_builtin(arena, builtin, list, &found, err);
-	if (status < 0)
-		return status;
+	const char *own = path_join(arena, builtin, "kvrel/copyright");
+	if (fs_exists(own))
+		add(list, &found, "kvrel", own);
 	*out = list;
 	*count = found;
-	return 0;
 }

@@ -7,8 +7,7 @@
 #include "build/plan.h"
 
 /* `builtin`: the folder share/kvrel/licenses of this kvrel, may be missing. Each name once. */
-int licences_find(struct arena *arena, const struct spec *spec, const struct spec_release *release,
-		  const struct package_map *packages, const char *builtin, struct plan_licence **out, size_t *count,
-		  struct error *err);
+void licences_find(struct arena *arena, const struct spec *spec, const struct spec_release *release,
+		   const struct package_map *packages, const char *builtin, struct plan_licence **out, size_t *count);
 
 #endif

@@ -20,10 +20,14 @@ struct package {
 	const char *copyright; /* /usr/share/doc/NAME/copyright; NULL: not on this machine */
 };
 
+struct static_part; /* static_parts.h */
+
 struct package_map {
 	struct package *packages; /* by name, each once */
 	size_t count;
-	const struct package **of_file; /* parallel to the files asked for; NULL: nobody's */
+	const struct package **of_file;   /* parallel to the files asked for; NULL: nobody's */
+	const struct static_part *linked; /* whose code is inside kvrel's own programs */
+	size_t linked_count;
 };
 
 /* `cache_dir`: where answers are kept; NULL: nowhere. Never fails for want of dpkg. */

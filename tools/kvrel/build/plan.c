@@ -98,10 +98,11 @@ static void add_own(struct plan *plan, const struct plan_inputs *in, const char 
 	entry->origin_name = "kvrel";
 	entry->origin_version = in->runtime_version;
 	entry->change = in->release->strip ? CHANGE_STRIP : CHANGE_NONE;
-	entry->linked = arena_array(plan->arena, in->static_part_count + 1, sizeof(*entry->linked));
-	for (size_t i = 0; i < in->static_part_count; i++)
-		if (strcmp(in->static_parts[i].program, name) == 0)
-			entry->linked[entry->linked_count++] = in->static_parts[i].package.name;
+	const struct package_map *packages = in->packages;
+	entry->linked = arena_array(plan->arena, packages->linked_count + 1, sizeof(*entry->linked));
+	for (size_t i = 0; i < packages->linked_count; i++)
+		if (strcmp(packages->linked[i].program, name) == 0)
+			entry->linked[entry->linked_count++] = packages->linked[i].package.name;
 }
 
 static void name_package(const struct plan_inputs *in, struct plan_entry *entry)

@@ -64,7 +64,6 @@ struct plan_texts {
 };
 
 struct package_map; /* packages.h */
-struct static_part; /* static_parts.h */
 
 struct plan_licence {
 	const char *package;
@@ -83,8 +82,6 @@ struct plan_inputs {
 	const struct package_map *packages; /* of package_files */
 	const char *const *package_files;
 	size_t package_file_count;
-	const struct static_part *static_parts; /* what is inside kvrel's own programs */
-	size_t static_part_count;
 	struct plan_texts texts;
 	const struct plan_licence *licences;
 	size_t licence_count;

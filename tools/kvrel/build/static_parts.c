@@ -62,15 +62,17 @@ static int by_name(const void *a, const void *b)
 	return strcmp(((const struct package *)a)->name, ((const struct package *)b)->name);
 }
 
-void static_parts_add(struct arena *arena, const struct static_part *parts, size_t count, const char *program,
-		      struct package_map *map)
+void static_parts_add(struct arena *arena, const struct static_part *parts, size_t count, struct package_map *map)
 {
 	struct package *all = arena_array(arena, map->count + count + 1, sizeof(*all));
-	struct package_map grown = { .packages = all, .count = map->count, .of_file = map->of_file };
+	struct package_map grown = *map;
+	grown.packages = all;
+	grown.linked = parts;
+	grown.linked_count = count;
 	if (map->count)
 		memcpy(all, map->packages, map->count * sizeof(*all));
 	for (size_t i = 0; i < count; i++)
-		if (strcmp(parts[i].program, program) == 0 && !has(&grown, parts[i].package.name))
+		if (!has(&grown, parts[i].package.name))
 			all[grown.count++] = parts[i].package;
 	qsort(all, grown.count, sizeof(*all), by_name);
 	*map = grown;

@@ -55,8 +55,7 @@ int build_describe(struct build *build, struct plan *plan, const struct package_
 	const struct manifest_info info = { .release = build->release,
 					    .runtime_version = KVREL_VERSION,
 					    .source_date = build->source_date,
-					    .packages = packages->packages,
-					    .package_count = packages->count };
+					    .packages = packages };
 	const char *folder = arena_printf(build->arena, "releases/%s", build->release->version);
 	build_forget_descriptions(build);
 	int status = 0;

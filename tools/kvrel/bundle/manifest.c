@@ -74,13 +74,14 @@ static struct value *components_tree(struct arena *arena, const struct spec_rele
 static struct value *packages_tree(struct arena *arena, const struct manifest_info *info)
 {
 	struct value *list = value_list(arena);
-	for (size_t i = 0; i < info->package_count; i++) {
+	for (size_t i = 0; i < info->packages->count; i++) {
+		const struct package *package = &info->packages->packages[i];
 		struct value *map = value_map(arena);
-		set_text(arena, map, "name", info->packages[i].name);
-		set_text(arena, map, "version", info->packages[i].version);
-		set_text(arena, map, "architecture", info->packages[i].architecture);
-		set_text(arena, map, "source", info->packages[i].source);
-		set_text(arena, map, "source_version", info->packages[i].source_version);
+		set_text(arena, map, "name", package->name);
+		set_text(arena, map, "version", package->version);
+		set_text(arena, map, "architecture", package->architecture);
+		set_text(arena, map, "source", package->source);
+		set_text(arena, map, "source_version", package->source_version);
 		value_list_add(arena, list, map);
 	}
 	return list;

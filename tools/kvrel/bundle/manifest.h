@@ -33,13 +33,12 @@ struct manifest {
 	const struct value *tree; /* what else it says; the files need not be in it */
 };
 
-struct package; /* packages.h */
+struct package_map; /* packages.h */
 struct manifest_info {
 	const struct spec_release *release;
 	const char *runtime_version;
-	int64_t source_date;            /* seconds since 1970; every entry's time of modification */
-	const struct package *packages; /* whose files are inside */
-	size_t package_count;
+	int64_t source_date; /* seconds since 1970; every entry's time of modification */
+	const struct package_map *packages;
 };
 
 /* `plan` is prepared: sizes and digests are known. Written to `fd`, entry by entry. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "bundle/sbom.h"
 
+#include "build/static_parts.h"
+
 #include "base/fs.h"
 #include "base/scope.h"
 
@@ -72,11 +74,27 @@ static struct sbom_part *add_part(struct sbom *sbom, enum plan_origin origin, co
 	return part;
 }
 
+static void add_unpacker(struct sbom *sbom)
+{
+	const struct manifest_info *info = sbom->inputs->info;
+	for (size_t i = 0; i < info->packages->linked_count; i++) {
+		if (strcmp(info->packages->linked[i].program, UNPACKER) != 0)
+			continue;
+		struct sbom_part *part =
+			add_part(sbom, FROM_RUNTIME, "Runtime", "kvrel-" UNPACKER, info->runtime_version);
+		part->license = "MIT";
+		part->source =
+			arena_printf(sbom->arena, "the head of %s-%s.run", info->release->name, info->release->version);
+		sbom->unpacker = sbom->part_count - 1;
+		return;
+	}
+}
+
 static void add_parts(struct sbom *sbom)
 {
 	const struct manifest_info *info = sbom->inputs->info;
 	const struct spec_release *release = info->release;
-	size_t most = 2 + release->member_count + info->package_count;
+	size_t most = 3 + release->member_count + info->packages->count;
 	sbom->parts = arena_array(sbom->arena, most, sizeof(*sbom->parts));
 	add_part(sbom, FROM_GENERATED, "Release", release->name, release->version);
 	add_part(sbom, FROM_RUNTIME, "Runtime", "kvrel", info->runtime_version)->license = "MIT";
@@ -85,14 +103,26 @@ static void add_parts(struct sbom *sbom)
 		add_part(sbom, FROM_COMPONENT, "Component", component->name, component->version)->license =
 			licence_expression(sbom->arena, component->license);
 	}
-	for (size_t i = 0; i < info->package_count; i++) {
-		const struct package *package = &info->packages[i];
+	for (size_t i = 0; i < info->packages->count; i++) {
+		const struct package *package = &info->packages->packages[i];
 		struct sbom_part *part = add_part(sbom, FROM_PACKAGE, "Package", package->name, package->version);
 		part->license = licence_of_debian(sbom->arena, package->copyright);
 		part->purl = package_url(sbom->arena, package);
 		part->source = arena_printf(sbom->arena, "built from source package %s %s", package->source,
 					    package->source_version);
 	}
+	add_unpacker(sbom);
+}
+
+bool sbom_is_linked(const struct sbom *sbom, const struct sbom_part *package, bool into_unpacker)
+{
+	const struct manifest_info *info = sbom->inputs->info;
+	const struct static_part *linked = info->packages->linked;
+	for (size_t i = 0; i < info->packages->linked_count; i++)
+		if (package->origin == FROM_PACKAGE && strcmp(linked[i].package.name, package->name) == 0 &&
+		    (strcmp(linked[i].program, UNPACKER) == 0) == into_unpacker)
+			return true;
+	return false;
 }
 
 size_t sbom_part_of(const struct sbom *sbom, const struct plan_entry *entry)

@@ -15,7 +15,7 @@ struct sbom_inputs {
 	const struct manifest_info *info;
 };
 
-/* One thing that has a version: the release, the runtime, a component, a host package. */
+/* One thing that has a version: the release, the runtime, a component, a host package, the head of a .run file. */
 struct sbom_part {
 	const char *id; /* "Component-kv" */
 	const char *name, *version, *license, *purl, *source;
@@ -27,6 +27,7 @@ struct sbom {
 	const struct sbom_inputs *inputs;
 	struct sbom_part *parts; /* the release first */
 	size_t part_count;
+	size_t unpacker;     /* index of what heads the .run file; 0: there is none */
 	const char *created; /* 2026-01-31T12:00:00Z */
 	char content_digest[DIGEST_HEX_BYTES];
 };
@@ -39,6 +40,8 @@ int sbom_cyclonedx(struct arena *arena, const struct sbom_inputs *inputs, int fd
 int sbom_gather(struct arena *arena, const struct sbom_inputs *inputs, struct sbom *out, struct error *err);
 /* The part that an entry belongs to: index into parts. */
 size_t sbom_part_of(const struct sbom *sbom, const struct plan_entry *entry);
+/* Is the package inside a program that is in the bundle, or in the unpacker? */
+bool sbom_is_linked(const struct sbom *sbom, const struct sbom_part *package, bool into_unpacker);
 bool sbom_has_file(const struct plan_entry *entry);
 /* An SPDX expression, or NULL. From a component.yaml, or from a Debian copyright file. */
 const char *licence_expression(struct arena *arena, const char *text);

@@ -98,6 +98,15 @@ static struct value *depends(struct sbom *sbom, const char *ref, struct value *o
 	return map;
 }
 
+static struct value *linked_into(struct sbom *sbom, bool unpacker)
+{
+	struct value *list = value_list(sbom->arena);
+	for (size_t i = 1; i < sbom->part_count; i++)
+		if (sbom_is_linked(sbom, &sbom->parts[i], unpacker))
+			value_list_add(sbom->arena, list, value_string(sbom->arena, slice_of(sbom->parts[i].id)));
+	return list;
+}
+
 static struct value *dependencies(struct sbom *sbom)
 {
 	const struct spec_release *release = sbom->inputs->info->release;
@@ -115,6 +124,10 @@ static struct value *dependencies(struct sbom *sbom)
 						       value_string(sbom->arena, slice_of(sbom->parts[2 + k].id)));
 		value_list_add(sbom->arena, list, depends(sbom, sbom->parts[2 + i].id, on));
 	}
+	value_list_add(sbom->arena, list, depends(sbom, sbom->parts[1].id, linked_into(sbom, false)));
+	if (sbom->unpacker)
+		value_list_add(sbom->arena, list,
+			       depends(sbom, sbom->parts[sbom->unpacker].id, linked_into(sbom, true)));
 	return list;
 }
 

@@ -169,13 +169,32 @@ static struct sbom in_arena(const struct sbom *sbom, struct arena *arena)
 	return out;
 }
 
+static bool is_inside(const struct sbom *sbom, size_t part)
+{
+	const struct sbom_part *package = &sbom->parts[part];
+	return part != sbom->unpacker && (!sbom_is_linked(sbom, package, true) || sbom_is_linked(sbom, package, false));
+}
+
+/* It goes where the release goes, but is no part of the bundle. */
+static void relate_unpacker(struct sbom *sbom, struct value *list)
+{
+	const char *unpacker = spdx_id(sbom, sbom->parts[sbom->unpacker].id);
+	relate(sbom, list, spdx_id(sbom, sbom->parts[0].id), "DISTRIBUTION_ARTIFACT", unpacker);
+	for (size_t i = 1; i < sbom->part_count; i++)
+		if (sbom_is_linked(sbom, &sbom->parts[i], true))
+			relate(sbom, list, unpacker, "STATIC_LINK", spdx_id(sbom, sbom->parts[i].id));
+}
+
 static void relate_parts(struct sbom *sbom, struct value *list)
 {
 	const char *release = spdx_id(sbom, sbom->parts[0].id);
 	relate(sbom, list, "SPDXRef-DOCUMENT", "DESCRIBES", release);
 	for (size_t i = 1; i < sbom->part_count; i++)
-		relate(sbom, list, release, "CONTAINS", spdx_id(sbom, sbom->parts[i].id));
+		if (is_inside(sbom, i))
+			relate(sbom, list, release, "CONTAINS", spdx_id(sbom, sbom->parts[i].id));
 	relate_components(sbom, list);
+	if (sbom->unpacker)
+		relate_unpacker(sbom, list);
 }
 
 /* The parts among each other, then each file. */
