@@ -88,10 +88,11 @@ static bool check_peers(struct dist *dist, int64_t now)
 	for (size_t i = 0; i < PEER_BUCKETS; i++) {
 		struct peer *peer = atomic_load_explicit(&dist->peers[i], memory_order_acquire);
 		for (; peer != NULL; peer = peer->next) {
-			bool waits = peer_expire(peer, now);
-			soon |= waits;
+			int64_t next = INT64_MAX;
+			bool waits = peer_expire(peer, now, &next);
+			soon |= next - now <= IDLE_TICK_MS + TICK_MS;
 			if (peer->link != NULL || dist->stopping || now < peer->retry_at_ms)
-				soon |= peer->link == NULL && peer->wanted;
+				soon |= peer->link == NULL && (peer->wanted || waits);
 			else if (waits || peer->wanted)
 				link_open(peer);
 		}

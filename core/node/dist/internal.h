@@ -75,9 +75,10 @@ struct peer {
 	uint32_t waiting_now;
 	size_t in_flight; /* bytes of requests that wait */
 	uint64_t order, taken;
-	bool queued; /* in dist.work */
-	bool stale;  /* `outbox` holds requests that nobody waits for any more */
-	bool closed; /* takes nothing more */
+	int64_t next_deadline_ms; /* none of those that wait has an earlier one */
+	bool queued;              /* in dist.work */
+	bool stale;               /* `outbox` holds requests that nobody waits for any more */
+	bool closed;              /* takes nothing more */
 	struct peer *next_work;
 
 	/* the links' thread */
@@ -223,7 +224,8 @@ void peer_work(struct peer *peer, int64_t now);
 void peer_lost(struct peer *peer, bool was_up, const char *reason);
 void peer_up(struct peer *peer, struct link *link);
 void peer_close(struct peer *peer);
-bool peer_expire(struct peer *peer, int64_t now);
+/* True when calls waited for it; none of the others is due before `*next_ms`. */
+bool peer_expire(struct peer *peer, int64_t now, int64_t *next_ms);
 void peer_reply(struct peer *peer, uint64_t id, const struct kvrel_result *result);
 void call_error(struct kvrel_call *call, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

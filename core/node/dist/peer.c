@@ -59,6 +59,7 @@ static struct peer *peer_new(struct dist *dist, const char *name)
 	}
 	peer->dist = dist;
 	peer->first_free = NO_PLACE;
+	peer->next_deadline_ms = INT64_MAX;
 	pthread_mutex_init(&peer->lock, NULL);
 	return peer;
 }
@@ -180,6 +181,8 @@ static const char *add(struct peer *peer, struct kvrel_call *call, const struct 
 	};
 	peer->waiting_now++;
 	peer->in_flight += waiting->size;
+	if (waiting->deadline_ms < peer->next_deadline_ms)
+		peer->next_deadline_ms = waiting->deadline_ms;
 	if (!fits) {
 		free_place(peer, place);
 		peer->outbox.failed = false;
@@ -247,10 +250,17 @@ void peer_reply(struct peer *peer, uint64_t id, const struct kvrel_result *resul
 static struct kvrel_call *take_out(struct peer *peer, int64_t now)
 {
 	struct kvrel_call *list = NULL;
+	int64_t next = INT64_MAX;
+	if (now < peer->next_deadline_ms)
+		return NULL;
 	for (uint32_t i = 0; i < peer->waiting_count && peer->waiting_now > 0; i++) {
 		const struct waiting *waiting = &peer->waiting[i];
-		if (waiting->call == NULL || waiting->deadline_ms > now)
+		if (waiting->call == NULL)
 			continue;
+		if (waiting->deadline_ms > now) {
+			next = waiting->deadline_ms < next ? waiting->deadline_ms : next;
+			continue;
+		}
 		bool sent = waiting->order <= peer->taken;
 		bool writes = waiting->writes;
 		struct kvrel_call *call = free_place(peer, i);
@@ -260,6 +270,7 @@ static struct kvrel_call *take_out(struct peer *peer, int64_t now)
 		list = call;
 		peer->stale |= !sent;
 	}
+	peer->next_deadline_ms = next;
 	return list;
 }
 
@@ -283,11 +294,12 @@ static void fail_waiting(struct peer *peer, const char *reason)
 	}
 }
 
-bool peer_expire(struct peer *peer, int64_t now)
+bool peer_expire(struct peer *peer, int64_t now, int64_t *next_ms)
 {
 	pthread_mutex_lock(&peer->lock);
 	bool waits = peer->waiting_now > 0;
 	struct kvrel_call *list = take_out(peer, now);
+	*next_ms = peer->next_deadline_ms;
 	pthread_mutex_unlock(&peer->lock);
 	while (list != NULL) {
 		struct kvrel_call *call = list;
