@@ -171,6 +171,14 @@ static void kv_batch_end(void *state, uint32_t worker)
 	kv->engine->type->batch_end(kv->engine, worker);
 }
 
+static void kv_batch_ran(void *state, uint32_t worker)
+{
+	struct kv *kv = state;
+
+	if (kv->engine->type->batch_ran != NULL)
+		kv->engine->type->batch_ran(kv->engine, worker);
+}
+
 static int kv_config_changed(void *state, const char *key)
 {
 	struct kv *kv = state;
@@ -194,6 +202,7 @@ const struct kvrel_component *kvrel_component(void)
 		.start = kv_start,
 		.stop = kv_stop,
 		.batch_end = kv_batch_end,
+		.batch_ran = kv_batch_ran,
 		.config_changed = kv_config_changed,
 	};
 

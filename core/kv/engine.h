@@ -9,10 +9,11 @@
  * Buckets hold keys with values. A bucket made by ENGINE_CREATE stays until ENGINE_DROP; one that a write with
  * ENGINE_MAKE brought about goes with its last key, as a Redis hash does.
  *
- * Threads: submit, prefetch and batch_end run on worker threads, call->worker telling which (KVREL_NO_WORKER: a thread
- * of a console, several at a time). open, close and set_durability run on the main thread. Whatever is submitted by one
- * worker is seen by its own later requests at once, by everybody's once it is acknowledged, and a result never tells of
- * a write that a power loss could still undo (durability `always`).
+ * Threads: submit, prefetch, batch_ran and batch_end run on worker threads, call->worker telling which
+ * (KVREL_NO_WORKER: a thread of a console, several at a time). open, close and set_durability run on the main thread.
+ * Whatever is submitted by one worker is seen by its own later requests at once, by everybody's once it is
+ * acknowledged, and a result never tells of a write that a power loss could still undo (durability `always`) or a kill
+ * (the others).
  */
 #ifndef KV_ENGINE_H
 #define KV_ENGINE_H
@@ -126,6 +127,8 @@ struct engine_type {
 	void (*prefetch)(struct engine *engine, struct kvrel_call *call, struct kvrel_slice bucket,
 			 struct kvrel_slice key);
 	void (*submit)(struct engine *engine, const struct engine_request *request);
+	/* What the worker has submitted is completed as far as it need not wait for a sync. NULL: at batch_end. */
+	void (*batch_ran)(struct engine *engine, uint32_t worker);
 	void (*batch_end)(struct engine *engine, uint32_t worker);
 	void (*set_durability)(struct engine *engine, enum engine_durability durability);
 	/* Everything acknowledged is durable afterwards; calls still waiting are completed. */

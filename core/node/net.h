@@ -19,11 +19,13 @@
 
 /*
  * An operation as the node binds it; `ref` first, so that a kvrel_op_ref pointer is one of these. batch_end may be
- * NULL. Every wake-up in which a call of this provider ran ends with one batch_end(ref.state, worker).
+ * NULL. Every wake-up in which a call of this provider ran ends with one batch_end(ref.state, worker); batch_ran, NULL
+ * or not as well, comes before replies to what ran are sent.
  */
 struct net_op {
 	struct kvrel_op_ref ref;
 	void (*batch_end)(void *state, uint32_t worker);
+	void (*batch_ran)(void *state, uint32_t worker);
 	uint32_t provider; /* index of the component, 0 … 63: one bit in the worker's set of providers to end */
 };
 

@@ -11,13 +11,14 @@
  *byte strings that completes now or later. kv offers "kv.put"; a front-end looks it up by name and submits calls.
  *
  *	front-end: receive() parses all complete requests of one read, one request() each
- *	node:      prefetch() of each call, then run() of each, then batch_end() of the provider, once a wake-up
+ *	node:      prefetch() of each call, then run() of each, then batch_ran() of the provider, before replies are
+ *	           sent; batch_end() once a wake-up
  *	provider:  completes each call exactly once, at once or later, from any thread
  *	front-end: encode() of each result, on the connection's thread, in the order of the requests
  *
- * Threads. start, stop and config_changed run on the node's main thread, one at a time. receive, encode, prefetch, run
- * and batch_end run on worker threads; one connection stays on one worker for life. Calls of consoles and of start-up
- *code run with worker == KVREL_NO_WORKER on a thread of their own; batch_end follows each of them.
+ * Threads. start, stop and config_changed run on the node's main thread, one at a time. receive, encode, prefetch, run,
+ * batch_ran and batch_end run on worker threads; one connection stays on one worker for life. Calls of consoles and of
+ *start-up code run with worker == KVREL_NO_WORKER on a thread of their own; batch_end follows each of them.
  *
  * Everything here is C, and stays layout-compatible within one KVREL_ABI: tables carry their size and only grow at the
  *end.
@@ -140,6 +141,12 @@ struct kvrel_component {
 	void (*batch_end)(void *state, uint32_t worker);
 	/* May be NULL. A live setting has a new value. 0, or -1 after api->fail(): the old one comes back. */
 	int (*config_changed)(void *state, const char *key);
+	/*
+	 * May be NULL. Some of a wake-up's calls have been run, and what they were answered is about to be sent: a
+	 * provider that has collected something completes it here. batch_end comes later, perhaps after several of
+	 * these; it may come without.
+	 */
+	void (*batch_ran)(void *state, uint32_t worker);
 };
 
 typedef const struct kvrel_component *kvrel_component_fn(void);

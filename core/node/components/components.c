@@ -138,6 +138,7 @@ static void bind_ops(struct components *components, struct component *component)
 		component->ops[i] = (struct net_op){
 			.ref.op = &table->ops[i],
 			.batch_end = table->batch_end,
+			.batch_ran = table->batch_ran,
 			.provider = component->provider,
 		};
 	}

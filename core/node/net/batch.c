@@ -223,6 +223,7 @@ static void run_one(struct worker *worker, struct slot *slot)
 		return;
 	}
 	worker->providers |= UINT64_C(1) << op->provider;
+	worker->ran |= UINT64_C(1) << op->provider;
 	worker->provider_ops[op->provider] = op;
 	op->ref.op->run(op->ref.state, &slot->call);
 }
@@ -241,6 +242,17 @@ void batch_run(struct worker *worker)
 	batch->count = 0;
 	args_reset(batch);
 	free_spent(batch);
+}
+
+void batch_ran_providers(struct worker *worker)
+{
+	while (worker->ran) {
+		unsigned provider = (unsigned)__builtin_ctzll(worker->ran);
+		const struct net_op *op = worker->provider_ops[provider];
+		worker->ran &= worker->ran - 1;
+		if (op->batch_ran)
+			op->batch_ran(op->ref.state, worker->index);
+	}
 }
 
 void batch_end_providers(struct worker *worker)

@@ -183,6 +183,7 @@ struct worker {
 
 	struct batch batch;
 	uint64_t providers; /* bits of those that had a call in this wake-up */
+	uint64_t ran;       /* bits of those that had one since the last batch_ran */
 	const struct net_op *provider_ops[PROVIDERS_MAX];
 	struct conn_list ready;  /* with input that can be parsed right now */
 	struct conn_list dirty;  /* with output or a change of state to act on */
@@ -264,6 +265,7 @@ void sweep_start(struct worker *worker); /* no-op while it runs */
 int batch_init(struct batch *batch, struct error *err);
 void batch_done(struct batch *batch);
 void batch_run(struct worker *worker);
+void batch_ran_providers(struct worker *worker);
 void batch_end_providers(struct worker *worker);
 bool batch_request(struct kvrel_conn *conn, const struct kvrel_op_ref *op, const struct kvrel_slice *args,
 		   uint32_t arg_count, uint32_t tag);

@@ -107,6 +107,7 @@ void worker_turn(struct worker *worker)
 {
 	do {
 		run_and_parse(worker);
+		batch_ran_providers(worker);
 		struct kvrel_conn *conn = NULL;
 		while ((conn = pop_settle(worker)) != NULL)
 			conn_tidy_input(conn);
