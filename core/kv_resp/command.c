@@ -147,10 +147,57 @@ bool word_is_integer(struct kvrel_slice word, int64_t *out)
 	return true;
 }
 
+bool word_matches(const char *lower, struct kvrel_slice pattern)
+{
+	const char *p = pattern.data, *end = p + pattern.size, *star = NULL, *resume = NULL;
+	while (*lower) {
+		char c = p < end ? *p : '\0';
+		if (c == '*') {
+			star = ++p;
+			resume = lower;
+		} else if (p < end && (c == '?' || (c >= 'A' && c <= 'Z' ? c | 0x20 : c) == *lower)) {
+			p++;
+			lower++;
+		} else if (star) {
+			p = star;
+			lower = ++resume;
+		} else {
+			return false;
+		}
+	}
+	while (p < end && *p == '*')
+		p++;
+	return p == end;
+}
+
+static void upper_case(char *to, size_t room, const char *lower)
+{
+	size_t i = 0;
+	for (; lower[i] && i + 1 < room; i++)
+		to[i] = (char)(lower[i] >= 'a' && lower[i] <= 'z' ? lower[i] & ~0x20 : lower[i]);
+	to[i] = '\0';
+}
+
+static bool answer_help(struct request *request, const struct subcommand *table, size_t count, const char *upper)
+{
+	struct text text = { 0 };
+	text_array(&text, 3 + 2 * count);
+	text_format(&text, "+%s <subcommand> [<arg> [value] [opt] ...]. Subcommands are:\r\n", upper);
+	for (size_t i = 0; i < count; i++)
+		text_format(&text, "+%s\r\n+    %s\r\n", table[i].usage, table[i].summary);
+	text_simple(&text, "HELP");
+	text_simple(&text, "    Print this help.");
+	return request_answer(request, &text);
+}
+
 bool subcommand_run(struct request *request, const struct subcommand *table, size_t count)
 {
 	const char *command = request->command->name;
 	struct kvrel_slice word = request->args[1];
+	char upper[16];
+	upper_case(upper, sizeof(upper), command);
+	if (word_is(word, "help") && request->count == 2)
+		return answer_help(request, table, count, upper);
 	for (size_t i = 0; i < count; i++) {
 		if (!word_is(word, table[i].name))
 			continue;
@@ -159,9 +206,6 @@ bool subcommand_run(struct request *request, const struct subcommand *table, siz
 					     table[i].name);
 		return table[i].run(request);
 	}
-	char upper[16] = "";
-	for (size_t i = 0; command[i] && i + 1 < sizeof(upper); i++)
-		upper[i] = (char)(command[i] & ~0x20);
 	return request_error(request, "ERR unknown subcommand '%.*s'. Try %s HELP.",
 			     (int)(word.size > 128 ? 128 : word.size), word.data, upper);
 }

@@ -54,16 +54,20 @@ void command_setup(void);
 /* In any case; NULL when there is none. */
 const struct command *command_find(struct kvrel_slice name);
 bool arity_takes(int arity, uint32_t words);
-/* The second word of CLIENT, COMMAND and CONFIG. `arity` as above, with both words. */
+/* The second word of CLIENT, COMMAND and CONFIG. `arity` as above, with both words. HELP comes by itself. */
 struct subcommand {
 	const char *name;
 	int arity;
 	bool (*run)(struct request *request);
+	const char *usage;   /* "SETNAME <name>" */
+	const char *summary; /* one sentence */
 };
 bool subcommand_run(struct request *request, const struct subcommand *table, size_t count);
 
 /* Words compare as commands and options do: letters in any case. */
 bool word_is(struct kvrel_slice word, const char *lower);
+/* Patterns of * and ?, which is all that clients use for names of commands and parameters. */
+bool word_matches(const char *lower, struct kvrel_slice pattern);
 /* By Redis' rules: decimal, no blanks, no plus, no leading zeros, 64 bits. */
 bool word_is_integer(struct kvrel_slice word, int64_t *out);
 

@@ -9,7 +9,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum {
 	REQUEST_LEAST = 16 << 10,
@@ -54,7 +53,15 @@ static bool refuse_unknown(const struct request *request)
 	return taken;
 }
 
-static bool dispatch(struct request *request)
+/* The connection's worker alone writes these, so there is nothing to lock. */
+static void count_command(struct session *session, const struct command *command)
+{
+	uint64_t count = atomic_load_explicit(&session->commands, memory_order_relaxed);
+	atomic_store_explicit(&session->commands, count + 1, memory_order_relaxed);
+	atomic_store_explicit(&session->last, command, memory_order_relaxed);
+}
+
+static bool run(struct request *request)
 {
 	const struct command *command = command_find(request->args[0]);
 	request->command = command;
@@ -68,6 +75,19 @@ static bool dispatch(struct request *request)
 		return command->run(request);
 	return request_ask(request, request->server->ops[command - command_table], request->args + 1,
 			   request->count - 1, command->shape);
+}
+
+static bool dispatch(struct request *request)
+{
+	struct session *session = request->session;
+	if (session->replies == REPLY_SKIP_NEXT)
+		session->replies = REPLY_SKIP;
+	if (!run(request))
+		return false;
+	count_command(session, request->command);
+	if (session->replies == REPLY_SKIP)
+		session->replies = REPLY_ON;
+	return true;
 }
 
 static void end_with_error(struct request *request, const char *error)
@@ -124,6 +144,7 @@ static size_t receive(struct kvrel_conn *conn, void *conn_state, struct kvrel_sl
 	if (input.size > PATIENCE && input.size < session->need)
 		return 0;
 	session->need = 0;
+	atomic_store_explicit(&session->active_s, clock_s(), memory_order_relaxed);
 	resp_words_free(session->words); /* the batch that looked at them has run */
 	session->words = NULL;
 	if (session->foreign && atomic_load_explicit(&request.server->guarded, memory_order_relaxed)) {
@@ -155,19 +176,16 @@ static void opened(struct kvrel_conn *conn, void *conn_state)
 {
 	struct server *server = api->conn_state(conn);
 	struct session *session = conn_state;
-	session->id = atomic_fetch_add(&server->next_id, 1) + 1;
 	session->foreign = !is_loopback(server->address) && !is_loopback(api->conn_peer(conn));
-	atomic_fetch_add(&server->clients, 1);
-	atomic_fetch_add(&server->connected, 1);
+	client_opened(server, session, api->conn_peer(conn));
 }
 
 static void closed(struct kvrel_conn *conn, void *conn_state)
 {
 	struct server *server = api->conn_state(conn);
 	struct session *session = conn_state;
-	atomic_fetch_sub(&server->clients, 1);
+	client_closed(server, session);
 	resp_words_free(session->words);
-	free(session->name);
 }
 
 #define REFUSAL "-ERR max number of clients reached\r\n"
@@ -242,21 +260,33 @@ static void server_free(struct server *server)
 {
 	explicit_bzero(server->password, sizeof(server->password));
 	pthread_rwlock_destroy(&server->settings_lock);
+	pthread_mutex_destroy(&server->sessions_lock);
 	free(server);
+}
+
+/* NULL without memory. */
+static struct server *server_new(void)
+{
+	struct server *server = calloc(1, sizeof(*server));
+	if (!server)
+		return NULL;
+	if (pthread_rwlock_init(&server->settings_lock, NULL) != 0) {
+		free(server);
+		return NULL;
+	}
+	pthread_mutex_init(&server->sessions_lock, NULL);
+	server->started_s = clock_s();
+	return server;
 }
 
 static int start(struct kvrel_node *node, const struct kvrel_api *node_api, void **state)
 {
-	struct server *server = calloc(1, sizeof(*server));
-	struct timespec now;
+	struct server *server = server_new();
 	api = node_api;
-	if (!server || pthread_rwlock_init(&server->settings_lock, NULL) != 0) {
-		free(server);
+	if (!server) {
 		api->fail(node, "out of memory");
 		return -1;
 	}
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	server->started_s = now.tv_sec;
 	server->node = node;
 	command_setup();
 	if (read_settings(server) != 0 || bind_ops(server) != 0 || listen_on(server) != 0) {

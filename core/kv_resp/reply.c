@@ -119,11 +119,12 @@ static void write_error(const struct writer *w, const struct command *command, c
 	text_done(&text);
 }
 
-static void write_info(const struct writer *w, struct kvrel_conn *conn, const struct kvrel_result *result)
+static void write_info(const struct writer *w, struct kvrel_conn *conn, const struct kvrel_result *result,
+		       unsigned sections)
 {
-	const struct server *server = w->api->conn_state(conn);
+	struct server *server = w->api->conn_state(conn);
 	struct text report = { 0 };
-	describe_info(server, w->api->node_name(server->node), result->integer, &report);
+	info_write(server, w->api->node_name(server->node), result->integer, sections, &report);
 	write_bulk(w, (struct kvrel_slice){ report.data, report.size });
 	text_done(&report);
 }
@@ -131,10 +132,12 @@ static void write_info(const struct writer *w, struct kvrel_conn *conn, const st
 void reply_write(const struct kvrel_api *api, struct kvrel_conn *conn, uint32_t tag, const struct kvrel_result *result,
 		 struct kvrel_out *out)
 {
-	struct writer w = { api, out, tag >> 8 & 1 };
+	struct writer w = { api, out, tag & TAG_RESP3 };
 	enum shape shape = (enum shape)(tag & 0xff);
+	if (tag & TAG_SILENT)
+		return;
 	if (result && result->status != KVREL_OK) {
-		write_error(&w, &command_table[tag >> 16], result);
+		write_error(&w, &command_table[tag >> TAG_COMMAND & 0xff], result);
 		return;
 	}
 	switch (shape) {
@@ -151,7 +154,7 @@ void reply_write(const struct kvrel_api *api, struct kvrel_conn *conn, uint32_t 
 		write_literal(&w, result->integer > 0 ? "+hash\r\n" : "+none\r\n");
 		return;
 	case SHAPE_INFO:
-		write_info(&w, conn, result);
+		write_info(&w, conn, result, tag >> TAG_SECTIONS);
 		return;
 	case SHAPE_MAP:
 		write_map(&w, result);

@@ -7,7 +7,11 @@
 uint32_t request_tag(const struct request *request, enum shape shape)
 {
 	uint32_t index = request->command ? (uint32_t)(request->command - command_table) : 0;
-	return (uint32_t)shape | (uint32_t)request->session->resp3 << 8 | index << 16;
+	const struct session *session = request->session;
+	bool resp3 = atomic_load_explicit(&session->resp3, memory_order_relaxed);
+	bool silent = session->replies == REPLY_OFF || session->replies == REPLY_SKIP;
+	return (uint32_t)shape | (resp3 ? TAG_RESP3 : 0) | (silent ? TAG_SILENT : 0) | index << TAG_COMMAND |
+	       request->sections << TAG_SECTIONS;
 }
 
 bool request_is_guest(const struct server *server, const struct session *session)

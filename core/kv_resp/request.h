@@ -27,17 +27,28 @@ struct server {
 	char address[64];
 	int64_t started_s; /* monotonic */
 	_Atomic uint64_t next_id;
-	_Atomic uint64_t clients, connected, commands;
+	pthread_mutex_t sessions_lock; /* of the next three, and of the links and names of sessions */
+	struct session *oldest, *newest;
+	uint64_t connected, commands; /* since the start or CONFIG RESETSTAT; commands without those of open sessions */
 };
 
-/* A connection. Zeroed at its start. */
+enum reply_mode { REPLY_ON, REPLY_OFF, REPLY_SKIP_NEXT, REPLY_SKIP };
+
+/* A connection. Zeroed at its start. Its own worker changes it; others look at it through the server's list. */
 struct session {
 	uint64_t id;
+	struct session *next, *previous; /* on the server's list, by age */
+	const char *peer;
+	int64_t opened_s;
+	_Atomic int64_t active_s;
+	_Atomic uint64_t commands;
+	_Atomic(const struct command *) last;
 	size_t need;              /* no use in parsing before the rest is this long */
 	struct resp_words *words; /* of inline commands, until the next receive() */
 	char *name;               /* CLIENT SETNAME */
-	bool opened;
-	bool resp3;
+	char *library, *version;  /* CLIENT SETINFO */
+	enum reply_mode replies;
+	_Atomic bool resp3;
 	bool known;   /* authenticated */
 	bool foreign; /* from another host */
 };
@@ -50,11 +61,14 @@ struct request {
 	const struct command *command;
 	const struct kvrel_slice *args; /* args[0] is the name */
 	uint32_t count;
+	unsigned sections; /* of INFO, a bit each */
 };
 
 bool request_is_guest(const struct server *server, const struct session *session);
 
-/* What a reply has to know: shape, version of the protocol, command. */
+/* What a reply has to know: shape, version of the protocol, whether it is wanted, command, sections of INFO. */
+enum { TAG_RESP3 = 1 << 8, TAG_SILENT = 1 << 9, TAG_COMMAND = 16, TAG_SECTIONS = 24 };
+
 uint32_t request_tag(const struct request *request, enum shape shape);
 /* Each takes the reply slot; false when there was no room. The text is freed. */
 bool request_ask(const struct request *request, const struct kvrel_op_ref *op, const struct kvrel_slice *args,
@@ -72,13 +86,31 @@ bool run_auth(struct request *request);
 bool run_select(struct request *request);
 bool run_quit(struct request *request);
 bool run_reset(struct request *request);
+/* Whether a name holds nothing that would break the lines of CLIENT LIST. */
+bool is_client_name(struct kvrel_slice name);
+
+/* client.c */
 bool run_client(struct request *request);
+/* Puts a connection on the list that CLIENT LIST shows; takes it off and frees what it holds. */
+void client_opened(struct server *server, struct session *session, const char *peer);
+void client_closed(struct server *server, struct session *session);
+/* Replaces *place, a text of the session, by a copy; an empty one becomes NULL. False without memory. */
+bool client_set_text(struct server *server, char **place, struct kvrel_slice text);
+
+struct client_figures {
+	uint64_t open, connected, commands;
+};
+struct client_figures client_figures(struct server *server);
+void client_reset_figures(struct server *server);
 
 /* describe.c */
 bool run_command(struct request *request);
+
+/* info.c */
 bool run_config(struct request *request);
 bool run_info(struct request *request);
-void describe_info(const struct server *server, const char *node_name, int64_t buckets, struct text *text);
+void info_write(struct server *server, const char *node_name, int64_t buckets, unsigned sections, struct text *text);
+int64_t clock_s(void);
 
 /* hash.c */
 bool run_hset(struct request *request);

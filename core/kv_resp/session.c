@@ -3,7 +3,6 @@
  * them. */
 #include "request.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 bool run_ping(struct request *request)
@@ -65,22 +64,12 @@ bool run_auth(struct request *request)
 
 /* ---- names ---- */
 
-static bool is_client_name(struct kvrel_slice name)
+bool is_client_name(struct kvrel_slice name)
 {
 	for (size_t i = 0; i < name.size; i++) {
 		if (name.data[i] < '!' || name.data[i] > '~')
 			return false;
 	}
-	return true;
-}
-
-static bool set_name(struct session *session, struct kvrel_slice name)
-{
-	char *copy = name.size ? strndup(name.data, name.size) : NULL;
-	if (name.size && !copy)
-		return false;
-	free(session->name);
-	session->name = copy;
 	return true;
 }
 
@@ -164,7 +153,7 @@ bool run_hello(struct request *request)
 					      "otherwise the HELLO <proto> AUTH <user> <pass> option can be used to "
 					      "authenticate the client and select the RESP protocol version at the "
 					      "same time");
-	if (hello.rename && !set_name(session, hello.name))
+	if (hello.rename && !client_set_text(request->server, &session->name, hello.name))
 		return request_error(request, "ERR out of memory");
 	if (hello.version)
 		session->resp3 = hello.version == 3;
@@ -196,73 +185,8 @@ bool run_reset(struct request *request)
 	struct text text = { 0 };
 	request->session->resp3 = false;
 	request->session->known = false;
-	set_name(request->session, (struct kvrel_slice){ 0 });
+	request->session->replies = REPLY_ON;
+	client_set_text(request->server, &request->session->name, (struct kvrel_slice){ 0 });
 	text_simple(&text, "RESET");
 	return request_answer(request, &text);
-}
-
-/* ---- CLIENT ---- */
-
-static bool client_setname(struct request *request)
-{
-	if (!is_client_name(request->args[2]))
-		return request_error(request, "%s", bad_name);
-	if (!set_name(request->session, request->args[2]))
-		return request_error(request, "ERR out of memory");
-	return request_ok(request);
-}
-
-static bool client_getname(struct request *request)
-{
-	struct text text = { .resp3 = request->session->resp3 };
-	if (request->session->name)
-		text_string(&text, request->session->name);
-	else
-		text_nil(&text);
-	return request_answer(request, &text);
-}
-
-static bool client_id(struct request *request)
-{
-	struct text text = { 0 };
-	text_integer(&text, (int64_t)request->session->id);
-	return request_answer(request, &text);
-}
-
-/* Of this connection: another worker's are not to be touched from here. */
-static bool client_info(struct request *request)
-{
-	const struct session *session = request->session;
-	struct text line = { 0 }, text = { 0 };
-	text_format(&line, "id=%llu addr=%s name=%s db=0 resp=%d\n", (unsigned long long)session->id,
-		    request->api->conn_peer(request->conn), session->name ? session->name : "", session->resp3 ? 3 : 2);
-	text_bulk(&text, (struct kvrel_slice){ line.data, line.size });
-	text.failed |= line.failed;
-	text_done(&line);
-	return request_answer(request, &text);
-}
-
-/* Nothing is evicted here, and names of client libraries are of no use. */
-static bool client_accept(struct request *request)
-{
-	return request_ok(request);
-}
-
-static bool client_reply(struct request *request)
-{
-	if (word_is(request->args[2], "on"))
-		return request_ok(request);
-	if (word_is(request->args[2], "off") || word_is(request->args[2], "skip"))
-		return request_error(request, "ERR CLIENT REPLY OFF and SKIP are not supported yet");
-	return request_error(request, "ERR syntax error");
-}
-
-bool run_client(struct request *request)
-{
-	static const struct subcommand table[] = {
-		{ "setname", 3, client_setname }, { "getname", 2, client_getname }, { "id", 2, client_id },
-		{ "info", 2, client_info },       { "list", 2, client_info },       { "setinfo", 4, client_accept },
-		{ "no-evict", 3, client_accept }, { "no-touch", 3, client_accept }, { "reply", 3, client_reply },
-	};
-	return subcommand_run(request, table, sizeof(table) / sizeof(table[0]));
 }

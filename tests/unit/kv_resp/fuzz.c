@@ -27,13 +27,18 @@ static struct t_front *start(void)
 	return t_front_start(kvrel_component(), settings, answer, NULL);
 }
 
-/* The ids that HELLO, CLIENT and INFO tell differ from connection to connection. */
-static void blank_digits(char *text, size_t size)
+/* What HELLO, CLIENT and INFO count differs from connection to connection: every number becomes a 0. Returns the size.
+ */
+static size_t blank_numbers(char *text, size_t size)
 {
+	size_t kept = 0;
 	for (size_t i = 0; i < size; i++) {
-		if (text[i] >= '0' && text[i] <= '9')
-			text[i] = '0';
+		bool digit = text[i] >= '0' && text[i] <= '9';
+		if (digit && kept > 0 && text[kept - 1] == '0')
+			continue;
+		text[kept++] = digit ? '0' : text[i];
 	}
+	return kept;
 }
 
 static char *outcome(struct t_front *front, const uint8_t *data, size_t size, size_t piece, size_t *out_size)
@@ -46,7 +51,7 @@ static char *outcome(struct t_front *front, const uint8_t *data, size_t size, si
 	if (!copy)
 		return NULL;
 	memcpy(copy, output, *out_size + 1);
-	blank_digits(copy, *out_size);
+	*out_size = blank_numbers(copy, *out_size);
 	return copy;
 }
 

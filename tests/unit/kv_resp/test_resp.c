@@ -240,7 +240,7 @@ Test(resp, does_not_know_other_commands_in_redis_words)
 	EXPECT_RAW("*1\r\n$5\r\nping \r\n", "-ERR unknown command 'ping ', with args beginning with: \r\n");
 	EXPECT_RAW("*1\r\n$3\r\na\r\n\r\n", "-ERR unknown command 'a  ', with args beginning with: \r\n");
 	EXPECT("CLIENT BOGUS", "-ERR unknown subcommand 'BOGUS'. Try CLIENT HELP.\r\n");
-	EXPECT("CONFIG SET a b", "-ERR unknown subcommand 'SET'. Try CONFIG HELP.\r\n");
+	EXPECT("CONFIG BOGUS a b", "-ERR unknown subcommand 'BOGUS'. Try CONFIG HELP.\r\n");
 }
 
 Test(resp, tells_why_on_one_line)
@@ -273,7 +273,6 @@ Test(resp, answers_about_the_connection)
 	EXPECT("SELECT 00", "-ERR value is not an integer or out of range\r\n");
 	EXPECT("SELECT 9999999999", "-ERR value is not an integer or out of range\r\n");
 	EXPECT("CLIENT REPLY ON", "+OK\r\n");
-	EXPECT("CLIENT REPLY OFF", "-ERR CLIENT REPLY OFF and SKIP are not supported yet\r\n");
 	EXPECT("CLIENT REPLY x", "-ERR syntax error\r\n");
 	EXPECT("CLIENT GETNAME", "$-1\r\n");
 	EXPECT("CLIENT SETINFO LIB-NAME x", "+OK\r\n");
@@ -281,6 +280,81 @@ Test(resp, answers_about_the_connection)
 	EXPECT_RAW("CLIENT SETNAME me\r\nCLIENT GETNAME\r\n", "+OK\r\n$2\r\nme\r\n");
 	EXPECT_RAW("CLIENT SETNAME \"a b\"\r\n",
 		   "-ERR Client names cannot contain spaces, newlines or special characters.\r\n");
+}
+
+Test(resp, keeps_silent_where_asked_to)
+{
+	EXPECT_RAW("CLIENT REPLY OFF\r\nPING\r\nHGET b f\r\nBOGUS\r\nHGET b\r\nCLIENT REPLY SKIP\r\nECHO a\r\n", "");
+	feed("PING\r\nCLIENT REPLY ON\r\nPING\r\n");
+	cr_expect_str_eq(output(), "+OK\r\n+PONG\r\n");
+	EXPECT_RAW("CLIENT REPLY SKIP\r\nPING\r\nECHO b\r\n", "$1\r\nb\r\n");
+	EXPECT_RAW("CLIENT REPLY SKIP\r\nCLIENT REPLY SKIP\r\nHGET b f\r\nPING\r\n", "+PONG\r\n");
+	EXPECT_RAW("CLIENT REPLY SKIP\r\nCLIENT REPLY ON\r\n", "+OK\r\n");
+	EXPECT_RAW("CLIENT REPLY OFF\r\nRESET\r\nPING\r\n", "+RESET\r\n+PONG\r\n");
+	EXPECT_RAW("CLIENT REPLY OFF\r\nHSET b f v\r\n", "");
+	cr_expect_str_eq(t_front_calls(front), "kv.hset(b,f,v)\n");
+}
+
+Test(resp, keeps_silent_where_there_was_no_room)
+{
+	for (unsigned room = 1; room < 6; room++) {
+		t_front_connect(front, "127.0.0.1:1");
+		t_front_set_room(front, room);
+		feed("PING\r\nCLIENT REPLY SKIP\r\nHGET b f\r\nPING\r\nCLIENT REPLY SKIP\r\nPING\r\nECHO a\r\n");
+		cr_assert_str_eq(output(), "+PONG\r\n+PONG\r\n$1\r\na\r\n", "room %u: %s", room, output());
+	}
+}
+
+Test(resp, tells_of_connections)
+{
+	t_front_connect(front, "127.0.0.1:4711");
+	feed("CLIENT SETNAME me\r\nCLIENT SETINFO LIB-NAME test\r\nCLIENT SETINFO lib-ver 1.2\r\nHELLO 3\r\n");
+	size_t before = strlen(output());
+	feed("CLIENT LIST\r\n");
+	cr_assert_not_null(strstr(output() + before, " addr=127.0.0.1:4711 name=me age=0 idle=0 flags=N db=0 "));
+	cr_assert_not_null(strstr(output() + before, " cmd=hello "));
+	cr_assert_not_null(strstr(output() + before, " resp=3 lib-name=test lib-ver=1.2\n\r\n"));
+	before = strlen(output());
+	feed("CLIENT LIST TYPE pubsub\r\nCLIENT LIST ID 123456\r\n");
+	cr_assert_str_eq(output() + before, "$0\r\n\r\n$0\r\n\r\n");
+	EXPECT("CLIENT LIST ID x", "-ERR Invalid client ID\r\n");
+	EXPECT("CLIENT LIST TYPE bogus", "-ERR Unknown client type 'bogus'\r\n");
+	EXPECT("CLIENT LIST bogus", "-ERR syntax error\r\n");
+	EXPECT("CLIENT LIST ID", "-ERR syntax error\r\n");
+	EXPECT("CLIENT NO-EVICT x", "-ERR syntax error\r\n");
+	EXPECT("CLIENT SETINFO bogus x", "-ERR Unrecognized option 'bogus'\r\n");
+	EXPECT_RAW("CLIENT SETINFO LIB-NAME \"a b\"\r\n",
+		   "-ERR lib-name cannot contain spaces, newlines or special characters.\r\n");
+}
+
+Test(resp, tells_all_of_a_long_name)
+{
+	enum { LENGTH = 5000 };
+	char name[LENGTH + 1], request[LENGTH + 64];
+	memset(name, 'n', LENGTH);
+	name[LENGTH] = '\0';
+	snprintf(request, sizeof(request), "CLIENT SETNAME %s\r\nCLIENT INFO\r\n", name);
+	feed(request);
+	const char *found = strstr(output(), name);
+	cr_assert_not_null(found);
+	cr_assert_eq(strncmp(found + LENGTH, " age=", 5), 0);
+}
+
+Test(resp, helps)
+{
+	static const char *const families[] = { "CLIENT", "CONFIG", "COMMAND" };
+	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
+		char line[32], first[96];
+		snprintf(line, sizeof(line), "%s HELP", families[i]);
+		snprintf(first, sizeof(first), "\r\n+%s <subcommand> [<arg> [value] [opt] ...]. Subcommands are:\r\n",
+			 families[i]);
+		send_words(line);
+		cr_expect_not_null(strstr(output(), first), "%s", output());
+		size_t lines = 0;
+		for (const char *at = output(); (at = strstr(at, "\r\n")); at += 2)
+			lines++;
+		cr_expect_eq(strtoul(output() + 1, NULL, 10), lines - 1, "%s", output());
+	}
 }
 
 Test(resp, closes_after_quit)
@@ -304,6 +378,18 @@ Test(resp, describes_its_commands)
 	       "*2\r\n*10\r\n$4\r\nhget\r\n:3\r\n*1\r\n+readonly\r\n:1\r\n:1\r\n:1\r\n*0\r\n*0\r\n*0\r\n*0\r\n$-1\r\n");
 	EXPECT("COMMAND DOCS hget", "*2\r\n$4\r\nhget\r\n*6\r\n$7\r\nsummary\r\n$20\r\nthe value of a field\r\n"
 				    "$5\r\nsince\r\n$5\r\n1.0.0\r\n$5\r\ngroup\r\n$4\r\nhash\r\n");
+	EXPECT("COMMAND LIST FILTERBY PATTERN hget*", "*2\r\n$4\r\nhget\r\n$7\r\nhgetall\r\n");
+	EXPECT("COMMAND LIST FILTERBY PATTERN ec?o", "*1\r\n$4\r\necho\r\n");
+	EXPECT("COMMAND LIST FILTERBY ACLCAT keyspace",
+	       "*6\r\n$3\r\ndel\r\n$6\r\nunlink\r\n$6\r\nexists\r\n$4\r\ntype\r\n$4\r\nkeys\r\n$4\r\nscan\r\n");
+	EXPECT("COMMAND LIST FILTERBY MODULE x", "*0\r\n");
+	EXPECT("COMMAND LIST FILTERBY bogus x", "-ERR syntax error\r\n");
+	EXPECT("COMMAND LIST x", "-ERR syntax error\r\n");
+	EXPECT("COMMAND GETKEYS HSET b f v", "*1\r\n$1\r\nb\r\n");
+	EXPECT("COMMAND GETKEYS del a b c", "*3\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n");
+	EXPECT("COMMAND GETKEYS ping a", "-ERR The command has no key arguments\r\n");
+	EXPECT("COMMAND GETKEYS hget b", "-ERR Invalid number of arguments specified for command\r\n");
+	EXPECT("COMMAND GETKEYS bogus b", "-ERR Invalid command specified\r\n");
 	send_words("COMMAND");
 	cr_assert_eq(strncmp(output(), "*32\r\n*10\r\n$4\r\nhset\r\n", 20), 0);
 }
@@ -312,7 +398,36 @@ Test(resp, tells_the_settings_that_clients_ask_for)
 {
 	EXPECT("CONFIG GET save", "*2\r\n$4\r\nsave\r\n$0\r\n\r\n");
 	EXPECT("CONFIG GET bogus", "*0\r\n");
-	EXPECT("CONFIG GET po* *only", "*4\r\n$10\r\nappendonly\r\n$3\r\nyes\r\n$4\r\nport\r\n$4\r\n6379\r\n");
+	EXPECT("CONFIG GET po* append*", "*4\r\n$10\r\nappendonly\r\n$3\r\nyes\r\n$4\r\nport\r\n$4\r\n6379\r\n");
+}
+
+Test(resp, changes_no_settings)
+{
+	EXPECT("CONFIG SET appendonly yes", "+OK\r\n");
+	EXPECT_RAW("CONFIG SET SAVE \"\"\r\n", "+OK\r\n");
+	EXPECT("CONFIG SET port 6379 databases 16",
+	       "-ERR CONFIG SET failed (possibly related to argument 'databases') - "
+	       "can't set immutable config\r\n");
+	EXPECT("CONFIG SET bogus 1", "-ERR Unknown option or number of arguments for CONFIG SET - 'bogus'\r\n");
+	EXPECT("CONFIG SET port 6379 timeout",
+	       "-ERR Unknown option or number of arguments for CONFIG SET - 'timeout'\r\n");
+	EXPECT("CONFIG SET port", "-ERR wrong number of arguments for 'config|set' command\r\n");
+	EXPECT("CONFIG REWRITE", "-ERR The server is running without a config file\r\n");
+}
+
+Test(resp, reports_the_sections_asked_for)
+{
+	EXPECT("INFO bogus", "$0\r\n\r\n");
+	EXPECT("INFO cluster", "$30\r\n# Cluster\r\ncluster_enabled:0\r\n\r\n");
+	send_words("INFO replication PERSISTENCE bogus");
+	cr_assert_not_null(strstr(output(), "# Persistence\r\nloading:0\r\n"));
+	cr_assert_not_null(strstr(output(), "\r\n\r\n# Replication\r\nrole:master\r\n"));
+	cr_assert_null(strstr(output(), "# Server"));
+	feed("CONFIG RESETSTAT\r\nPING\r\nPING\r\nINFO stats\r\n");
+	cr_assert_not_null(strstr(output(), "total_connections_received:0\r\ntotal_commands_processed:"), "%s",
+			   output());
+	/* the reset, two PINGs, and the question itself */
+	cr_assert_not_null(strstr(output(), "_processed:4\r\n"), "%s", output());
 }
 
 Test(resp, reports_figures)
