@@ -146,7 +146,6 @@ it_works_across_nodes_with_env_sh_uncommented() {
 	foo=$PWD/_build/rel/foo/bin/foo bar=$PWD/_build/rel/bar/bin/bar
 	{ read -r foo_port && read -r bar_port; } < <(ports 2)
 	NODE_PORT=$bar_port run "$bar" daemon
-	case $err in *'not supported yet'*) skip 'distribution between hosts is not supported yet' ;; esac
 	is "$status" 0
 	NODE_PORT=$bar_port must "$bar" pid
 	bar_pid=$out
