@@ -53,18 +53,18 @@ static bool refuse_unknown(const struct request *request)
 	return taken;
 }
 
-/* The connection's worker alone writes these, so there is nothing to lock. */
-static void count_command(struct session *session, const struct command *command)
+/* The connection's worker alone writes it, so there is nothing to lock. */
+static void count_command(struct session *session)
 {
 	uint64_t count = atomic_load_explicit(&session->commands, memory_order_relaxed);
 	atomic_store_explicit(&session->commands, count + 1, memory_order_relaxed);
-	atomic_store_explicit(&session->last, command, memory_order_relaxed);
 }
 
 static bool run(struct request *request)
 {
 	const struct command *command = command_find(request->args[0]);
 	request->command = command;
+	atomic_store_explicit(&request->session->last, command, memory_order_relaxed);
 	if (!command)
 		return refuse_unknown(request);
 	if (!arity_takes(command->arity, request->count))
@@ -84,7 +84,7 @@ static bool dispatch(struct request *request)
 		session->replies = REPLY_SKIP;
 	if (!run(request))
 		return false;
-	count_command(session, request->command);
+	count_command(session);
 	if (session->replies == REPLY_SKIP)
 		session->replies = REPLY_ON;
 	return true;

@@ -311,8 +311,8 @@ Test(resp, tells_of_connections)
 	feed("CLIENT SETNAME me\r\nCLIENT SETINFO LIB-NAME test\r\nCLIENT SETINFO lib-ver 1.2\r\nHELLO 3\r\n");
 	size_t before = strlen(output());
 	feed("CLIENT LIST\r\n");
-	cr_assert_not_null(strstr(output() + before, " addr=127.0.0.1:4711 name=me age=0 idle=0 flags=N db=0 "));
-	cr_assert_not_null(strstr(output() + before, " cmd=hello "));
+	cr_assert_not_null(strstr(output() + before, " addr=127.0.0.1:4711 fd=-1 name=me age=0 idle=0 flags=N db=0 "));
+	cr_assert_not_null(strstr(output() + before, " cmd=client "));
 	cr_assert_not_null(strstr(output() + before, " resp=3 lib-name=test lib-ver=1.2\n\r\n"));
 	before = strlen(output());
 	feed("CLIENT LIST TYPE pubsub\r\nCLIENT LIST ID 123456\r\n");
