@@ -20,6 +20,8 @@ struct script {
 	struct script_chunk *chunk; /* the one that runs, NULL: none */
 	int exit_code;
 	bool was_interrupted;
+	bool gives_way;
+	unsigned hooks; /* run so far */
 	int hooks_left; /* while it is closed: how long finalizers may still take; 0: it is not */
 	script_print_fn *print;
 	void *print_context;

@@ -13,10 +13,11 @@
 
 #include <lauxlib.h>
 #include <lualib.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { HOOK_INSTRUCTIONS = 1000, HOOKS_OF_CLOSING = 10000 };
+enum { HOOK_INSTRUCTIONS = 1000, HOOKS_OF_A_TURN = 8, HOOKS_OF_CLOSING = 10000 };
 
 struct script *script_of(lua_State *lua)
 {
@@ -62,6 +63,9 @@ static void hook(lua_State *lua, lua_Debug *activation)
 	struct script *script = script_of(lua);
 
 	(void)activation;
+	/* the scheduler looks at a thread that computes at each of its ticks, milliseconds apart */
+	if (script->gives_way && ++script->hooks % HOOKS_OF_A_TURN == 0)
+		sched_yield();
 	if (script->hooks_left && --script->hooks_left == 0) {
 		script->hooks_left = 1;
 		script->interrupted = 1;
@@ -111,6 +115,7 @@ struct script *script_new(const struct script_options *options, struct error *er
 	}
 	script->exit_code = -1;
 	script->memory_limit = options->memory_limit_bytes;
+	script->gives_way = options->gives_way;
 	script->lua = lua_newstate(allocate, script);
 	if (!script->lua) {
 		error_set(err, ERROR_NO_MEMORY, "no memory for a Lua state");

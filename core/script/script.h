@@ -19,6 +19,7 @@
 struct script_options {
 	const char *package_path;  /* NULL: no file modules */
 	size_t memory_limit_bytes; /* 0: none */
+	bool gives_way; /* while it runs others that want its processor get it soon: sched_yield() now and then */
 };
 
 /* print() and io.write() of the state go here instead of stdout. Called on the state's thread. */

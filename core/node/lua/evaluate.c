@@ -27,6 +27,7 @@ int evaluator_init(struct evaluator *evaluator, size_t memory_limit_bytes, struc
 	const struct script_options options = {
 		.package_path = arena_printf(&arena, "%s/releases/%s/?.lua", release->root, release->version),
 		.memory_limit_bytes = memory_limit_bytes,
+		.gives_way = evaluator->guest,
 	};
 	evaluator->results = calloc(1, sizeof(*evaluator->results));
 	if (evaluator->results == NULL)
