@@ -37,7 +37,7 @@ static const char *read_text(const char *text)
 Test(flags, have_defaults)
 {
 	cr_assert(flags.workers >= 1 && flags.workers <= 16);
-	cr_assert_eq(flags.max_connections, 10000);
+	cr_assert_eq(flags.max_connections, 20000);
 	cr_assert_eq(flags.shutdown_timeout_ms, 30000);
 	cr_assert_eq(flags.log_level, LOG_LEVEL_INFO);
 }
