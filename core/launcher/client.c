@@ -4,7 +4,7 @@
  * trusts the kernel alone and waits until the process is gone. The process id is what the kernel says of the socket's
  * other end, which is right in this process's own pid namespace.
  */
-#include "launcher.h"
+#include "client.h"
 
 #include "base/buf.h"
 #include "base/control.h"
@@ -22,25 +22,9 @@
 #include <sys/syscall.h>
 #include <time.h>
 
-enum {
-	ANSWER_MS = 10 * 1000,   /* to questions that a node answers at once */
-	PID_MS = 2 * 1000,       /* for a node that boots */
-	SHUTDOWN_MS = 30 * 1000, /* kvnode's default of --shutdown-timeout, used when it does not tell its own */
-	GRACE_MS = 5 * 1000,     /* on top of it, for the process to end */
-	POLL_GONE_MS = 10,       /* without pidfd_open (Linux < 5.3) */
-	FOR_EVER = -1,
-};
+enum { PID_MS = 2 * 1000 }; /* for a node that boots */
 
-struct session {
-	int fd;
-	pid_t pid;       /* 0: on another host */
-	pid_t shown_pid; /* what the node itself says */
-	bool greeted;
-	struct launch *launch;
-	const char *complaint; /* why a stop went wrong; NULL: it did not */
-};
-
-static char frame[CONTROL_FRAME_MAX];
+char session_frame[CONTROL_FRAME_MAX];
 static volatile sig_atomic_t interrupted;
 
 /* ---- reaching the node ---- */
@@ -57,7 +41,7 @@ static int try_connect(const char *node, int *fd, struct error *err)
 	return r < 0 ? r : control_connect(folder, node, fd, err);
 }
 
-static int connect_node(struct launch *launch, const char *node, int *fd, struct error *err)
+int client_connect(struct launch *launch, const char *node, int *fd, struct error *err)
 {
 	const char *given = environ_get("XDG_RUNTIME_DIR");
 	const char *usual = arena_printf(&launch->arena, "/run/user/%u", (unsigned)geteuid());
@@ -123,13 +107,13 @@ static int next_frame(const struct session *session, int timeout_ms, char *type,
 		return r;
 	if (r == 0)
 		return error_set(err, ERROR_TRY_AGAIN, "it does not answer (process %d)", (int)session->pid);
-	r = control_receive(session->fd, frame, sizeof(frame), type, payload, err);
+	r = control_receive(session->fd, session_frame, sizeof(session_frame), type, payload, err);
 	if (r == 0 || (r < 0 && err->errnum == ECONNRESET))
 		return error_set(err, ERROR_NOT_FOUND, "it closed the connection");
 	return r < 0 ? r : 0;
 }
 
-static int greet(struct session *session, struct error *err)
+int session_greet(struct session *session, struct error *err)
 {
 	struct slice payload;
 	char type;
@@ -152,7 +136,7 @@ static int open_here(struct launch *launch, struct session *session)
 	struct ucred peer;
 	socklen_t size = sizeof(peer);
 	struct error err;
-	int r = connect_node(launch, node, &session->fd, &err);
+	int r = client_connect(launch, node, &session->fd, &err);
 
 	if (r == -(int)ERROR_NOT_FOUND)
 		return report("%s is not running", node);
@@ -172,15 +156,14 @@ static int open_by_name(struct launch *launch, struct session *session)
 {
 	struct session here = { .fd = -1 };
 	struct error err;
-	pid_t child;
-	int r = channel_start(launch, &session->fd, &child, &err);
+	int r = channel_start(launch, &session->fd, &session->child, &err);
 
 	if (r < 0)
 		return report_error(&err);
-	if (greet(session, &err) < 0)
-		return channel_found_nobody(child) ? open_here(launch, session) : EXIT_FAILED;
+	if (session_greet(session, &err) < 0)
+		return session_found_nobody(session) ? open_here(launch, session) : EXIT_FAILED;
 	session->greeted = true;
-	if (connect_node(launch, environ_get("RELEASE_NODE"), &here.fd, NULL) == 0) {
+	if (client_connect(launch, environ_get("RELEASE_NODE"), &here.fd, NULL) == 0) {
 		struct ucred peer;
 		socklen_t size = sizeof(peer);
 
@@ -191,7 +174,7 @@ static int open_by_name(struct launch *launch, struct session *session)
 	return 0;
 }
 
-static int session_open(struct launch *launch, struct session *session)
+int session_open(struct launch *launch, struct session *session)
 {
 	*session = (struct session){ .launch = launch, .fd = -1 };
 	if (strcmp(environ_get("RELEASE_DISTRIBUTION"), "name") == 0)
@@ -200,8 +183,18 @@ static int session_open(struct launch *launch, struct session *session)
 	return open_here(launch, session);
 }
 
+bool session_found_nobody(struct session *session)
+{
+	pid_t child = session->child;
+
+	close(session->fd);
+	session->fd = -1;
+	session->child = 0;
+	return channel_found_nobody(child);
+}
+
 /* Prints OUT and ERR until DONE; *code and *text (valid until the next frame) are what DONE says. */
-static int converse(const struct session *session, int timeout_ms, int *code, struct slice *text, struct error *err)
+int session_converse(const struct session *session, int timeout_ms, int *code, struct slice *text, struct error *err)
 {
 	for (;;) {
 		struct slice payload;
@@ -230,19 +223,20 @@ static int failed(struct error *err)
 }
 
 /* One request and its outcome. 0, or the exit code after a report. */
-static int ask(struct session *session, enum control_type type, struct slice payload, int timeout_ms,
-	       struct slice *text)
+int session_ask(struct session *session, enum control_type type, struct slice payload, int timeout_ms,
+		struct slice *text)
 {
 	struct error err;
 	int code = EXIT_FAILED;
 
-	if (!session->greeted && greet(session, &err) < 0) {
+	if (!session->greeted && session_greet(session, &err) < 0) {
 		/* it was killed a moment ago, and its socket outlived it */
 		if (err.code == ERROR_NOT_FOUND)
 			return report("%s is not running", environ_get("RELEASE_NODE"));
 		return failed(&err);
 	}
-	if (control_send(session->fd, type, payload, &err) < 0 || converse(session, timeout_ms, &code, text, &err) < 0)
+	if (control_send(session->fd, type, payload, &err) < 0 ||
+	    session_converse(session, timeout_ms, &code, text, &err) < 0)
 		return failed(&err);
 	if (code && text->size)
 		report("%.*s", SLICE_FMT(*text));
@@ -255,7 +249,7 @@ static int ask_node(struct launch *launch, enum control_type type, struct slice 
 	struct slice text;
 	int code = session_open(launch, &session);
 
-	return code ? code : ask(&session, type, payload, timeout_ms, &text);
+	return code ? code : session_ask(&session, type, payload, timeout_ms, &text);
 }
 
 bool client_find(struct launch *launch, pid_t *pid)
@@ -265,7 +259,7 @@ bool client_find(struct launch *launch, pid_t *pid)
 	bool found;
 	int fd;
 
-	if (connect_node(launch, environ_get("RELEASE_NODE"), &fd, NULL) < 0)
+	if (client_connect(launch, environ_get("RELEASE_NODE"), &fd, NULL) < 0)
 		return false;
 	found = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0;
 	close(fd);
@@ -321,26 +315,6 @@ int command_status(struct launch *launch)
 	return ask_node(launch, CONTROL_STATUS, json ? SLICE("json") : SLICE("text"), ANSWER_MS);
 }
 
-/* The connection ends with the image of the node that is replaced: only its socket on this host is handed over. */
-static int restart_by_name(struct launch *launch)
-{
-	struct session session = { .fd = -1 };
-	struct slice text;
-
-	unsetenv("RELEASE_COOKIE");
-	if (connect_node(launch, environ_get("RELEASE_NODE"), &session.fd, NULL) != 0)
-		return report("%s is not running on this host; restarting a node of another host is not supported yet",
-			      environ_get("RELEASE_NODE"));
-	return ask(&session, CONTROL_RESTART, (struct slice){ 0 }, FOR_EVER, &text);
-}
-
-int command_restart(struct launch *launch)
-{
-	if (strcmp(environ_get("RELEASE_DISTRIBUTION"), "name") == 0)
-		return restart_by_name(launch);
-	return ask_node(launch, CONTROL_RESTART, (struct slice){ 0 }, FOR_EVER);
-}
-
 int command_rpc(struct launch *launch)
 {
 	SCOPE(buf_done) struct buf payload = { 0 };
@@ -364,83 +338,4 @@ int command_rpc(struct launch *launch)
 			      CONTROL_FRAME_MAX - 1);
 	catch_interrupt();
 	return ask_node(launch, CONTROL_RPC, buf_slice(&payload), FOR_EVER);
-}
-
-/* ---- stop ---- */
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
-}
-
-/* Why the stop went wrong, should it; false when the node closed the connection. */
-static bool hear_words(struct session *session)
-{
-	struct slice payload;
-	char type;
-
-	if (control_receive(session->fd, frame, sizeof(frame), &type, &payload, NULL) <= 0)
-		return false;
-	if (type == CONTROL_ERR && payload.size)
-		session->complaint = arena_copy(&session->launch->arena, slice_trim(payload));
-	return true;
-}
-
-static bool is_gone(const struct session *session, const struct pollfd *process, bool connected)
-{
-	if (process->fd >= 0)
-		return process->revents != 0;
-	/* a process of another pid namespace cannot be watched: the end of its connection has to do */
-	return session->pid > 0 ? kill(session->pid, 0) != 0 && errno == ESRCH : !connected;
-}
-
-static bool wait_gone(struct session *session, int pidfd, int64_t timeout_ms)
-{
-	int64_t deadline = now_ms() + timeout_ms;
-	struct pollfd watched[2] = { { .fd = pidfd, .events = POLLIN }, { .fd = session->fd, .events = POLLIN } };
-
-	for (;;) {
-		int64_t left = deadline - now_ms();
-
-		if (is_gone(session, &watched[0], watched[1].fd >= 0))
-			return true;
-		if (left <= 0)
-			return false;
-		poll(watched, 2, pidfd >= 0 || left < POLL_GONE_MS ? (int)left : POLL_GONE_MS);
-		if (watched[1].fd >= 0 && watched[1].revents && !hear_words(session))
-			watched[1].fd = -1;
-	}
-}
-
-/* DONE may tell the node's own limit, in milliseconds. */
-static int64_t shutdown_limit(struct slice text)
-{
-	int64_t limit;
-
-	return slice_to_int64(text, &limit) && limit >= 0 && limit < INT_MAX - GRACE_MS ? limit : SHUTDOWN_MS;
-}
-
-int command_stop(struct launch *launch)
-{
-	struct session session;
-	struct slice text = { 0 };
-	int code = session_open(launch, &session);
-	int64_t limit;
-	int pidfd;
-
-	if (code)
-		return code;
-	pidfd = session.pid > 0 ? (int)syscall(SYS_pidfd_open, session.pid, 0) : -1;
-	code = ask(&session, CONTROL_STOP, (struct slice){ 0 }, ANSWER_MS, &text);
-	if (code)
-		return code;
-	limit = shutdown_limit(text);
-	if (wait_gone(&session, pidfd, limit + GRACE_MS))
-		return session.complaint ? report("%s was ended: %s", environ_get("RELEASE_NODE"), session.complaint)
-					 : EXIT_DONE;
-	return report("%s (process %d) did not end within %d s", environ_get("RELEASE_NODE"), (int)session.pid,
-		      (int)((limit + GRACE_MS) / 1000));
 }

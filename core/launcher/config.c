@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `config`: a node that runs is asked for what it has; otherwise, and for what the next boot would have, kvnode reads
- * the configuration without starting anything.
+ * `config`: a node that runs, here or on another host, is asked for what it has; otherwise, and for what the next boot
+ * of a node of this host would have, kvnode reads the configuration without starting anything.
  *
  * The next boot of a running node is its restart, and that keeps the node's environment. So the variables that the node
  * was started with stand behind the caller's own: `config check` in a shell without PORT says what `restart` would do,
  * and `PORT=5000 bin/NAME config diff` what another port would change.
  */
-#include "launcher.h"
+#include "client.h"
 
 #include "base/buf.h"
 #include "base/control.h"
@@ -122,21 +122,51 @@ static int read_next(struct launch *launch, const struct wanted *wanted)
 	return runtime_exec(&line);
 }
 
+static bool is_by_name(void)
+{
+	return strcmp(environ_get("RELEASE_DISTRIBUTION"), "name") == 0;
+}
+
+/* Found by name alone, so that it is asked over TLS: 1, 0 when nobody is there, -1 after the channel said what is
+ * wrong.
+ */
+static int look_elsewhere(struct launch *launch)
+{
+	struct session session = { .launch = launch, .fd = -1 };
+	struct error err;
+	bool answers, nobody;
+
+	if (!is_by_name())
+		return 0;
+	if (channel_start(launch, &session.fd, &session.child, &err) < 0) {
+		report_error(&err);
+		return -1;
+	}
+	answers = session_greet(&session, &err) == 0;
+	nobody = session_found_nobody(&session);
+	return answers ? 1 : nobody ? 0 : -1;
+}
+
 int command_config(struct launch *launch)
 {
 	struct wanted wanted = { 0 };
 	int code = parse(launch, &wanted);
 	bool next = wanted.next || (!code && strcmp(wanted.what, "get") != 0 && strcmp(wanted.what, "show") != 0);
 	bool running;
+	int elsewhere;
 	pid_t pid;
 
 	if (code)
 		return code;
 	running = strcmp(environ_get("RELEASE_DISTRIBUTION"), "none") != 0 && client_find(launch, &pid);
-	if (running && !next)
+	elsewhere = next || running ? 0 : look_elsewhere(launch);
+	if (elsewhere < 0)
+		return EXIT_FAILED;
+	if (!next && (running || elsewhere))
 		return ask_running(launch, &wanted);
 	if (!running && strcmp(wanted.what, "diff") == 0)
-		return report("%s is not running", environ_get("RELEASE_NODE"));
+		return report("%s is not running%s", environ_get("RELEASE_NODE"),
+			      is_by_name() ? " on this host, whose files 'config diff' reads" : "");
 	if (running)
 		take_environment_of(launch, pid);
 	return read_next(launch, &wanted);

@@ -36,6 +36,7 @@ struct launch {
 	const struct command *command;
 	const char *const *args; /* after the command's name */
 	size_t arg_count;
+	const char *cookie; /* once somebody asked for it */
 };
 
 /* ---- command.c: the table ---------------------------------------------------------------------------------------- */

@@ -100,13 +100,13 @@ int runtime_exec(const struct runtime_line *line)
 int runtime_add_cookie(struct launch *launch, const char **args, size_t *count, struct error *err)
 {
 	bool by_name = strcmp(environ_get("RELEASE_DISTRIBUTION"), "name") == 0;
-	const char *cookie;
 	int fd;
-	int r = cookie_resolve(launch, by_name, &cookie, err);
+	/* once: it leaves the environment */
+	int r = launch->cookie ? 0 : cookie_resolve(launch, by_name, &launch->cookie, err);
 
-	if (r < 0 || !cookie)
+	if (r < 0 || !launch->cookie)
 		return r;
-	r = cookie_to_fd(cookie, &fd, err);
+	r = cookie_to_fd(launch->cookie, &fd, err);
 	if (r < 0)
 		return r;
 	args[(*count)++] = "--cookie-fd";

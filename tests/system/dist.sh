@@ -208,4 +208,55 @@ it_commands_a_node_by_name() {
 	must foo stop
 }
 
+# Without the folder of bar's socket: as from another host.
+elsewhere() {
+	mkdir -p -m 700 "$D/elsewhere"
+	XDG_RUNTIME_DIR=$D/elsewhere RELEASE_NODE=bar@127.0.0.1 run "$D/foo/bin/foo" "$@"
+}
+
+it_commands_a_node_of_another_host() {
+	local before
+	both_by_name 127.0.0.1
+	must bar pid
+	pid=$out
+	says 'CREATE shopping' OK
+	elsewhere pid
+	is "$out" "$pid"
+	elsewhere config get kv.durability
+	is "$status" 0
+	like "$out" '*always*'
+	elsewhere config --json
+	like "$out" '*"routing_table"*'
+	elsewhere config diff
+	is "$status" 1
+	like "$err" 'ERROR: bar@127.0.0.1 is not running on this host*'
+	must bar rpc 'started = 1'
+	elsewhere restart
+	is "$status" 0
+	is "$err" ''
+	elsewhere rpc 'return started, kv.buckets()'
+	is "$out" '{"shopping"}'
+	is "$(grep -c 'bar@127.0.0.1 is ready' "$D"/bar/tmp/log/*)" 2
+	elsewhere pid
+	is "$out" "$pid" # a restart keeps the process
+	printf 'nonsense(\n' >"$D/bar/releases/0.0.1/runtime.lua"
+	elsewhere restart
+	is "$status" 1
+	like "$err" '*runtime.lua:2*'
+	elsewhere ping
+	is "$out" pong
+	before=$SECONDS
+	elsewhere stop
+	is "$status" 0
+	[ $((SECONDS - before)) -lt 5 ] || fail 'it took long'
+	gone "$pid" || wait_until gone "$pid"
+	for command in restart stop ping pid 'rpc 1'; do
+		# shellcheck disable=SC2086 # words
+		elsewhere $command
+		is "$status" 1
+		is "$err" 'ERROR: bar@127.0.0.1 is not running'
+	done
+	must foo stop
+}
+
 run_tests "$@"

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* A conversation with the running node, shared by client.c and ending.c; see base/control.h. */
+#ifndef LAUNCHER_CLIENT_H
+#define LAUNCHER_CLIENT_H
+
+#include "launcher.h"
+
+#include "base/control.h"
+
+enum {
+	ANSWER_MS = 10 * 1000, /* to questions that a node answers at once */
+	FOR_EVER = -1,
+};
+
+struct session {
+	int fd;
+	pid_t child;     /* that carries it to a node that is reached by name; 0: none */
+	pid_t pid;       /* 0: on another host */
+	pid_t shown_pid; /* what the node itself says */
+	bool greeted;
+	struct launch *launch;
+	const char *complaint; /* why a stop went wrong; NULL: it did not */
+};
+
+extern char session_frame[CONTROL_FRAME_MAX];
+
+/* Through the node's socket on this host. */
+int client_connect(struct launch *launch, const char *node, int *fd, struct error *err);
+/* As RELEASE_DISTRIBUTION says. 0, or an exit code after a report. */
+int session_open(struct launch *launch, struct session *session);
+int session_greet(struct session *session, struct error *err);
+/* Its channel has ended: did it find nobody there? */
+bool session_found_nobody(struct session *session);
+/* Prints OUT and ERR until DONE; *code and *text (valid until the next frame) are what DONE says. */
+int session_converse(const struct session *session, int timeout_ms, int *code, struct slice *text, struct error *err);
+/* One request and its outcome. 0, or the exit code after a report. */
+int session_ask(struct session *session, enum control_type type, struct slice payload, int timeout_ms,
+		struct slice *text);
+
+#endif
