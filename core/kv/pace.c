@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+#include "pace.h"
+
+#include "durable.h"
+
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum {
+	BURST_NS = 100000,
+	LONGEST_BURST_NS = 4000000,
+	REST_NS = 150000,
+	WHOLE = MEMTABLE_FULL,
+	DONE_BY = WHOLE * 3 / 4, /* so full may the newest memtable be when the one before it is done */
+};
+
+static int64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* As the kernel knows it; older C libraries have no declaration. */
+struct scheduling {
+	uint32_t size, policy;
+	uint64_t flags;
+	int32_t nice;
+	uint32_t priority;
+	uint64_t runtime, deadline, period;
+};
+
+/*
+ * Asks for short slices, where the kernel can (Linux 6.12): then it runs soon after a rest, instead of when the slice
+ * of a busy worker ends, and gives way as soon. Others ignore it or refuse; then it works in coarser steps.
+ */
+void pace_prepare_thread(void)
+{
+	struct scheduling wanted = { .size = sizeof(wanted), .runtime = BURST_NS };
+
+	syscall(SYS_sched_setattr, 0, &wanted, 0);
+}
+
+static unsigned fill_of_newest(struct durable *store)
+{
+	return memtable_fill(atomic_load(&store->newest));
+}
+
+void pace_begin(struct pace *pace, struct durable *store, const struct memtable *memtable)
+{
+	*pace = (struct pace){ .store = store,
+			       .memtable = memtable,
+			       .burst_began_ns = now_ns(),
+			       .burst_ns = BURST_NS,
+			       .fill = fill_of_newest(store) };
+}
+
+static bool in_a_hurry(const struct pace *pace)
+{
+	struct applier *applier = &pace->store->applier;
+	bool hurry;
+
+	pthread_mutex_lock(&applier->lock);
+	hurry = applier->stopping || applier->freeze_up_to >= pace->memtable->id;
+	pthread_mutex_unlock(&applier->lock);
+	return hurry || atomic_load(&pace->store->newest_id) > pace->memtable->id + 1;
+}
+
+/* By how much of the whole it is behind, in 1/1024; 0: it is not. */
+static unsigned behind(const struct pace *pace, unsigned done)
+{
+	unsigned fill = fill_of_newest(pace->store), wanted;
+
+	if (fill >= DONE_BY || pace->fill >= DONE_BY)
+		return WHOLE - done;
+	wanted = fill > pace->fill ? (fill - pace->fill) * WHOLE / (DONE_BY - pace->fill) : 0;
+	return wanted > done ? wanted - done : 0;
+}
+
+void pace_rest(struct pace *pace, size_t done, size_t total)
+{
+	int64_t now = now_ns();
+	unsigned part = total > 0 ? (unsigned)(done * WHOLE / total) : 0;
+
+	if (now - pace->burst_began_ns < pace->burst_ns)
+		return;
+	atomic_store_explicit(&pace->store->applier.progress, part, memory_order_relaxed);
+	if (!in_a_hurry(pace)) {
+		int64_t longer = (int64_t)behind(pace, part) * (LONGEST_BURST_NS / WHOLE * 4);
+
+		nanosleep(&(struct timespec){ .tv_nsec = REST_NS }, NULL);
+		pace->burst_ns = BURST_NS + longer < LONGEST_BURST_NS ? BURST_NS + longer : LONGEST_BURST_NS;
+	}
+	pace->burst_began_ns = now_ns();
+}
