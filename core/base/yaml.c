@@ -27,6 +27,7 @@ struct level {
 	struct value *container;
 	struct slice key; /* the one whose value comes next; data NULL: a key comes next */
 	bool again;       /* it was there before */
+	bool ignored;     /* what it holds belongs nowhere: a merge key */
 	struct origin key_origin;
 };
 
@@ -224,10 +225,11 @@ static int add_key(struct reader *reader, struct level *level, const yaml_event_
 
 	if (plain && key.size == 0)
 		return refuse_at(reader, place, "a key is missing before ':'");
-	if (plain && slice_is(key, "<<"))
-		return refuse_at(reader, place, "merge keys ('<<') are not supported; write the settings out");
-	first = value_member(level->container, key);
-	if (first)
+	level->ignored = plain && slice_is(key, "<<");
+	first = level->ignored ? NULL : value_member(level->container, key);
+	if (level->ignored)
+		rc = object_at(reader, place, "merge keys ('<<') are not supported; write the settings out");
+	else if (first)
 		rc = object_at(reader, place, "duplicate key '%.*s', first in line %u; remove one of the two",
 			       (int)(key.size < 100 ? key.size : 100), key.data, first->origin.line);
 	if (rc < 0)
@@ -252,7 +254,7 @@ static int add_value(struct reader *reader, struct value *value)
 	} else {
 		/* what a second map holds is worth looking at as well; a second word would only be called wrong again
 		 */
-		if (!level->again || value->type == VALUE_MAP)
+		if (!level->ignored && (!level->again || value->type == VALUE_MAP))
 			value_map_add_at(reader->arena, level->container, level->key, level->key_origin, value);
 		level->key.data = NULL;
 	}
@@ -304,11 +306,32 @@ static int on_scalar(struct reader *reader, const yaml_event_t *event)
 	value->text = (struct slice){ arena_copy(reader->arena, text), text.size };
 	if (plain)
 		problem = yaml_scalar_resolve(value->text, value);
-	if (problem)
-		return refuse_at(reader, value->origin, "the number %.*s %s", (int)(text.size < 60 ? text.size : 60),
-				 text.data, problem);
+	if (problem) {
+		rc = object_at(reader, value->origin, "the number %.*s %s", (int)(text.size < 60 ? text.size : 60),
+			       text.data, problem);
+		value->type = VALUE_NULL;
+	}
+	if (rc < 0)
+		return rc;
 	if (value->type == VALUE_STRING)
 		value->string = value->text;
+	return add_value(reader, value);
+}
+
+static int on_alias(struct reader *reader, const yaml_event_t *event)
+{
+	struct origin place = place_of(reader, &event->start_mark);
+	const char *anchor = (const char *)event->data.alias.anchor;
+	struct value *value;
+	int rc;
+
+	if (expects_key(reader))
+		return refuse_at(reader, place, "a key must be a plain name, not the alias '*%.60s'", anchor);
+	rc = object_at(reader, place, "aliases ('*%.60s') are not supported; write the value out", anchor);
+	if (rc < 0)
+		return rc;
+	value = value_null(reader->arena);
+	value->origin = place;
 	return add_value(reader, value);
 }
 
@@ -352,9 +375,7 @@ static int on_event(struct reader *reader, const yaml_event_t *event)
 	case YAML_DOCUMENT_START_EVENT:
 		return on_document(reader, event);
 	case YAML_ALIAS_EVENT:
-		return refuse_at(reader, place_of(reader, &event->start_mark),
-				 "aliases ('*%.60s') are not supported; write the value out",
-				 (const char *)event->data.alias.anchor);
+		return on_alias(reader, event);
 	case YAML_SCALAR_EVENT:
 		return on_scalar(reader, event);
 	case YAML_SEQUENCE_START_EVENT:

@@ -14,9 +14,9 @@
 struct yaml_limits {
 	size_t size_bytes;
 	unsigned depth;
-	/* Given, it hears of duplicate keys, tags and anchors, and the reading goes on as if they were not there, so
-	 * that one run finds more than one mistake: the caller then refuses the file. NULL: they end it as all others
-	 * do. */
+	/* Given, it hears of duplicate keys, tags, anchors and merge keys, and the reading goes on as if they were not
+	 * there; of aliases and numbers that do not fit, which become null. So one run finds more than one mistake: the
+	 * caller then refuses the file. NULL: they end it as all others do. */
 	void (*mistake)(void *context, const struct origin *at, const char *message);
 	void *context;
 };

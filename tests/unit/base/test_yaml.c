@@ -142,6 +142,28 @@ Test(yaml, a_caller_who_wants_to_hears_of_all_mistakes_that_can_be_read_over)
 	buf_done(&heard);
 }
 
+Test(yaml, what_cannot_be_read_is_nothing_to_a_caller_who_wants_to_hear_of_all)
+{
+	static const char text[] = "a: *x\nb: 99999999999999999999\nc:\n  <<: {k: {l: [1]}}\n  m: 1\nc: 1\n";
+	struct buf heard = { 0 };
+	struct yaml_limits limits = YAML_LIMITS_DEFAULT;
+	struct value *value = NULL;
+
+	limits.mistake = hear;
+	limits.context = &heard;
+	cr_assert_eq(yaml_parse(&arena, slice_of(text), "f.yaml", &limits, &value, &err), 0);
+	cr_assert_str_eq(buf_string(&heard),
+			 "1:4 aliases \n2:4 the number 99999999999999999999 does not fit into 64 bits; "
+			 "quote it if it is no number\n4:3 merge keys \n6:1 duplicate key \n");
+	cr_assert_eq(value_get(value, "a")->type, VALUE_NULL);
+	cr_assert_eq(value_get(value, "b")->type, VALUE_NULL);
+	cr_assert_eq(value_get(value, "c")->map.count, 1);
+	cr_assert_eq(value_path(value, "c.m")->integer, 1);
+	buf_done(&heard);
+	limits.mistake = NULL;
+	cr_assert_lt(yaml_parse(&arena, SLICE("*x : 1"), "f.yaml", &limits, &value, &err), 0);
+}
+
 Test(yaml, duplicate_keys_name_both_places)
 {
 	cr_assert_str_eq(refusal(SLICE("a: 1\nb: 2\n\"a\": 3\n")),

@@ -4,9 +4,32 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static bool same_place(const struct origin *a, const struct origin *b)
+{
+	return a->line == b->line && a->column == b->column && a->file && b->file && strcmp(a->file, b->file) == 0;
+}
+
+static bool is_unreadable(const struct diagnostics *diagnostics, const struct origin *origin)
+{
+	for (size_t i = 0; i < diagnostics->count; i++)
+		if (diagnostics->items[i].unreadable && same_place(&diagnostics->items[i].origin, origin))
+			return true;
+	return false;
+}
+
+void diagnostics_unreadable(struct diagnostics *diagnostics, const struct origin *origin, const char *message)
+{
+	size_t count = diagnostics->count;
+	diagnostics_add(diagnostics, origin, false, "%s", message);
+	if (diagnostics->count > count)
+		diagnostics->items[count].unreadable = true;
+}
+
 void diagnostics_add(struct diagnostics *diagnostics, const struct origin *origin, bool warning, const char *format,
 		     ...)
 {
+	if (diagnostics->count < DIAGNOSTICS_MAX && is_unreadable(diagnostics, origin))
+		return;
 	if (!warning)
 		diagnostics->errors++;
 	if (diagnostics->count == DIAGNOSTICS_MAX)

@@ -39,7 +39,7 @@ static const char *split_position(const char *message, const char *name, struct 
 static void hear_mistake(void *context, const struct origin *at, const char *message)
 {
 	const struct reader *reader = context;
-	reader_mistake(reader, at, "%s", message);
+	diagnostics_unreadable(reader->diagnostics, at, message);
 }
 
 static struct yaml_limits limits(const struct reader *reader)

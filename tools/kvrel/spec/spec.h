@@ -102,6 +102,7 @@ enum { DIAGNOSTICS_MAX = 500 };
 struct diagnostic {
 	struct origin origin;
 	bool warning;
+	bool unreadable; /* the reader of YAML could not make sense of what is there */
 	const char
 		*message; /* without the position: "unknown key 'verison' in release 'foo' (did you mean 'version'?)" */
 };
@@ -113,6 +114,8 @@ struct diagnostics {
 };
 void diagnostics_add(struct diagnostics *diagnostics, const struct origin *origin, bool warning, const char *format,
 		     ...) __attribute__((format(printf, 4, 5)));
+/* A mistake; what is said later of the same place would only follow from it, and is dropped. */
+void diagnostics_unreadable(struct diagnostics *diagnostics, const struct origin *origin, const char *message);
 /* By file (releases.yaml first, the command line last), line and column. spec_load() has done it. */
 void diagnostics_sort(struct diagnostics *diagnostics);
 
