@@ -59,6 +59,7 @@ int rotate(struct durable *store, struct kv_error *err)
 		atomic_store(&before->newer, memtable);
 		atomic_store(&before->frozen, true);
 	}
+	atomic_store(&store->newest_room, before != NULL ? base - before->base : 0);
 	atomic_store(&store->newest_base, base);
 	atomic_store(&store->newest_id, memtable->id);
 	atomic_store_explicit(&store->newest, memtable, memory_order_release);
@@ -74,6 +75,14 @@ static int make_room(struct durable *store, const struct memtable *newest, struc
 	return rotate(store, err);
 }
 
+/* By keys; by bytes it depends on what comes. */
+static bool has_keys_enough(const struct memtable *memtable, uint32_t more)
+{
+	uint32_t have = atomic_load_explicit(&memtable->entry_count, memory_order_relaxed);
+
+	return have > 0 && (uint64_t)have + more > MEMTABLE_KEYS;
+}
+
 int append_begin(struct appender *appender, struct durable *store, size_t bytes, uint32_t entries, struct kv_error *err)
 {
 	size_t needed = frame_size(bytes), limit;
@@ -86,7 +95,8 @@ int append_begin(struct appender *appender, struct durable *store, size_t bytes,
 		kv_fail(err, "%s", store->log.reason);
 	} else if (needed > limit - sizeof(struct segment_header)) {
 		kv_fail(err, "the request is larger than a segment of the log: raise kv.log_segment_size");
-	} else if (memtable->used + needed > limit && make_room(store, memtable, err) != 0) {
+	} else if ((memtable->used + needed > limit || has_keys_enough(memtable, entries)) &&
+		   make_room(store, memtable, err) != 0) {
 		/* said */
 	} else if (!memtable_reserve(memtable = atomic_load(&store->newest), entries)) {
 		kv_fail(err, "out of memory");
@@ -103,6 +113,13 @@ int append_begin(struct appender *appender, struct durable *store, size_t bytes,
 	return -1;
 }
 
+uint64_t append_position(const struct appender *appender)
+{
+	size_t size = (size_t)(appender->at - appender->frame) - sizeof(struct frame);
+
+	return memtable_position(appender->memtable, appender->frame) + frame_size(size);
+}
+
 uint64_t append_end(struct appender *appender, struct bucket *bucket)
 {
 	struct memtable *memtable = appender->memtable;
@@ -114,10 +131,14 @@ uint64_t append_end(struct appender *appender, struct bucket *bucket)
 		frame->size = (uint32_t)size;
 		frame->position = memtable_position(memtable, frame);
 		frame->checksum = frame_checksum(frame, memtable->number);
-		memtable->used += frame_size(size);
-		end = memtable_end(memtable);
-		if (memtable->used > memtable->size / 2 && memtable->used - frame_size(size) <= memtable->size / 2)
+		end = append_position(appender);
+		atomic_store_explicit(&memtable->used,
+				      atomic_load_explicit(&memtable->used, memory_order_relaxed) + frame_size(size),
+				      memory_order_release);
+		if (!memtable->half_full && memtable_fill(memtable) > MEMTABLE_FULL / 2) {
+			memtable->half_full = true;
 			applier_nudge(appender->store); /* the next segment will be needed soon */
+		}
 		if (bucket != NULL)
 			atomic_store_explicit(&bucket->changed, end, memory_order_release);
 	}
@@ -141,21 +162,21 @@ bool append_record(struct appender *appender, const struct slot *slot, struct bu
 		   const struct found *before)
 {
 	struct memtable *memtable = appender->memtable;
-	struct entry *entry = before != NULL && before->memtable == memtable
-				      ? before->entry
-				      : memtable_find(memtable, bucket, (uint32_t)hash, key);
+	struct memtable_place place = before != NULL && before->memtable == memtable
+					      ? (struct memtable_place){ .entry = before->entry }
+					      : memtable_locate(memtable, bucket, (uint32_t)hash, key);
 	const struct record *record;
 	struct found found;
 	bool existed = below, exists = kind != RECORD_DELETE;
 
-	if (entry != NULL)
-		existed = record_has_value(atomic_load_explicit(&entry->record, memory_order_relaxed));
+	if (place.entry != NULL)
+		existed = record_has_value(atomic_load_explicit(&place.entry->record, memory_order_relaxed));
 	else if (find_in_memory(appender->store, slot, bucket, hash, key, &found))
 		existed = found.there;
 	record = put_record(appender, exists && !existed ? RECORD_ADD : kind, bucket->id, key, value);
 	/* before the count: whoever sees that has to wait for this */
 	atomic_store_explicit(&bucket->changed, memtable_position(memtable, record) + 1, memory_order_release);
-	memtable_set(memtable, entry, bucket, (uint32_t)hash, record, existed);
+	memtable_set(memtable, &place, bucket, (uint32_t)hash, record, existed);
 	if (existed != exists)
 		atomic_fetch_add_explicit(&bucket->count, existed ? -1 : 1, memory_order_release);
 	return existed;
@@ -164,10 +185,10 @@ bool append_record(struct appender *appender, const struct slot *slot, struct bu
 /* By the record alone: the pages may be ahead of it. */
 void replay_key(struct memtable *memtable, struct bucket *bucket, uint64_t hash, const struct record *record)
 {
-	struct entry *entry = memtable_find(memtable, bucket, (uint32_t)hash, record_key(record));
+	struct memtable_place place = memtable_locate(memtable, bucket, (uint32_t)hash, record_key(record));
 
 	atomic_store(&bucket->changed, memtable_position(memtable, record) + 1);
-	memtable_set(memtable, entry, bucket, (uint32_t)hash, record, record->kind != RECORD_ADD);
+	memtable_set(memtable, &place, bucket, (uint32_t)hash, record, record->kind != RECORD_ADD);
 	if (record->kind != RECORD_PUT)
 		atomic_fetch_add(&bucket->count, record->kind == RECORD_ADD ? 1 : -1);
 }
@@ -206,9 +227,9 @@ static void set_directory(struct appender *appender, const struct record *record
 	struct bucket *directory = &store->directory;
 	uint32_t hash = (uint32_t)hash_in_bucket(directory, name_hash);
 	struct memtable *memtable = appender->memtable;
+	struct memtable_place place = memtable_locate(memtable, directory, hash, record_key(record));
 
-	memtable_set(memtable, memtable_find(memtable, directory, hash, record_key(record)), directory, hash, record,
-		     false);
+	memtable_set(memtable, &place, directory, hash, record, false);
 	atomic_store_explicit(&store->directory_changed, memtable_position(memtable, record) + 1, memory_order_release);
 }
 

@@ -103,10 +103,10 @@ int bucket_look_up(struct durable *store, struct slot *slot, struct kvrel_slice 
 
 /* ---- keys -------------------------------------------------------------------------------------------------- */
 
-bool find_in_memory(struct durable *store, const struct slot *slot, const struct bucket *bucket, uint64_t hash,
-		    struct kvrel_slice key, struct found *found)
+/* In `memtable` and older ones. */
+static bool find_from(const struct memtable *memtable, const struct slot *slot, const struct bucket *bucket,
+		      uint64_t hash, struct kvrel_slice key, struct found *found)
 {
-	struct memtable *memtable = atomic_load_explicit(&store->newest, memory_order_acquire);
 	struct entry *entry;
 
 	while ((entry = memtable_find(memtable, bucket, (uint32_t)hash, key)) == NULL) {
@@ -125,17 +125,38 @@ bool find_in_memory(struct durable *store, const struct slot *slot, const struct
 	return true;
 }
 
-int find_key(struct durable *store, struct slot *slot, const struct bucket *bucket, uint64_t hash,
-	     struct kvrel_slice key, struct found *found, struct kv_error *err)
+bool find_in_memory(struct durable *store, const struct slot *slot, const struct bucket *bucket, uint64_t hash,
+		    struct kvrel_slice key, struct found *found)
+{
+	return find_from(atomic_load_explicit(&store->newest, memory_order_acquire), slot, bucket, hash, key, found);
+}
+
+static int find_in_pages(struct slot *slot, const struct bucket *bucket, uint64_t hash, struct kvrel_slice key,
+			 struct found *found, struct kv_error *err)
 {
 	int there;
 
-	if (find_in_memory(store, slot, bucket, hash, key, found))
-		return 0;
 	*found = (struct found){ 0 };
 	there = page_find(&slot->reader, bucket->id, key, hash, &found->value, err);
 	found->there = there > 0;
 	return there < 0 ? -1 : 0;
+}
+
+int find_key(struct durable *store, struct slot *slot, const struct bucket *bucket, uint64_t hash,
+	     struct kvrel_slice key, struct found *found, struct kv_error *err)
+{
+	if (find_in_memory(store, slot, bucket, hash, key, found))
+		return 0;
+	return find_in_pages(slot, bucket, hash, key, found, err);
+}
+
+int find_key_behind(const struct memtable *newest, struct slot *slot, const struct bucket *bucket, uint64_t hash,
+		    struct kvrel_slice key, struct found *found, struct kv_error *err)
+{
+	if (newest->id != slot->retired + 1 &&
+	    find_from(atomic_load_explicit(&newest->older, memory_order_acquire), slot, bucket, hash, key, found))
+		return 0;
+	return find_in_pages(slot, bucket, hash, key, found, err);
 }
 
 /* ---- waiting ----------------------------------------------------------------------------------------------- */
@@ -148,24 +169,25 @@ enum waiting { WAITING_NIL, WAITING_INT, WAITING_NOT_FOUND, WAITING_COPY, WAITIN
 
 uint64_t admitted(const struct durable *store)
 {
-	uint64_t backlog = atomic_load(&store->newest_id) - atomic_load(&store->retired);
+	uint64_t backlog = atomic_load(&store->newest_id) - atomic_load(&store->retired), limit;
 
 	/* a thread that cannot go on is not worth waiting for: the log is as durable, and its end is near */
-	return backlog <= MEMTABLES_SLOW || atomic_load_explicit(&store->applier.stuck, memory_order_relaxed)
-		       ? UINT64_MAX
-		       : atomic_load(&store->newest_base);
+	if (backlog <= MEMTABLES_SLOW || atomic_load_explicit(&store->applier.stuck, memory_order_relaxed))
+		return UINT64_MAX;
+	limit = atomic_load(&store->newest_base);
+	if (backlog == MEMTABLES_SLOW + 1)
+		limit += atomic_load(&store->newest_room) * atomic_load(&store->applier.progress) / MEMTABLE_FULL;
+	return limit;
 }
 
 uint64_t settled(const struct durable *store)
 {
-	uint64_t limit = admitted(store);
+	const struct log *log = &store->log;
+	bool always = atomic_load_explicit(&log->durability, memory_order_relaxed) == ENGINE_ALWAYS;
+	uint64_t safe = atomic_load_explicit(always ? &log->durable : &log->written, memory_order_acquire),
+		 limit = admitted(store);
 
-	if (atomic_load_explicit(&store->log.durability, memory_order_relaxed) == ENGINE_ALWAYS) {
-		uint64_t durable = atomic_load_explicit(&store->log.durable, memory_order_acquire);
-
-		return durable < limit ? durable : limit;
-	}
-	return limit;
+	return safe < limit ? safe : limit;
 }
 
 static void wait_for(struct slot *slot, struct kvrel_call *call, uint64_t position, enum waiting kind, uint64_t payload)

@@ -29,7 +29,7 @@
 #include <pthread.h>
 
 enum {
-	MEMTABLES_SLOW = 3, /* so many unapplied: acknowledgements wait for the applying thread */
+	MEMTABLES_SLOW = 2, /* more unapplied: acknowledgements go as fast as the applying thread */
 	MEMTABLES_MAX = 6,  /* so many: writes are refused */
 	PREFETCH_DEPTH = 8, /* requests between two steps of the prefetching pipeline */
 };
@@ -44,6 +44,8 @@ struct prefetch_pipe {
 	struct prefetched items[PREFETCH_DEPTH * 2];
 };
 
+struct stage;
+
 /* One worker's; the last one is shared by threads that are not workers, under no_worker_lock. */
 struct slot {
 	struct epoch_reader epoch;
@@ -52,6 +54,7 @@ struct slot {
 	struct page_reader reader;
 	struct bucket *memo; /* the bucket found last */
 	struct prefetch_pipe pipe;
+	struct stage *stage; /* NULL for the last one */
 	struct call_queue waiting;
 	bool wrote;
 	bool sync_wanted;
@@ -68,6 +71,7 @@ struct applier {
 	_Atomic unsigned backups; /* threads that copy */
 	_Atomic bool stuck;
 	char reason[KV_ERROR_BYTES];
+	_Atomic unsigned progress; /* how much of the oldest memtable is applied, of MEMTABLE_FULL */
 	_Atomic uint64_t transactions, records;
 	uint64_t touches; /* numbers transactions for struct bucket's stored.touched */
 };
@@ -93,6 +97,7 @@ struct durable {
 	_Atomic uint64_t directory_changed;
 	_Atomic(struct memtable *) newest;
 	_Atomic uint64_t newest_id, newest_base; /* for who must not look into it */
+	_Atomic uint64_t newest_room;            /* bytes that it will hold, if it is like the one before */
 	struct memtable *oldest;                 /* the applying thread's */
 	_Atomic uint64_t retired;                /* id of the youngest memtable that the pages hold whole */
 	struct {
@@ -143,6 +148,9 @@ bool find_in_memory(struct durable *store, const struct slot *slot, const struct
 		    struct kvrel_slice key, struct found *found);
 int find_key(struct durable *store, struct slot *slot, const struct bucket *bucket, uint64_t hash,
 	     struct kvrel_slice key, struct found *found, struct kv_error *err);
+/* The same for a key that `newest` does not know. */
+int find_key_behind(const struct memtable *newest, struct slot *slot, const struct bucket *bucket, uint64_t hash,
+		    struct kvrel_slice key, struct found *found, struct kv_error *err);
 
 /* Completes the call when what it rests on may be told: everything before `position`. */
 void finish(struct durable *store, struct slot *slot, struct kvrel_call *call, uint64_t position,
@@ -169,7 +177,8 @@ void prefetch_finish(struct durable *store, struct slot *slot);
 /* ---- the kinds of requests ----------------------------------------------------------------------------------------
  */
 
-/* durable_write.c */
+/* durable_write.c; run_put_now: not to be staged */
+void run_put_now(struct durable *store, struct slot *slot, const struct engine_request *request);
 void run_put(struct durable *store, struct slot *slot, const struct engine_request *request);
 void run_increment(struct durable *store, struct slot *slot, const struct engine_request *request);
 void run_delete(struct durable *store, struct slot *slot, const struct engine_request *request);
@@ -185,6 +194,18 @@ void run_list(struct durable *store, struct slot *slot, const struct engine_requ
 void run_stats(struct durable *store, struct slot *slot, const struct engine_request *request);
 /* backup.c */
 void run_backup(struct durable *store, const struct engine_request *request);
+
+/* ---- stage.c: writes on their way to one frame --------------------------------------------------------------------
+ */
+
+/* NULL without memory; free() suffices, when nothing is in it. */
+struct stage *stage_new(void);
+/* Takes a request to put one key of a bucket that exists. False: it is not of that kind. */
+bool stage_put(struct durable *store, struct slot *slot, const struct engine_request *request);
+/* Whether a key of this hash (hash_name) may have been staged, in any bucket. */
+bool stage_may_hold(const struct stage *stage, uint64_t key_hash);
+/* Appends what was staged: the calls are completed or wait. */
+void stage_append(struct durable *store, struct slot *slot);
 
 /* ---- append.c: one frame of the log, under the write lock
  * ------------------------------------------------------------ */
@@ -212,6 +233,8 @@ void append_drop(struct appender *appender, struct bucket *bucket);
 bool append_record(struct appender *appender, const struct slot *slot, struct bucket *bucket, enum record_kind kind,
 		   uint64_t hash, struct kvrel_slice key, struct kvrel_slice value, bool below,
 		   const struct found *before);
+/* The position behind the frame, were it sealed now. */
+uint64_t append_position(const struct appender *appender);
 /* Seals the frame, if anything is in it, and unlocks. The position behind it, 0 for an empty one. */
 uint64_t append_end(struct appender *appender, struct bucket *bucket);
 /* Bytes that existence, name or vanishing of this bucket may take. */

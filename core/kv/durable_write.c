@@ -159,6 +159,14 @@ static struct bucket *bucket_now(struct appender *appender, struct slot *slot, c
 
 void run_put(struct durable *store, struct slot *slot, const struct engine_request *request)
 {
+	if (stage_put(store, slot, request))
+		return;
+	stage_append(store, slot);
+	run_put_now(store, slot, request);
+}
+
+void run_put_now(struct durable *store, struct slot *slot, const struct engine_request *request)
+{
 	struct bucket *before, *bucket;
 	struct appender appender;
 	struct kv_error err;

@@ -41,8 +41,22 @@ static void run_count(struct durable *store, struct slot *slot, const struct eng
 	finish_int(store, slot, request->call, atomic_load(&store->directory_changed), count);
 }
 
+/* Whether it could tell of a write that is staged, or comes behind it. */
+static bool needs_staged(struct durable *store, const struct slot *slot, const struct engine_request *request)
+{
+	uint64_t key_hash = request->call->scratch[0];
+
+	if (request->kind == ENGINE_PUT)
+		return false; /* decides itself */
+	if (request->kind != ENGINE_GET && request->kind != ENGINE_HAS && request->kind != ENGINE_VALUE_SIZE)
+		return true;
+	return stage_may_hold(slot->stage, key_hash != 0 ? key_hash : hash_name(store, request->items[0]));
+}
+
 static void run(struct durable *store, struct slot *slot, const struct engine_request *request)
 {
+	if (slot->stage != NULL && needs_staged(store, slot, request))
+		stage_append(store, slot);
 	switch (request->kind) {
 	case ENGINE_CREATE:
 		run_create(store, slot, request);
@@ -90,17 +104,30 @@ static void run(struct durable *store, struct slot *slot, const struct engine_re
 	}
 }
 
+/* Appends what is staged and completes what need not wait for a sync. The slot is inside. */
+static void slot_settle(struct durable *store, struct slot *slot)
+{
+	struct log *log = &store->log;
+
+	stage_append(store, slot);
+	if (atomic_load_explicit(&log->durability, memory_order_relaxed) == ENGINE_ALWAYS)
+		return;
+	if (slot->wrote)
+		log_write_out(log, memtable_end(atomic_load_explicit(&store->newest, memory_order_acquire)));
+	slot->wrote = false;
+	if (slot->waiting.first != NULL && !slot->sync_wanted)
+		log_complete(log, &slot->waiting);
+}
+
 /* The worker holds nothing any more; what it wrote goes on its way. */
 static void slot_leave(struct durable *store, struct slot *slot)
 {
 	if (!slot->inside)
 		return;
-	slot->inside = false;
+	slot_settle(store, slot);
+	slot->inside = slot->wrote = false;
 	page_reader_end(&slot->reader);
 	epoch_leave(&slot->epoch);
-	if (slot->wrote && atomic_load_explicit(&store->log.durability, memory_order_relaxed) != ENGINE_ALWAYS)
-		log_write_out(&store->log);
-	slot->wrote = false;
 	if (slot->waiting.first != NULL)
 		log_hand_over(&store->log, &slot->waiting, slot->sync_wanted);
 	slot->sync_wanted = false;
@@ -146,6 +173,14 @@ static void durable_prefetch(struct engine *engine, struct kvrel_call *call, str
 	prefetch_add(store, slot, hash_in_bucket(bucket, call->scratch[0]));
 }
 
+static void durable_batch_ran(struct engine *engine, uint32_t worker)
+{
+	struct durable *store = (struct durable *)engine;
+
+	if (worker < store->slot_count - 1 && store->slots[worker].inside)
+		slot_settle(store, &store->slots[worker]);
+}
+
 static void durable_batch_end(struct engine *engine, uint32_t worker)
 {
 	struct durable *store = (struct durable *)engine;
@@ -165,6 +200,12 @@ static void durable_set_durability(struct engine *engine, enum engine_durability
 
 /* ---- opening and closing ----------------------------------------------------------------------------------- */
 
+static void slot_done(struct slot *slot)
+{
+	page_reader_done(&slot->reader);
+	free(slot->stage);
+}
+
 static void close_store(struct durable *store)
 {
 	struct memtable *memtable = atomic_load(&store->newest), *older;
@@ -183,7 +224,7 @@ static void close_store(struct durable *store)
 		close(store->spare.fd);
 	memtable_memory_done(&store->spare.memory);
 	for (unsigned i = 0; store->slots != NULL && i < store->slot_count; i++)
-		page_reader_done(&store->slots[i].reader);
+		slot_done(&store->slots[i]);
 	bucket_table_done(&store->buckets);
 	log_close(&store->log);
 	pages_close(&store->pages);
@@ -215,6 +256,7 @@ static const struct engine_type durable_type = {
 	.name = "durable",
 	.prefetch = durable_prefetch,
 	.submit = durable_submit,
+	.batch_ran = durable_batch_ran,
 	.batch_end = durable_batch_end,
 	.set_durability = durable_set_durability,
 	.close = durable_close,
@@ -277,6 +319,8 @@ static int make_slots(struct durable *store, struct kv_error *err)
 
 		store->readers[i] = &store->slots[i].epoch;
 		page_reader_init(&store->slots[i].reader, &store->pages, cache);
+		if (worker && (store->slots[i].stage = stage_new()) == NULL)
+			return kv_fail(err, "out of memory");
 	}
 	return 0;
 }

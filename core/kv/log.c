@@ -26,16 +26,6 @@ void log_break(struct log *log, const char *what, const char *name, int errnum)
 
 /* ---- writing out ------------------------------------------------------------------------------------------- */
 
-static size_t used_now(struct durable *store, const struct memtable *memtable)
-{
-	size_t used;
-
-	pthread_mutex_lock(&store->write_lock);
-	used = memtable->used;
-	pthread_mutex_unlock(&store->write_lock);
-	return used;
-}
-
 static int write_range(struct log *log, struct memtable *memtable, size_t end)
 {
 	while (memtable->written < end) {
@@ -61,23 +51,29 @@ static int write_all(struct log *log)
 {
 	for (;;) {
 		struct memtable *memtable = log->writing;
-		bool frozen = atomic_load(&memtable->frozen);
-		size_t used = used_now(log->store, memtable);
+		bool frozen = atomic_load(&memtable->frozen); /* before `used`, which is final then */
+		size_t used = atomic_load(&memtable->used);
 
 		/* a header alone would only make the next start look for frames */
-		if (used > sizeof(struct segment_header) && write_range(log, memtable, used) != 0)
-			return -1;
+		if (used > sizeof(struct segment_header)) {
+			if (write_range(log, memtable, used) != 0)
+				return -1;
+			atomic_store_explicit(&log->written, memtable_position(memtable, memtable->buffer + used),
+					      memory_order_release);
+		}
 		if (!frozen)
 			return 0;
 		log->writing = atomic_load(&memtable->newer);
 	}
 }
 
-void log_write_out(struct log *log)
+void log_write_out(struct log *log, uint64_t end)
 {
-	if (log_broken(log) || pthread_mutex_trylock(&log->write_out_lock) != 0)
+	if (log_broken(log) || atomic_load_explicit(&log->written, memory_order_acquire) >= end)
 		return;
-	write_all(log);
+	pthread_mutex_lock(&log->write_out_lock);
+	if (atomic_load_explicit(&log->written, memory_order_relaxed) < end)
+		write_all(log);
 	pthread_mutex_unlock(&log->write_out_lock);
 }
 
@@ -186,8 +182,7 @@ void log_hand_over(struct log *log, struct call_queue *queue, bool sync)
 		pthread_cond_signal(&log->wake);
 }
 
-/* Completes what may be told by now, at the end all; the rest stays in the queue. */
-static void complete_settled(struct log *log, struct call_queue *queue)
+void log_complete(struct log *log, struct call_queue *queue)
 {
 	const char *reason = log_broken(log) ? log->reason : NULL;
 	uint64_t limit = log->stopping ? UINT64_MAX : settled(log->store);
@@ -266,9 +261,9 @@ static void *log_main(void *argument)
 			synced_ms = now_ms();
 			log_sync(log);
 		} else {
-			log_write_out(log);
+			log_write_out(log, UINT64_MAX);
 		}
-		complete_settled(log, &queue);
+		log_complete(log, &queue);
 	}
 	return NULL;
 }

@@ -33,10 +33,11 @@ struct log {
 	int dir_fd;
 	_Atomic int durability;   /* enum engine_durability */
 	_Atomic uint64_t durable; /* position: everything before it is synced */
+	_Atomic uint64_t written; /* position: everything before it is the operating system's */
 	_Atomic bool broken;
 	char reason[KV_ERROR_BYTES]; /* set before `broken` */
 
-	pthread_mutex_t write_out_lock; /* `writing` and its successors' `written` */
+	pthread_mutex_t write_out_lock; /* `writing`, its successors' `written` and the log's */
 	struct memtable *writing;       /* the oldest that is not all written */
 	pthread_mutex_t sync_lock;
 	struct memtable *syncing; /* the oldest that is not all synced */
@@ -64,8 +65,10 @@ void log_close(struct log *log);
 
 /* Hands over calls that wait; the log's thread takes it from here. `sync`: whatever the durability. */
 void log_hand_over(struct log *log, struct call_queue *queue, bool sync);
-/* Hands what was appended to the operating system, unless somebody else is at it. */
-void log_write_out(struct log *log);
+/* Returns when everything before `end` is the operating system's, or the log is broken. UINT64_MAX: all there is. */
+void log_write_out(struct log *log, uint64_t end);
+/* Completes what may be told by now, or all with an error; the rest stays in the queue. */
+void log_complete(struct log *log, struct call_queue *queue);
 /* Returns when everything appended before is synced; -1 when the log is broken. */
 int log_sync(struct log *log);
 /* The first failure counts. */

@@ -320,5 +320,6 @@ int log_recover(struct log *log, struct kv_error *err)
 		store->oldest = atomic_load(&store->newest);
 	log->writing = log->syncing = atomic_load(&store->newest);
 	atomic_store(&log->durable, log->writing->base);
+	atomic_store(&log->written, log->writing->base);
 	return 0;
 }

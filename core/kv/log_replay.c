@@ -86,9 +86,9 @@ static void note_directory(struct replay *replay, const struct record *record, c
 {
 	struct bucket *directory = &replay->store->directory;
 	uint32_t hash = (uint32_t)hash_in_bucket(directory, bucket->hash);
-	struct entry *entry = memtable_find(replay->memtable, directory, hash, record_key(record));
+	struct memtable_place place = memtable_locate(replay->memtable, directory, hash, record_key(record));
 
-	memtable_set(replay->memtable, entry, directory, hash, record, false);
+	memtable_set(replay->memtable, &place, directory, hash, record, false);
 }
 
 static int replay_begins(struct replay *replay, const struct record *record, struct kv_error *err)

@@ -2,6 +2,7 @@
 #include "memtable.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -73,7 +74,7 @@ struct memtable *memtable_new(uint64_t id, uint64_t number, uint64_t base, size_
 	memtable->base = base;
 	memtable->size = size;
 	memtable->fd = -1;
-	memtable->used = sizeof(struct segment_header);
+	atomic_init(&memtable->used, sizeof(struct segment_header));
 	memtable->entry_max = entry_max(size);
 	if (memory != NULL && memory->size == size) {
 		memtable->buffer = memory->buffer;
@@ -163,35 +164,63 @@ bool memtable_reserve(struct memtable *memtable, uint32_t count)
 	return true;
 }
 
-static bool is_entry(const struct entry *entry, const struct bucket *bucket, struct kvrel_slice key)
+/* Keys are mostly short: two words that may overlap, without a call. */
+static inline bool same_bytes(const char *a, const char *b, size_t size)
+{
+	uint64_t a_first, b_first, a_last, b_last;
+
+	if (size < sizeof(a_first) || size > 2 * sizeof(a_first))
+		return size == 0 || memcmp(a, b, size) == 0;
+	memcpy(&a_first, a, sizeof(a_first));
+	memcpy(&b_first, b, sizeof(b_first));
+	memcpy(&a_last, a + size - sizeof(a_last), sizeof(a_last));
+	memcpy(&b_last, b + size - sizeof(b_last), sizeof(b_last));
+	return ((a_first ^ b_first) | (a_last ^ b_last)) == 0;
+}
+
+static inline bool is_entry(const struct entry *entry, const struct bucket *bucket, struct kvrel_slice key)
 {
 	const struct record *record;
 
 	if (entry->bucket != bucket)
 		return false;
 	record = atomic_load_explicit(&entry->record, memory_order_acquire);
-	return record->key_size == key.size && (key.size == 0 || memcmp(record->bytes, key.data, key.size) == 0);
+	return record->key_size == key.size && same_bytes(record->bytes, key.data, key.size);
+}
+
+struct memtable_place memtable_locate(const struct memtable *memtable, const struct bucket *bucket, uint32_t hash,
+				      struct kvrel_slice key)
+{
+	const struct memtable_index *index = atomic_load_explicit(&memtable->index, memory_order_acquire);
+	uint32_t mask = index->mask, i = hash & mask;
+	uint64_t slot;
+
+	for (; (slot = atomic_load_explicit(&index->slots[i], memory_order_acquire)) != 0; i = (i + 1) & mask) {
+		struct entry *entry = &memtable->entries[(uint32_t)slot - 1];
+
+		if (slot >> 32 == hash && is_entry(entry, bucket, key))
+			return (struct memtable_place){ entry, index, i };
+	}
+	return (struct memtable_place){ NULL, index, i };
 }
 
 struct entry *memtable_find(const struct memtable *memtable, const struct bucket *bucket, uint32_t hash,
 			    struct kvrel_slice key)
 {
-	const struct memtable_index *index = atomic_load_explicit(&memtable->index, memory_order_acquire);
-	uint64_t slot;
-
-	for (uint32_t i = hash & index->mask;
-	     (slot = atomic_load_explicit(&index->slots[i], memory_order_acquire)) != 0; i = (i + 1) & index->mask) {
-		struct entry *entry = &memtable->entries[(uint32_t)slot - 1];
-
-		if (slot >> 32 == hash && is_entry(entry, bucket, key))
-			return entry;
-	}
-	return NULL;
+	return memtable_locate(memtable, bucket, hash, key).entry;
 }
 
-void memtable_set(struct memtable *memtable, struct entry *entry, struct bucket *bucket, uint32_t hash,
+bool memtable_place_is_free(const struct memtable *memtable, const struct memtable_place *place)
+{
+	return place->index == atomic_load_explicit(&memtable->index, memory_order_relaxed) &&
+	       atomic_load_explicit(&place->index->slots[place->at], memory_order_relaxed) == 0;
+}
+
+void memtable_set(struct memtable *memtable, const struct memtable_place *place, struct bucket *bucket, uint32_t hash,
 		  const struct record *record, bool existed)
 {
+	struct memtable_index *index = atomic_load_explicit(&memtable->index, memory_order_relaxed);
+	struct entry *entry = place->entry;
 	uint32_t at;
 
 	if (entry != NULL) {
@@ -205,7 +234,10 @@ void memtable_set(struct memtable *memtable, struct entry *entry, struct bucket 
 	entry->existed = existed;
 	entry->next = atomic_load_explicit(&bucket->chain, memory_order_relaxed);
 	atomic_store_explicit(&entry->record, record, memory_order_relaxed);
-	index_add(atomic_load_explicit(&memtable->index, memory_order_relaxed), hash, at);
+	if (place->index == index)
+		atomic_store_explicit(&index->slots[place->at], (uint64_t)hash << 32 | (at + 1), memory_order_release);
+	else
+		index_add(index, hash, at);
 	atomic_store_explicit(&memtable->entry_count, at + 1, memory_order_release);
 	atomic_store_explicit(&bucket->chain, memtable->id << 32 | (at + 1), memory_order_release);
 }

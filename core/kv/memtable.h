@@ -25,6 +25,13 @@ struct entry {
 
 struct memtable_index;
 
+/* Where a key is, or would go. The latter holds until another key takes the place. */
+struct memtable_place {
+	struct entry *entry; /* NULL: it is not there */
+	const struct memtable_index *index;
+	uint32_t at;
+};
+
 struct bucket_list {
 	struct bucket **items;
 	size_t count, capacity;
@@ -35,13 +42,14 @@ struct memtable {
 	uint64_t number; /* of the segment */
 	uint64_t base;   /* position of the first frame */
 	char *buffer;
-	size_t size; /* of buffer and file */
-	size_t used; /* under the write lock; final once frozen */
+	size_t size;         /* of buffer and file */
+	_Atomic size_t used; /* grows under the write lock; final once frozen */
 	int fd;
 	size_t written; /* under the log's write_out lock */
 	_Atomic bool frozen;
 	bool replayed;    /* after a start: the entries' `existed` is of the log, not of the pages */
 	int64_t began_ms; /* time of the first write; 0: none */
+	bool half_full;   /* the applying thread knows */
 
 	struct entry *entries;
 	uint32_t entry_max;
@@ -54,6 +62,12 @@ struct memtable {
 	struct bucket_list made; /* buckets that began to exist in this segment */
 	struct bucket_list gone; /* that vanished or were dropped in it */
 };
+
+/*
+ * So many keys make a memtable full, whatever room is left in its segment: an entry and its place in the index cost
+ * more memory than a small record. Writes to keys that it knows already go on to the segment's end.
+ */
+enum { MEMTABLE_KEYS = 1 << 17, MEMTABLE_FULL = 1024 };
 
 /* Buffer and entries of a memtable that is gone, for the next one: the kernel need not clear them again. Zeroed: none.
  */
@@ -78,14 +92,29 @@ void memtable_memory_done(struct memtable_memory *memory);
 bool memtable_reserve(struct memtable *memtable, uint32_t count);
 struct entry *memtable_find(const struct memtable *memtable, const struct bucket *bucket, uint32_t hash,
 			    struct kvrel_slice key);
-/* Points the key's entry to `record`; `entry` is what memtable_find() said. */
-void memtable_set(struct memtable *memtable, struct entry *entry, struct bucket *bucket, uint32_t hash,
+/* What memtable_find() found, and where it looked. */
+struct memtable_place memtable_locate(const struct memtable *memtable, const struct bucket *bucket, uint32_t hash,
+				      struct kvrel_slice key);
+/* Whether an earlier place without an entry is still the key's, which then is not there. Under the write lock. */
+bool memtable_place_is_free(const struct memtable *memtable, const struct memtable_place *place);
+/* Points the key's entry to `record`; `place` is what memtable_locate() said, under the write lock or still free. */
+void memtable_set(struct memtable *memtable, const struct memtable_place *place, struct bucket *bucket, uint32_t hash,
 		  const struct record *record, bool existed);
 /* Touches what memtable_find() will look at first. */
 void memtable_prefetch(const struct memtable *memtable, uint32_t hash);
 /* The entry that memtable_find() will probably find, from the index alone. */
 const struct entry *memtable_peek(const struct memtable *memtable, uint32_t hash);
 void bucket_list_add(struct bucket_list *list, struct bucket *bucket);
+
+/* How full it is, by bytes or by keys, of MEMTABLE_FULL. */
+static inline unsigned memtable_fill(const struct memtable *memtable)
+{
+	uint64_t bytes = (uint64_t)memtable->used * MEMTABLE_FULL / memtable->size,
+		 keys = (uint64_t)atomic_load_explicit(&memtable->entry_count, memory_order_relaxed) * MEMTABLE_FULL /
+			MEMTABLE_KEYS;
+
+	return (unsigned)(bytes > keys ? bytes : keys);
+}
 
 static inline uint64_t memtable_position(const struct memtable *memtable, const void *in_buffer)
 {
