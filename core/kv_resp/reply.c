@@ -10,11 +10,15 @@
 enum { NUMBER_BYTES = 24 };
 
 /* The digits of `number`, with sign; returns how many. */
-static size_t write_number(char *to, int64_t number)
+static inline size_t write_number(char *to, int64_t number)
 {
 	char digits[NUMBER_BYTES];
 	uint64_t rest = number < 0 ? -(uint64_t)number : (uint64_t)number;
 	size_t count = 0, size = 0;
+	if (rest < 10 && number >= 0) {
+		to[0] = (char)('0' + rest);
+		return 1;
+	}
 	do
 		digits[count++] = (char)('0' + rest % 10);
 	while ((rest /= 10) > 0);
@@ -32,16 +36,16 @@ struct writer {
 };
 
 /* Sign, number, CR LF: integers and the heads of arrays. */
-static void write_head(const struct writer *w, char sign, int64_t number)
+static inline void write_head(const struct writer *w, char sign, int64_t number)
 {
-	char *to = w->api->out_reserve(w->out, NUMBER_BYTES + 3);
+	char *to = kvrel_out_room(w->api, w->out, NUMBER_BYTES + 3);
 	if (!to)
 		return;
 	to[0] = sign;
 	size_t size = 1 + write_number(to + 1, number);
 	to[size++] = '\r';
 	to[size++] = '\n';
-	w->api->out_commit(w->out, size);
+	kvrel_out_add(w->out, size);
 }
 
 static void write_literal(const struct writer *w, const char *text)
@@ -54,9 +58,9 @@ static void write_nil(const struct writer *w)
 	write_literal(w, w->resp3 ? "_\r\n" : "$-1\r\n");
 }
 
-static void write_bulk(const struct writer *w, struct kvrel_slice bytes)
+static inline void write_bulk(const struct writer *w, struct kvrel_slice bytes)
 {
-	char *to = w->api->out_reserve(w->out, bytes.size + NUMBER_BYTES + 5);
+	char *to = kvrel_out_room(w->api, w->out, bytes.size + NUMBER_BYTES + 5);
 	if (!to)
 		return;
 	to[0] = '$';
@@ -68,7 +72,7 @@ static void write_bulk(const struct writer *w, struct kvrel_slice bytes)
 	size += bytes.size;
 	to[size++] = '\r';
 	to[size++] = '\n';
-	w->api->out_commit(w->out, size);
+	kvrel_out_add(w->out, size);
 }
 
 static void write_value(const struct writer *w, const struct kvrel_result *result)
@@ -136,6 +140,10 @@ void reply_write(const struct kvrel_api *api, struct kvrel_conn *conn, uint32_t 
 	enum shape shape = (enum shape)(tag & 0xff);
 	if (tag & TAG_SILENT)
 		return;
+	if (shape == SHAPE_BULK && result->status == KVREL_OK && result->kind == KVREL_BYTES) {
+		write_bulk(&w, result->bytes); /* what is asked most, first */
+		return;
+	}
 	if (result && result->status != KVREL_OK) {
 		write_error(&w, &command_table[tag >> TAG_COMMAND & 0xff], result);
 		return;

@@ -9,13 +9,13 @@
 static void write_value(const struct kvrel_api *api, struct kvrel_out *out, struct kvrel_slice value)
 {
 	static const char end[] = "\r\nOK\r\n";
-	char *to = api->out_reserve(out, value.size + sizeof(end) - 1);
+	char *to = kvrel_out_room(api, out, value.size + sizeof(end) - 1);
 	if (!to)
 		return;
 	if (value.size > 0)
 		memcpy(to, value.data, value.size);
 	memcpy(to + value.size, end, sizeof(end) - 1);
-	api->out_commit(out, value.size + sizeof(end) - 1);
+	kvrel_out_add(out, value.size + sizeof(end) - 1);
 }
 
 /* One line, whatever the reason holds. */
@@ -23,7 +23,7 @@ static void write_error(const struct kvrel_api *api, struct kvrel_out *out, stru
 {
 	static const char prefix[] = "ERROR ";
 	size_t size = sizeof(prefix) - 1 + reason.size + 2;
-	char *to = api->out_reserve(out, size);
+	char *to = kvrel_out_room(api, out, size);
 	if (!to)
 		return;
 	memcpy(to, prefix, sizeof(prefix) - 1);
@@ -31,7 +31,7 @@ static void write_error(const struct kvrel_api *api, struct kvrel_out *out, stru
 	for (size_t i = 0; i < reason.size; i++)
 		to[i] = reason.data[i] == '\r' || reason.data[i] == '\n' ? ' ' : reason.data[i];
 	memcpy(to + reason.size, "\r\n", 2);
-	api->out_commit(out, size);
+	kvrel_out_add(out, size);
 }
 
 /* The number to go on with, then keys and what they were set to. */

@@ -40,7 +40,6 @@ extern "C" {
 struct kvrel_node;  /* one component's view of the node; valid from start() until stop() returns */
 struct kvrel_conn;  /* one connection of a front-end */
 struct kvrel_value; /* a configuration value, read-only, valid until the next config_changed */
-struct kvrel_out;   /* where encode() writes */
 struct kvrel_api;
 
 /* Borrowed bytes: no terminator, may hold NUL. */
@@ -69,6 +68,14 @@ struct kvrel_result {
 	struct kvrel_slice bytes;
 	const struct kvrel_result *items;
 	size_t count;
+};
+
+/* Where encode() writes, with kvrel_out_room() and kvrel_out_add() below or the api's functions. The node's; bigger
+ * than this. */
+struct kvrel_out {
+	char *data;
+	size_t size; /* written so far */
+	size_t capacity;
 };
 
 /* ---- operations ---------------------------------------------------------------------------------------------- */
@@ -303,6 +310,17 @@ struct kvrel_api {
 	bool (*request_aside)(struct kvrel_conn *conn, const struct kvrel_op_ref *op, const struct kvrel_slice *args,
 			      uint32_t arg_count, uint32_t tag);
 };
+
+/* api->out_reserve() and out_commit() without a call for most replies. `size` is not 0. */
+static inline char *kvrel_out_room(const struct kvrel_api *api, struct kvrel_out *out, size_t size)
+{
+	return size <= out->capacity - out->size ? out->data + out->size : api->out_reserve(out, size);
+}
+
+static inline void kvrel_out_add(struct kvrel_out *out, size_t used)
+{
+	out->size += used;
+}
 
 #ifdef __cplusplus
 }

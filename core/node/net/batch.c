@@ -89,37 +89,49 @@ static bool give_up(struct kvrel_conn *conn)
 static bool answer_now(struct kvrel_conn *conn, const struct kvrel_slice *args, uint32_t arg_count, uint32_t tag)
 {
 	struct kvrel_result result = { .kind = KVREL_BYTES, .bytes = arg_count ? args[0] : (struct kvrel_slice){ 0 } };
+	if (!conn_has_room(conn))
+		return refuse(conn);
 	if (conn->first) {
 		struct slot *slot = slot_new(conn, NULL, tag);
 		if (!slot)
 			return give_up(conn);
 		slot_answer(slot, arg_count ? &result : NULL);
 	} else {
-		conn->protocol->encode(conn, conn->state, tag, arg_count ? &result : NULL, &conn->out);
+		conn->protocol->encode(conn, conn->state, tag, arg_count ? &result : NULL, &conn->out.bytes);
 		worker_touch(conn);
 	}
 	counter_add(&conn->worker->counters.requests, 1);
 	return true;
 }
 
+static bool takes(const struct kvrel_op *op, uint32_t arg_count)
+{
+	return arg_count >= op->min_args && (op->max_args == UINT16_MAX || arg_count <= op->max_args);
+}
+
+static void add_call(struct batch *batch, struct slot *slot, const struct kvrel_slice *args, uint32_t arg_count)
+{
+	slot->call.args = args;
+	slot->call.arg_count = arg_count;
+	if (!takes(slot->call.op, arg_count))
+		slot->state = SLOT_WRONG_ARGS;
+	batch->calls[batch->count++] = slot;
+}
+
+/* Of the limits on output only those answers can reach one that are encoded here; others wait for the batch. */
 bool batch_request(struct kvrel_conn *conn, const struct kvrel_op_ref *ref, const struct kvrel_slice *args,
 		   uint32_t arg_count, uint32_t tag)
 {
-	struct worker *worker = conn->worker;
-	struct batch *batch = &worker->batch;
-	if (batch->count == BATCH_CALLS_MAX || conn->closing || conn->failed || !conn_has_room(conn))
+	struct batch *batch = &conn->worker->batch;
+	if (batch->count == BATCH_CALLS_MAX || conn->closing || conn->failed || conn->slot_count == CONN_SLOTS_MAX)
 		return refuse(conn);
 	if (!ref)
 		return answer_now(conn, args, arg_count, tag);
-	const struct net_op *op = (const struct net_op *)(const void *)ref;
 	const struct kvrel_slice *copy = args_copy(batch, args, arg_count);
-	struct slot *slot = copy ? slot_new(conn, op, tag) : NULL;
+	struct slot *slot = copy ? slot_new(conn, (const struct net_op *)(const void *)ref, tag) : NULL;
 	if (!slot)
 		return give_up(conn);
-	slot->call.args = copy;
-	slot->call.arg_count = arg_count;
-	batch->calls[batch->count++] = slot;
-	counter_add(&worker->counters.requests, 1);
+	add_call(batch, slot, copy, arg_count);
 	return true;
 }
 
@@ -184,10 +196,7 @@ void batch_take_asides(struct kvrel_conn *conn)
 		}
 		const struct aside *aside = first_aside(conn);
 		conn->asides_running++;
-		slot->call.args = aside->args;
-		slot->call.arg_count = aside->arg_count;
-		batch->calls[batch->count++] = slot;
-		counter_add(&conn->worker->counters.requests, 1);
+		add_call(batch, slot, aside->args, aside->arg_count);
 	}
 }
 
@@ -210,35 +219,41 @@ void batch_drop_asides(struct kvrel_conn *conn)
 
 /* ---- running ---- */
 
-static bool takes(const struct kvrel_op *op, uint32_t arg_count)
+static void prefetch(const struct batch *batch)
 {
-	return arg_count >= op->min_args && (op->max_args == UINT16_MAX || arg_count <= op->max_args);
+	for (unsigned i = 0; i < batch->count; i++) {
+		struct slot *slot = batch->calls[i];
+		const struct kvrel_op_ref *ref = &slot->op->ref;
+		if (ref->op->prefetch && slot->state == SLOT_RUNNING)
+			ref->op->prefetch(ref->state, &slot->call);
+	}
 }
 
-static void run_one(struct worker *worker, struct slot *slot)
+static void note_provider(struct worker *worker, const struct net_op *op)
 {
-	const struct net_op *op = slot->op;
-	if (!takes(op->ref.op, slot->call.arg_count)) {
-		slot_answer(slot, &(struct kvrel_result){ .status = KVREL_WRONG_ARGS });
-		return;
-	}
 	worker->providers |= UINT64_C(1) << op->provider;
 	worker->ran |= UINT64_C(1) << op->provider;
 	worker->provider_ops[op->provider] = op;
-	op->ref.op->run(op->ref.state, &slot->call);
 }
 
 void batch_run(struct worker *worker)
 {
 	struct batch *batch = &worker->batch;
+	const struct net_op *last = NULL;
+	prefetch(batch);
 	for (unsigned i = 0; i < batch->count; i++) {
 		struct slot *slot = batch->calls[i];
-		const struct kvrel_op *op = slot->op->ref.op;
-		if (op->prefetch && takes(op, slot->call.arg_count))
-			op->prefetch(slot->op->ref.state, &slot->call);
+		const struct net_op *op = slot->op;
+		if (slot->state == SLOT_WRONG_ARGS) {
+			slot->state = SLOT_RUNNING;
+			slot_answer(slot, &(struct kvrel_result){ .status = KVREL_WRONG_ARGS });
+			continue;
+		}
+		if (op != last)
+			note_provider(worker, last = op);
+		op->ref.op->run(op->ref.state, &slot->call);
 	}
-	for (unsigned i = 0; i < batch->count; i++)
-		run_one(worker, batch->calls[i]);
+	counter_add(&worker->counters.requests, batch->count);
 	batch->count = 0;
 	args_reset(batch);
 	free_spent(batch);

@@ -185,11 +185,6 @@ static void receive_some(struct kvrel_conn *conn)
 
 /* ---- lingering ---- */
 
-static uint64_t now_ms(const struct worker *worker)
-{
-	return uv_now(&worker->loop);
-}
-
 static void discard(struct kvrel_conn *conn)
 {
 	struct batch *batch = &conn->worker->batch;
@@ -212,7 +207,7 @@ static void on_linger(uv_timer_t *timer)
 	if (worker->lingering == 0)
 		uv_timer_stop(timer);
 	for (struct kvrel_conn *conn = worker->conns; conn; conn = conn->next) {
-		if (conn->lingering && !conn->dead && now_ms(worker) >= conn->linger_until_ms) {
+		if (conn->lingering && !conn->dead && uv_now(&worker->loop) >= conn->linger_until_ms) {
 			conn->failed = true;
 			worker_touch(conn);
 		}
@@ -227,7 +222,7 @@ static void linger(struct kvrel_conn *conn)
 		return;
 	}
 	conn->lingering = true;
-	conn->linger_until_ms = now_ms(worker) + LINGER_MS;
+	conn->linger_until_ms = uv_now(&worker->loop) + LINGER_MS;
 	if (worker->lingering++ == 0)
 		uv_timer_start(&worker->linger, on_linger, LINGER_MS / 4, LINGER_MS / 4);
 }
@@ -253,8 +248,10 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 			receive_some(conn);
 	}
 	const struct batch *batch = &conn->worker->batch;
-	if (batch->count >= BATCH_RUN_CALLS || batch->conns >= BATCH_RUN_CONNS)
+	if (batch->conns >= SEND_CONNS)
 		worker_turn(conn->worker);
+	else if (batch->count >= BATCH_RUN_CALLS)
+		worker_run(conn->worker);
 }
 
 static void watch(struct kvrel_conn *conn)
@@ -341,7 +338,7 @@ void conn_open(struct worker *worker, int fd, const struct kvrel_protocol *proto
 	conn->out.worker = worker;
 	conn->poll.data = conn;
 	conn->owner = owner;
-	conn->active_ms = now_ms(worker);
+	conn->active_ms = uv_now(&worker->loop);
 	sweep_start(worker);
 	link_conn(worker, conn);
 	if (protocol->opened)

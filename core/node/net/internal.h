@@ -27,8 +27,8 @@
 
 enum {
 	BATCH_CALLS_MAX = 128,       /* calls that are prefetched together; more would push each other out of L1 */
-	BATCH_RUN_CALLS = 64,        /* enough to hide memory behind each other … */
-	BATCH_RUN_CONNS = 16,        /* … or so many clients that wait for a reply they could work on meanwhile */
+	BATCH_RUN_CALLS = 64,        /* enough to hide memory behind each other: they are run */
+	SEND_CONNS = 16,             /* clients that could work on a reply meanwhile: they get it */
 	CONN_SLOTS_MAX = 4096,       /* unanswered requests of one connection; over it reading pauses */
 	READ_BYTES = 64 * 1024,      /* asked of one recv */
 	READ_BYTES_MIN = 16 * 1024,  /* with less room left in the arena its batch is run first */
@@ -52,29 +52,31 @@ struct owner {
 	char name[];
 };
 
-enum slot_state { SLOT_RUNNING, SLOT_READY };
+enum slot_state { SLOT_RUNNING, SLOT_READY, SLOT_WRONG_ARGS /* and not yet answered */ };
 
+/*
+ * What every request touches comes first: two cache lines. In a slot of the pool the call's worker, complete, route and
+ * next are set already, and `block` is NULL.
+ */
 struct slot {
 	struct kvrel_call call; /* first: a call pointer is a slot pointer */
 	struct kvrel_conn *conn;
-	struct slot *next; /* later request of the same connection */
-	const struct net_op *op;
+	struct slot *next;       /* later request of the same connection */
+	const struct net_op *op; /* NULL: there was nothing to ask */
 	uint32_t tag;
 	enum slot_state state;
-	bool has_result;            /* else encode() gets NULL */
-	struct aside *aside;        /* outside the order: in no queue of its connection; NULL: a usual request */
+	struct aside *aside; /* outside the order: in no queue of its connection; NULL: a usual request */
+	void *block;
 	struct slot *link;          /* in worker.done, or in the pool */
 	size_t held;                /* bytes of `block`, counted in conn.held_bytes while it waits */
+	bool has_result;            /* else encode() gets NULL */
 	struct kvrel_result result; /* a copy; points into `block` or `bytes` */
-	void *block;
 	char bytes[SLOT_INLINE_BYTES];
 };
 
-struct kvrel_out {
-	char *data;
-	size_t size;
-	size_t capacity;
-	size_t sent; /* of size */
+struct out {
+	struct kvrel_out bytes; /* first */
+	size_t sent;            /* of bytes.size */
 	uint64_t sent_total;
 	struct worker *worker;
 	bool failed; /* no memory: the connection is given up */
@@ -108,7 +110,7 @@ struct kvrel_conn {
 	unsigned slot_count;
 	size_t held_bytes;
 	struct input input;
-	struct kvrel_out out;
+	struct out out;
 	struct kvrel_conn *next_ready, *next_dirty, *next_settle;
 	struct kvrel_conn *prev, *next; /* worker.conns */
 	uint64_t linger_until_ms;
@@ -142,7 +144,7 @@ struct arg_block {
 struct batch {
 	struct slot *calls[BATCH_CALLS_MAX];
 	unsigned count;
-	unsigned conns; /* that were read for it */
+	unsigned conns; /* that were read since the last replies went out */
 	struct arg_block *args;
 	char *arena; /* ARENA_BYTES */
 	size_t arena_used;
@@ -191,6 +193,9 @@ struct worker {
 	struct kvrel_conn *conns;
 	unsigned lingering;
 
+	void (*guest_turn)(void *context); /* NULL: there is no guest */
+	void *guest_context;
+
 	struct slot *slot_pool;
 	unsigned slot_pool_count;
 	struct out_block *out_pool;
@@ -224,16 +229,24 @@ static inline void counter_add(_Atomic uint64_t *counter, uint64_t n)
 }
 
 /* worker.c */
-extern _Thread_local struct worker *current_worker;
+/* Looked at for each reply: a place that is known when the library is loaded, not looked up. */
+extern _Thread_local struct worker *current_worker __attribute__((tls_model("initial-exec")));
 int worker_start(struct worker *worker, struct net *net, uint32_t index, struct error *err);
 void worker_stop(struct worker *worker); /* joins; no-op when it does not run */
 void worker_post(struct worker *worker, struct task *task);
 /* Runs `run` on the worker's thread and waits for it. Not from a worker. */
 void worker_call(struct worker *worker, void (*run)(struct worker *worker, void *context), void *context);
+/* Runs what is collected. Replies stay where they are. */
+void worker_run(struct worker *worker);
 /* Runs what is collected and sends what is answered, until nothing is left to do but wait. */
 void worker_turn(struct worker *worker);
+void worker_add_dirty(struct kvrel_conn *conn);
 /* The connection has something to send, or a state to act on, before the wake-up ends. */
-void worker_touch(struct kvrel_conn *conn);
+static inline void worker_touch(struct kvrel_conn *conn)
+{
+	if (!conn->in_dirty)
+		worker_add_dirty(conn);
+}
 void worker_ready(struct kvrel_conn *conn);
 void worker_settle(struct kvrel_conn *conn);
 
@@ -292,13 +305,13 @@ void slot_pool_done(struct worker *worker);
 
 /* output.c */
 void out_fill_api(struct kvrel_api *api);
-void out_release(struct kvrel_out *out);
-static inline size_t out_unsent(const struct kvrel_out *out)
+void out_release(struct out *out);
+static inline size_t out_unsent(const struct out *out)
 {
-	return out->size - out->sent;
+	return out->bytes.size - out->sent;
 }
 /* 0: sent, or as much as the socket takes; -1: the connection is gone. */
-int out_send(struct kvrel_out *out, int fd);
+int out_send(struct out *out, int fd);
 void out_pool_done(struct worker *worker);
 
 #endif

@@ -45,42 +45,44 @@ void out_pool_done(struct worker *worker)
 	worker->out_pool_bytes = 0;
 }
 
-void out_release(struct kvrel_out *out)
+void out_release(struct out *out)
 {
-	if (out->data)
-		pool_give(out->worker, out->data, out->capacity);
-	out->data = NULL;
-	out->size = out->sent = out->capacity = 0;
+	if (out->bytes.data)
+		pool_give(out->worker, out->bytes.data, out->bytes.capacity);
+	out->bytes = (struct kvrel_out){ 0 };
+	out->sent = 0;
 }
 
-static bool grow(struct kvrel_out *out, size_t extra)
+static bool grow(struct out *out, size_t extra)
 {
-	if (!out->data)
-		out->data = pool_take(out->worker, &out->capacity);
-	if (extra <= out->capacity - out->size)
+	struct kvrel_out *bytes = &out->bytes;
+	if (!bytes->data)
+		bytes->data = pool_take(out->worker, &bytes->capacity);
+	if (extra <= bytes->capacity - bytes->size)
 		return true;
-	if (extra > SIZE_MAX / 2 - out->size)
+	if (extra > SIZE_MAX / 2 - bytes->size)
 		return false;
-	size_t capacity = out->capacity < OUT_BLOCK_BYTES ? OUT_BLOCK_BYTES : out->capacity;
-	while (capacity - out->size < extra)
+	size_t capacity = bytes->capacity < OUT_BLOCK_BYTES ? OUT_BLOCK_BYTES : bytes->capacity;
+	while (capacity - bytes->size < extra)
 		capacity *= 2;
-	char *data = realloc(out->data, capacity);
+	char *data = realloc(bytes->data, capacity);
 	if (!data)
 		return false;
-	out->data = data;
-	out->capacity = capacity;
+	bytes->data = data;
+	bytes->capacity = capacity;
 	return true;
 }
 
-static char *out_reserve(struct kvrel_out *out, size_t size)
+static char *out_reserve(struct kvrel_out *bytes, size_t size)
 {
+	struct out *out = (struct out *)bytes;
 	if (out->failed)
 		return NULL;
-	if (size > out->capacity - out->size && !grow(out, size)) {
+	if (size > bytes->capacity - bytes->size && !grow(out, size)) {
 		out->failed = true;
 		return NULL;
 	}
-	return out->data + out->size;
+	return bytes->data + bytes->size;
 }
 
 static void out_commit(struct kvrel_out *out, size_t used)
@@ -104,20 +106,21 @@ void out_fill_api(struct kvrel_api *api)
 	api->out_commit = out_commit;
 }
 
-static void drop_sent(struct kvrel_out *out)
+static void drop_sent(struct out *out)
 {
-	if (out->sent < OUT_BLOCK_BYTES || out->sent < out->size / 2)
+	struct kvrel_out *bytes = &out->bytes;
+	if (out->sent < OUT_BLOCK_BYTES || out->sent < bytes->size / 2)
 		return;
-	memmove(out->data, out->data + out->sent, out->size - out->sent);
-	out->size -= out->sent;
+	memmove(bytes->data, bytes->data + out->sent, bytes->size - out->sent);
+	bytes->size -= out->sent;
 	out->sent = 0;
 }
 
-int out_send(struct kvrel_out *out, int fd)
+int out_send(struct out *out, int fd)
 {
-	while (out->sent < out->size) {
-		size_t asked = out->size - out->sent;
-		ssize_t n = send(fd, out->data + out->sent, asked, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (out->sent < out->bytes.size) {
+		size_t asked = out->bytes.size - out->sent;
+		ssize_t n = send(fd, out->bytes.data + out->sent, asked, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK)

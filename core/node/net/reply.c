@@ -14,7 +14,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct slot *slot_make(struct kvrel_conn *conn, const struct net_op *op, uint32_t tag)
+static struct slot *slot_from_heap(struct worker *worker)
+{
+	struct slot *slot = malloc(sizeof(*slot));
+	if (!slot)
+		return NULL;
+	slot->call = (struct kvrel_call){ .worker = worker->index, .complete = slot_complete };
+	slot->block = NULL;
+	slot->held = 0;
+	return slot;
+}
+
+static inline struct slot *slot_make(struct kvrel_conn *conn, const struct net_op *op, uint32_t tag)
 {
 	struct worker *worker = conn->worker;
 	struct slot *slot = worker->slot_pool;
@@ -22,20 +33,18 @@ static struct slot *slot_make(struct kvrel_conn *conn, const struct net_op *op, 
 		worker->slot_pool = slot->link;
 		worker->slot_pool_count--;
 	} else {
-		slot = malloc(sizeof(*slot));
+		slot = slot_from_heap(worker);
 		if (!slot)
 			return NULL;
 	}
-	slot->call =
-		(struct kvrel_call){ .worker = worker->index, .complete = slot_complete, .op = op ? op->ref.op : NULL };
+	memset(slot->call.scratch, 0, sizeof(slot->call.scratch));
+	slot->call.op = op ? op->ref.op : NULL;
 	slot->conn = conn;
 	slot->next = NULL;
 	slot->op = op;
 	slot->tag = tag;
 	slot->state = SLOT_RUNNING;
 	slot->aside = NULL;
-	slot->block = NULL;
-	slot->held = 0;
 	return slot;
 }
 
@@ -61,9 +70,17 @@ struct slot *slot_new(struct kvrel_conn *conn, const struct net_op *op, uint32_t
 	return slot;
 }
 
-static void slot_free(struct worker *worker, struct slot *slot)
+static void free_block(struct slot *slot)
 {
 	free(slot->block);
+	slot->block = NULL;
+	slot->held = 0;
+}
+
+static inline void slot_free(struct worker *worker, struct slot *slot)
+{
+	if (slot->block)
+		free_block(slot);
 	if (worker->slot_pool_count >= SLOT_POOL_MAX) {
 		free(slot);
 		return;
@@ -149,11 +166,16 @@ static void keep_result(struct slot *slot, const struct kvrel_result *result)
 
 /* ---- order ---- */
 
-static void encode_head(struct kvrel_conn *conn, const struct kvrel_result *result)
+static inline void encode(struct kvrel_conn *conn, uint32_t tag, const struct kvrel_result *result)
+{
+	conn->protocol->encode(conn, conn->state, tag, result, &conn->out.bytes);
+}
+
+static inline void encode_head(struct kvrel_conn *conn, const struct kvrel_result *result)
 {
 	struct slot *slot = conn->first;
 	if (!conn->dead)
-		conn->protocol->encode(conn, conn->state, slot->tag, result, &conn->out);
+		encode(conn, slot->tag, result);
 	conn->first = slot->next;
 	if (!conn->first)
 		conn->last = NULL;
@@ -175,7 +197,7 @@ static void answer_aside(struct slot *slot, const struct kvrel_result *result)
 	struct kvrel_conn *conn = slot->conn;
 	batch_end_aside(conn, slot->aside);
 	if (!conn->dead && !conn->closing)
-		conn->protocol->encode(conn, conn->state, slot->tag, result, &conn->out);
+		encode(conn, slot->tag, result);
 	slot_free(conn->worker, slot);
 	worker_touch(conn);
 }
@@ -208,7 +230,8 @@ void slot_answer(struct slot *slot, const struct kvrel_result *result)
 		return;
 	}
 	encode_head(conn, result);
-	encode_ready(conn);
+	if (conn->first && conn->first->state == SLOT_READY)
+		encode_ready(conn);
 	worker_touch(conn);
 }
 

@@ -3,9 +3,10 @@
  * A worker: one thread, one loop, and the wake-up that all the speed comes from.
  *
  * libuv reports the sockets that are ready one by one. Each is read and parsed; the calls collect in the batch, which
- * is run when it is worth it (BATCH_RUN_CALLS) and replies go out right after, so that clients work on them while this
- * thread goes on. The check phase, after the last socket, runs what is left and tells each provider once that the
- * wake-up ends: that is where a store commits, one sync for all the writes of all the connections.
+ * is run when it is worth it (BATCH_RUN_CALLS). Replies go out for some connections together (SEND_CONNS): so early
+ * that clients work on them while this thread goes on, so late that a client which reads many of them is woken once.
+ * The check phase, after the last socket, runs what is left and tells each provider once that the wake-up ends: that is
+ * where a store commits, one sync for all the writes of all the connections.
  */
 #include "internal.h"
 
@@ -17,11 +18,9 @@ _Thread_local struct worker *current_worker;
 
 /* ---- lists of connections ---- */
 
-void worker_touch(struct kvrel_conn *conn)
+void worker_add_dirty(struct kvrel_conn *conn)
 {
 	struct conn_list *list = &conn->worker->dirty;
-	if (conn->in_dirty)
-		return;
 	conn->in_dirty = true;
 	conn->next_dirty = NULL;
 	if (list->last)
@@ -103,15 +102,21 @@ static void run_and_parse(struct worker *worker)
 	} while (worker->batch.count > 0);
 }
 
+void worker_run(struct worker *worker)
+{
+	run_and_parse(worker);
+	struct kvrel_conn *conn = NULL;
+	while ((conn = pop_settle(worker)) != NULL)
+		conn_tidy_input(conn);
+	worker->batch.arena_used = 0;
+}
+
 void worker_turn(struct worker *worker)
 {
 	do {
-		run_and_parse(worker);
+		worker_run(worker);
 		batch_ran_providers(worker);
 		struct kvrel_conn *conn = NULL;
-		while ((conn = pop_settle(worker)) != NULL)
-			conn_tidy_input(conn);
-		worker->batch.arena_used = 0;
 		worker->batch.conns = 0;
 		while ((conn = pop_dirty(worker)) != NULL)
 			conn_advance(conn);
@@ -123,6 +128,8 @@ static void finish_wake_up(struct worker *worker)
 	do {
 		worker_turn(worker);
 		batch_end_providers(worker);
+		if (worker->guest_turn)
+			worker->guest_turn(worker->guest_context);
 	} while (worker->dirty.first);
 }
 

@@ -21,12 +21,6 @@ struct kvrel_value {
 	int64_t number;
 };
 
-/* Bytes that grow; NUL-terminated. */
-struct kvrel_out {
-	char *data;
-	size_t size, capacity;
-};
-
 struct pending {
 	struct kvrel_call call; /* first */
 	struct t_front *front;
@@ -67,9 +61,9 @@ static char failure[256];
 
 static char *reserve(struct kvrel_out *out, size_t size)
 {
-	if (out->size + size + 1 > out->capacity) {
-		out->capacity = (out->size + size + 1) * 2;
-		out->data = realloc(out->data, out->capacity);
+	if (!out->data || out->size + size > out->capacity) {
+		out->capacity = (out->size + size) * 2;
+		out->data = realloc(out->data, out->capacity + 1); /* for a NUL */
 		assert(out->data);
 	}
 	return out->data + out->size;
@@ -77,9 +71,8 @@ static char *reserve(struct kvrel_out *out, size_t size)
 
 static void commit(struct kvrel_out *out, size_t used)
 {
-	assert(out->size + used < out->capacity);
+	assert(out->size + used <= out->capacity);
 	out->size += used;
-	out->data[out->size] = '\0';
 }
 
 static void append(struct kvrel_out *out, const void *data, size_t size)
@@ -90,10 +83,16 @@ static void append(struct kvrel_out *out, const void *data, size_t size)
 	commit(out, size);
 }
 
+static const char *text(const struct kvrel_out *out)
+{
+	out->data[out->size] = '\0';
+	return out->data;
+}
+
 static void clear(struct kvrel_out *out)
 {
 	out->size = 0;
-	append(out, "", 0);
+	reserve(out, 0);
 }
 
 /* ---- api ---- */
@@ -383,12 +382,12 @@ const char *t_front_output(const struct t_front *front, size_t *size)
 {
 	if (size)
 		*size = front->out.size;
-	return front->out.data;
+	return text(&front->out);
 }
 
 const char *t_front_calls(const struct t_front *front)
 {
-	return front->calls.data;
+	return text(&front->calls);
 }
 
 const char *t_front_log(const struct t_front *front)
