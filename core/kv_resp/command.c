@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Names are looked up for every request, so they are kept as two machine words of lower-case letters: one hash, one
- * comparison. Setting bit 5 makes upper case lower; among names of letters alone no other byte can take a letter's
- * place.
+ * comparison. The words are the name's first and last bytes, which may overlap: that needs neither a loop nor padding.
+ * Setting bit 5 makes upper case lower; among names of letters alone no other byte can take a letter's place.
  */
 #include "command.h"
 
@@ -59,18 +59,42 @@ enum { NAME_BYTES = 16, LOOKUP_BITS = 8, LOOKUP_SIZE = 1 << LOOKUP_BITS };
 
 struct entry {
 	uint64_t key[2];
-	size_t size; /* padding would make "ping " a "ping" */
+	size_t size;
 	const struct command *command;
 };
 static struct entry lookup[LOOKUP_SIZE];
 
-static bool to_key(struct kvrel_slice name, uint64_t key[2])
+static inline uint64_t bytes8(const char *from)
+{
+	uint64_t bytes;
+	memcpy(&bytes, from, sizeof(bytes));
+	return bytes;
+}
+
+static inline uint64_t bytes4(const char *from)
+{
+	uint32_t bytes;
+	memcpy(&bytes, from, sizeof(bytes));
+	return bytes;
+}
+
+static inline bool to_key(struct kvrel_slice name, uint64_t key[2])
 {
 	const uint64_t lower = UINT64_C(0x2020202020202020);
-	if (name.size == 0 || name.size > NAME_BYTES)
+	const char *c = name.data;
+	size_t size = name.size;
+	key[1] = 0;
+	if (size >= 4 && size <= 8) {
+		key[0] = bytes4(c) | bytes4(c + size - 4) << 32;
+	} else if (size > 8 && size <= NAME_BYTES) {
+		key[0] = bytes8(c);
+		key[1] = bytes8(c + size - 8);
+	} else if (size > 0 && size < 4) {
+		key[0] = (uint64_t)(unsigned char)c[0] | (uint64_t)(unsigned char)c[size / 2] << 8 |
+			 (uint64_t)(unsigned char)c[size - 1] << 16;
+	} else {
 		return false;
-	key[0] = key[1] = 0;
-	memcpy(key, name.data, name.size);
+	}
 	key[0] |= lower;
 	key[1] |= lower;
 	return true;
@@ -109,11 +133,6 @@ const struct command *command_find(struct kvrel_slice name)
 			return entry->command;
 	}
 	return NULL;
-}
-
-bool arity_takes(int arity, uint32_t words)
-{
-	return arity >= 0 ? words == (uint32_t)arity : words >= (uint32_t)-arity;
 }
 
 bool word_is(struct kvrel_slice word, const char *lower)

@@ -53,7 +53,10 @@ enum { COMMANDS_MAX = 64 };
 void command_setup(void);
 /* In any case; NULL when there is none. */
 const struct command *command_find(struct kvrel_slice name);
-bool arity_takes(int arity, uint32_t words);
+static inline bool arity_takes(int arity, uint32_t words)
+{
+	return arity >= 0 ? words == (uint32_t)arity : words >= (uint32_t)-arity;
+}
 /* The second word of CLIENT, COMMAND and CONFIG. `arity` as above, with both words. HELP comes by itself. */
 struct subcommand {
 	const char *name;

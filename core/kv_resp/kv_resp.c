@@ -54,13 +54,13 @@ static bool refuse_unknown(const struct request *request)
 }
 
 /* The connection's worker alone writes it, so there is nothing to lock. */
-static void count_command(struct session *session)
+static inline void count_command(struct session *session)
 {
 	uint64_t count = atomic_load_explicit(&session->commands, memory_order_relaxed);
 	atomic_store_explicit(&session->commands, count + 1, memory_order_relaxed);
 }
 
-static bool run(struct request *request)
+static inline bool run(struct request *request)
 {
 	const struct command *command = command_find(request->args[0]);
 	request->command = command;
@@ -77,7 +77,7 @@ static bool run(struct request *request)
 			   request->count - 1, command->shape);
 }
 
-static bool dispatch(struct request *request)
+static inline bool dispatch(struct request *request)
 {
 	struct session *session = request->session;
 	if (session->replies == REPLY_SKIP_NEXT)

@@ -64,15 +64,30 @@ struct request {
 	unsigned sections; /* of INFO, a bit each */
 };
 
-bool request_is_guest(const struct server *server, const struct session *session);
+static inline bool request_is_guest(const struct server *server, const struct session *session)
+{
+	return !session->known && atomic_load_explicit(&server->has_password, memory_order_relaxed);
+}
 
 /* What a reply has to know: shape, version of the protocol, whether it is wanted, command, sections of INFO. */
 enum { TAG_RESP3 = 1 << 8, TAG_SILENT = 1 << 9, TAG_COMMAND = 16, TAG_SECTIONS = 24 };
 
-uint32_t request_tag(const struct request *request, enum shape shape);
-/* Each takes the reply slot; false when there was no room. The text is freed. */
-bool request_ask(const struct request *request, const struct kvrel_op_ref *op, const struct kvrel_slice *args,
-		 uint32_t count, enum shape shape);
+static inline uint32_t request_tag(const struct request *request, enum shape shape)
+{
+	uint32_t index = request->command ? (uint32_t)(request->command - command_table) : 0;
+	const struct session *session = request->session;
+	bool resp3 = atomic_load_explicit(&session->resp3, memory_order_relaxed);
+	bool silent = session->replies == REPLY_OFF || session->replies == REPLY_SKIP;
+	return (uint32_t)shape | (resp3 ? TAG_RESP3 : 0) | (silent ? TAG_SILENT : 0) | index << TAG_COMMAND |
+	       request->sections << TAG_SECTIONS;
+}
+
+/* This and the next four take the reply slot; false when there was no room. A text is freed. */
+static inline bool request_ask(const struct request *request, const struct kvrel_op_ref *op,
+			       const struct kvrel_slice *args, uint32_t count, enum shape shape)
+{
+	return request->api->request(request->conn, op, args, count, request_tag(request, shape));
+}
 bool request_answer(const struct request *request, struct text *text);
 bool request_ok(const struct request *request);
 bool request_error(const struct request *request, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -133,19 +133,61 @@ static enum resp_status read_bulk(struct resp_request *request, struct kvrel_sli
 	return RESP_REQUEST;
 }
 
+/* "N\r\n" of one or two digits; -1 for anything else, which somebody else has to look at. 4 bytes can be read. */
+static inline int read_short_number(const char **at)
+{
+	const char *c = *at;
+	unsigned first = (unsigned char)c[0] - (unsigned)'0', second = (unsigned char)c[1] - (unsigned)'0';
+	if (first > 9)
+		return -1;
+	if (c[1] == '\r' && c[2] == '\n') {
+		*at = c + 3;
+		return (int)first;
+	}
+	if (second > 9 || c[2] != '\r' || c[3] != '\n')
+		return -1;
+	*at = c + 4;
+	return (int)(first * 10 + second);
+}
+
+/*
+ * The words at *at as nearly all of them are: short, whole, without a mistake. Stops before the first that is not,
+ * which read_bulk() then judges. As many as fit into `few` at most: all of them together are too short for any limit.
+ */
+static void read_short_bulks(struct resp_request *request, const char **at, const char *end, uint32_t count)
+{
+	struct kvrel_slice *args = request->args;
+	const char *c = *at;
+	uint32_t i = 0;
+	for (; i < count && end - c >= LEAST_BULK_BYTES && *c == '$'; i++) {
+		const char *data = c + 1;
+		int size = read_short_number(&data);
+		if (size < 0 || end - data < size + 2 || data[size] != '\r' || data[size + 1] != '\n')
+			break;
+		args[i] = (struct kvrel_slice){ data, (size_t)size };
+		c = data + size + 2;
+	}
+	request->count = i;
+	*at = c;
+}
+
 static enum resp_status read_array(struct resp_request *request, struct kvrel_slice input,
 				   const struct resp_limits *limits)
 {
-	const char *at = input.data + 1;
-	int64_t count = 0;
-	enum number number = read_number(&at, input.data + input.size, &count);
-	if (number == NUMBER_CUT)
-		return incomplete(request, input.size + 1);
-	if (number == NUMBER_WRONG || count > RESP_ARGS_MAX)
-		return wrong(request, "invalid multibulk length");
+	const char *at = input.data + 1, *end = input.data + input.size;
+	int64_t count = input.size >= LEAST_BULK_BYTES ? read_short_number(&at) : -1;
+	if (count < 0) {
+		enum number number = read_number(&at, end, &count);
+		if (number == NUMBER_CUT)
+			return incomplete(request, input.size + 1);
+		if (number == NUMBER_WRONG || count > RESP_ARGS_MAX)
+			return wrong(request, "invalid multibulk length");
+	}
 	if (limits->guest && count > RESP_GUEST_ARGS_MAX)
 		return wrong(request, "unauthenticated multibulk length");
-	for (int64_t i = 0; i < count; i++) {
+	if (count <= RESP_ARGS_INLINE && count > 0)
+		read_short_bulks(request, &at, end, (uint32_t)count);
+	for (int64_t i = request->count; i < count; i++) {
 		enum resp_status status = read_bulk(request, input, &at, (size_t)(count - i - 1), limits);
 		if (status != RESP_REQUEST)
 			return status;
