@@ -111,7 +111,7 @@ static const struct {
 	  "core/kv/component.yaml:2:10: version 1.10 of component 'kv' must be quoted, YAML "
 	  "reads it as a number: version: \"1.10\"\n" },
 	{ "name: kv\nversion: \"../x\"\n", "core/kv/component.yaml:2:10: invalid version \"../x\" of component 'kv': "
-					   "letters, digits and '.', '+', '~', '-' "
+					   "at most 128 letters, digits and '.', '+', '~', '-' "
 					   "are allowed, beginning with a letter or digit\n" },
 	{ "name: kv\nversion: \"1\"\nlibrary: ../../etc/passwd\n",
 	  "core/kv/component.yaml:3:10: 'library' in component 'kv' must be a path inside the component's folder, not "

@@ -196,10 +196,12 @@ Test(spec, a_cookie_is_never_shown)
 Test(spec, names_of_releases_are_checked)
 {
 	t_expect("releases:\n  Bad-Name: {version: \"1\", components: [kv]}\n",
-		 "releases.yaml:2:3: invalid release name 'Bad-Name': a-z, 0-9 and '_' are allowed, beginning with a "
+		 "releases.yaml:2:3: invalid release name 'Bad-Name': at most 64 of a-z, 0-9 and '_' are allowed, "
+		 "beginning with a "
 		 "letter\n");
 	t_expect("releases:\n  ../x: {version: \"1\", components: [kv]}\n",
-		 "releases.yaml:2:3: invalid release name '../x': a-z, 0-9 and '_' are allowed, beginning with a "
+		 "releases.yaml:2:3: invalid release name '../x': at most 64 of a-z, 0-9 and '_' are allowed, "
+		 "beginning with a "
 		 "letter\n");
 }
 

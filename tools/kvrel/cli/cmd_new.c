@@ -44,8 +44,9 @@ static const char *const reserved[] = { "all",           "clean",   "codegen",  
 static int check_name(const char *name, struct error *err)
 {
 	if (!text_is_name(slice_of(name)))
-		return error_set(err, ERROR_USAGE,
-				 "invalid name '%s': a-z, 0-9 and '_' are allowed, beginning with a letter", name);
+		return error_set(
+			err, ERROR_USAGE,
+			"invalid name '%s': at most 64 of a-z, 0-9 and '_' are allowed, beginning with a letter", name);
 	for (size_t i = 0; i < ARRAY_LEN(reserved); i++)
 		if (strcmp(name, reserved[i]) == 0)
 			return error_set(err, ERROR_USAGE, "the name '%s' is one that CMake keeps for itself", name);

@@ -278,10 +278,11 @@ const char *reader_version(const struct reader *reader, const struct value *valu
 		return NULL;
 	}
 	if (!text_is_version(value->string)) {
-		reader_mistake(reader, &value->origin,
-			       "invalid version \"%s\" of %s: letters, digits and '.', '+', '~', '-' are allowed, "
-			       "beginning with a letter or digit",
-			       reader_printable(reader, value->string), label);
+		reader_mistake(
+			reader, &value->origin,
+			"invalid version \"%s\" of %s: at most 128 letters, digits and '.', '+', '~', '-' are allowed, "
+			"beginning with a letter or digit",
+			reader_printable(reader, value->string), label);
 		return NULL;
 	}
 	return arena_copy(reader->arena, value->string);

@@ -274,7 +274,8 @@ static const char *check_name(const struct reader *reader, const struct member *
 	const char *name = reader_printable(reader, member->key);
 	if (!text_is_name(member->key))
 		reader_mistake(reader, &member->origin,
-			       "invalid release name '%s': a-z, 0-9 and '_' are allowed, beginning with a letter",
+			       "invalid release name '%s': at most 64 of a-z, 0-9 and '_' are allowed, beginning with "
+			       "a letter",
 			       name);
 	return name;
 }

@@ -18,7 +18,8 @@ static bool command_name_is_free(const struct reader *reader, const struct membe
 	const char *name = reader_printable(reader, member->key);
 	if (!text_is_name(member->key)) {
 		reader_mistake(reader, &member->origin,
-			       "invalid command name '%s' %s: a-z, 0-9 and '_' are allowed, beginning with a letter",
+			       "invalid command name '%s' %s: at most 64 of a-z, 0-9 and '_' are allowed, beginning "
+			       "with a letter",
 			       name, reader->where);
 		return false;
 	}

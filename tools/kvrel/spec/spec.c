@@ -116,9 +116,10 @@ int spec_load(struct arena *arena, const struct spec_options *options, struct di
 	};
 	diagnostics->arena = arena;
 	if (options->version && !text_is_version(slice_of(options->version)))
-		return error_set(err, ERROR_USAGE,
-				 "invalid --version '%s': letters, digits and '.', '+', '~', '-' are allowed",
-				 options->version);
+		return error_set(
+			err, ERROR_USAGE,
+			"invalid --version '%s': at most 128 letters, digits and '.', '+', '~', '-' are allowed",
+			options->version);
 	struct value *sets;
 	int result = settings_from_options(&reader, options->sets, options->set_count, &sets, err);
 	if (result != 0)
