@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * kill -9 at random under load: no acknowledged write may be missing afterwards, and nothing may be there that was
- *never written.
+ * never written.
  *
  *	kv_crash [--rounds N]
  *
  * A child writes with two workers, overwriting keys with growing numbers, dropping and refilling a bucket, and tells
- *the parent through shared memory what was issued and what was acknowledged. The parent kills it, opens the store and
- *compares. Segments are small and checkpoints frequent, so that kills hit rotations, transactions and replays as well.
+ * the parent through shared memory what was issued and what was acknowledged. The parent kills it, opens the store and
+ * compares. Segments are small and checkpoints frequent, so that kills hit rotations, transactions and replays as well.
+ * The durabilities take turns: what was acknowledged is the kernel's with each of them.
  */
 #include "workload.h"
 
@@ -38,7 +39,7 @@ static void *work(void *argument)
 	return NULL;
 }
 
-static void child(const char *dir)
+static void child(const char *dir, enum engine_durability durability)
 {
 	pthread_t threads[WORKLOAD_WORKERS];
 	struct kv_error err = { "" };
@@ -46,6 +47,7 @@ static void child(const char *dir)
 	memset(&t, 0, sizeof(t));
 	t.options = t_options(&t, dir);
 	t.options.checkpoint_ms = 10;
+	t.options.durability = durability;
 	workload_expect(engine_durable_open(&t.options, &t.engine, &err) == 0, "cannot open", err.message);
 	atomic_store(&shared->ready, 1);
 	for (unsigned i = 0; i < WORKLOAD_WORKERS; i++)
@@ -60,14 +62,14 @@ static void check(const char *dir)
 	t_close(&t);
 }
 
-static void round_of(const char *dir, unsigned *random)
+static void round_of(const char *dir, enum engine_durability durability, unsigned *random)
 {
 	struct timespec pause = { .tv_nsec = 1000000 + workload_random(random) % 40000000 };
 	int status;
 	pid_t pid = fork();
 
 	if (pid == 0)
-		child(dir);
+		child(dir, durability);
 	workload_expect(pid > 0, "cannot fork", "");
 	while (atomic_load(&shared->ready) == 0 && waitpid(pid, &status, WNOHANG) == 0)
 		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
@@ -88,7 +90,7 @@ int main(int argc, char **argv)
 	workload_expect(shared != MAP_FAILED, "no memory", "");
 	t_make_dir(dir);
 	for (int i = 0; i < rounds; i++) {
-		round_of(dir, &random);
+		round_of(dir, (enum engine_durability)(i % 3), &random);
 		/* several kills in a row without a clean stop between them, now and then */
 		if (workload_random(&random) % 3 != 0 || i + 1 == rounds)
 			check(dir);

@@ -110,6 +110,7 @@ void t_close(struct t_engine *t)
 
 struct t_waiting {
 	struct kvrel_call call;
+	const struct t_request *request;
 	pthread_mutex_t lock;
 	pthread_cond_t done;
 	bool is_done;
@@ -161,6 +162,8 @@ static void complete(struct kvrel_call *call, const struct kvrel_result *result)
 
 	pthread_mutex_lock(&waiting->lock);
 	check(!waiting->is_done, "a call was completed twice");
+	if (result->status == KVREL_OK && waiting->request->done != NULL)
+		waiting->request->done(waiting->request->context);
 	out = open_memstream(&waiting->text, &waiting->size);
 	fprintf(out, "%s%s", statuses[result->status], result->status == KVREL_NOT_FOUND ? "" : " ");
 	if (result->status != KVREL_NOT_FOUND)
@@ -203,31 +206,85 @@ static void make_last_text(void)
 	check(pthread_key_create(&last_text, free) == 0, "no thread key");
 }
 
+static void waiting_init(struct t_waiting *waiting, uint32_t worker, const struct t_request *request)
+{
+	*waiting = (struct t_waiting){ .call = { .args = request->args,
+						 .arg_count = request->arg_count,
+						 .worker = worker,
+						 .complete = complete },
+				       .request = request,
+				       .lock = PTHREAD_MUTEX_INITIALIZER,
+				       .done = PTHREAD_COND_INITIALIZER };
+}
+
+static void await(struct t_waiting *waiting)
+{
+	pthread_mutex_lock(&waiting->lock);
+	while (!waiting->is_done)
+		pthread_cond_wait(&waiting->done, &waiting->lock);
+	pthread_mutex_unlock(&waiting->lock);
+}
+
+/* Keeps the text for the thread and frees its last one. */
+static const char *keep_text(char *text)
+{
+	pthread_once(&last_text_once, make_last_text);
+	free(pthread_getspecific(last_text));
+	pthread_setspecific(last_text, text);
+	return text;
+}
+
+/* As a node does: prefetch all, run all, and twice a word on the end. */
+static void run_batch(struct t_engine *t, uint32_t worker, const struct t_request *requests, uint32_t count,
+		      struct t_waiting *waiting)
+{
+	const struct engine_type *type = t->engine->type;
+	struct kv kv = { .engine = t->engine };
+
+	atomic_init(&kv.router, all_local());
+	for (uint32_t i = 0; i < count; i++) {
+		const struct kvrel_op *op = op_named(requests[i].op);
+
+		waiting_init(&waiting[i], worker, &requests[i]);
+		check(requests[i].arg_count >= op->min_args && requests[i].arg_count <= op->max_args,
+		      "wrong number of arguments");
+		if (op->prefetch != NULL)
+			op->prefetch(&kv, &waiting[i].call);
+	}
+	for (uint32_t i = 0; i < count; i++)
+		op_named(requests[i].op)->run(&kv, &waiting[i].call);
+	if (type->batch_ran != NULL && worker != KVREL_NO_WORKER)
+		type->batch_ran(t->engine, worker);
+	type->batch_end(t->engine, worker);
+	for (uint32_t i = 0; i < count; i++)
+		await(&waiting[i]);
+}
+
+const char *t_batch(struct t_engine *t, uint32_t worker, const struct t_request *requests, uint32_t count)
+{
+	struct t_waiting *waiting = calloc(count, sizeof(*waiting));
+	size_t size;
+	char *text;
+	FILE *out = open_memstream(&text, &size);
+
+	run_batch(t, worker, requests, count, waiting);
+	for (uint32_t i = 0; i < count; i++) {
+		fprintf(out, i > 0 ? "; %s" : "%s", waiting[i].text);
+		free(waiting[i].text);
+	}
+	fclose(out);
+	free(waiting);
+	return keep_text(text);
+}
+
 const char *t_call_slices(struct t_engine *t, uint32_t worker, const char *op_name, const struct kvrel_slice *args,
 			  uint32_t count)
 {
-	const struct kvrel_op *op = op_named(op_name);
-	struct kv kv = { .engine = t->engine };
-	struct t_waiting waiting = {
-		.call = { .args = args, .arg_count = count, .worker = worker, .complete = complete },
-		.lock = PTHREAD_MUTEX_INITIALIZER,
-		.done = PTHREAD_COND_INITIALIZER
-	};
+	const struct t_request request = { .op = op_name, .args = args, .arg_count = count };
+	struct t_waiting waiting;
 
-	check(count >= op->min_args && count <= op->max_args, "wrong number of arguments");
-	atomic_init(&kv.router, all_local());
-	if (op->prefetch != NULL)
-		op->prefetch(&kv, &waiting.call);
-	op->run(&kv, &waiting.call);
-	t->engine->type->batch_end(t->engine, worker);
-	pthread_mutex_lock(&waiting.lock);
-	while (!waiting.is_done)
-		pthread_cond_wait(&waiting.done, &waiting.lock);
-	pthread_mutex_unlock(&waiting.lock);
-	pthread_once(&last_text_once, make_last_text);
-	free(pthread_getspecific(last_text));
-	pthread_setspecific(last_text, waiting.text);
-	return waiting.text;
+	run_batch(t, worker, &request, 1, &waiting);
+	return keep_text(waiting.text);
 }
 
 const char *t_call(struct t_engine *t, const char *op, ...)

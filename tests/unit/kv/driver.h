@@ -37,4 +37,14 @@ const char *t_call(struct t_engine *t, const char *op, ...) __attribute__((senti
 const char *t_call_slices(struct t_engine *t, uint32_t worker, const char *op, const struct kvrel_slice *args,
 			  uint32_t count);
 
+struct t_request {
+	const char *op;
+	const struct kvrel_slice *args;
+	uint32_t arg_count;
+	void (*done)(void *context); /* NULL, or called by the completion itself when it went well */
+	void *context;
+};
+/* Requests that come in one batch of a worker; their answers, with "; " between them. */
+const char *t_batch(struct t_engine *t, uint32_t worker, const struct t_request *requests, uint32_t count);
+
 #endif

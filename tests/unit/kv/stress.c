@@ -47,6 +47,24 @@ static const char *call(uint32_t worker, const char *op, const char *a, const ch
 	return t_call_slices(&t, worker, op, args, count);
 }
 
+/* Writes of one batch to buckets that come and go, a key twice, and a look at it in between. */
+static void batch(uint32_t worker, const char *own, const char *key, const char *value)
+{
+	const struct kvrel_slice v = { value, strlen(value) }, k = { key, strlen(key) }, x = { "x", 1 },
+				 shared[] = { { "shared", 6 }, k, v }, brief[] = { { "short", 5 }, k, v },
+				 first[] = { { own, strlen(own) }, k, x }, second[] = { { own, strlen(own) }, k, v };
+	const struct t_request requests[] = {
+		{ .op = "hset", .args = shared, .arg_count = 3 }, { .op = "hset", .args = brief, .arg_count = 3 },
+		{ .op = "hset", .args = first, .arg_count = 3 },  { .op = "hget", .args = first, .arg_count = 2 },
+		{ .op = "hset", .args = second, .arg_count = 3 }, { .op = "hget", .args = first, .arg_count = 2 }
+	};
+	char expected[400];
+	const char *got = t_batch(&t, worker, requests, 6);
+
+	snprintf(expected, sizeof(expected), "; OK 'x'; OK 0; OK '%s'", value);
+	expect(strstr(got, expected) != NULL, "a batch does not see its own writes", got);
+}
+
 static void one(unsigned thread, uint32_t worker, unsigned *random)
 {
 	char key[32], own[32], value[300], expected[320];
@@ -60,6 +78,8 @@ static void one(unsigned thread, uint32_t worker, unsigned *random)
 		atomic_fetch_add(&increments, 1);
 	} else if (kind < 18) {
 		call(worker, "hset", "shared", key, value);
+	} else if (kind < 20) {
+		batch(worker, own, key, value);
 	} else if (kind < 22) {
 		call(worker, "hdel", "shared", key, NULL);
 	} else if (kind < 27) {

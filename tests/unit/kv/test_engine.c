@@ -87,6 +87,32 @@ Test(durable, lets_a_hash_go_with_its_last_key_but_keeps_a_created_bucket)
 	ANSWERS("OK 1", "count");
 }
 
+Test(durable, runs_a_batch_as_if_its_requests_came_one_by_one)
+{
+	static char large[3000];
+	const struct kvrel_slice b = { "b", 1 }, k = { "k", 1 }, l = { "l", 1 }, one = { "1", 1 }, two = { "2", 1 },
+				 big = { large, sizeof(large) }, put_one[] = { b, k, one }, put_two[] = { b, k, two },
+				 put_both[] = { b, k, one, l, two }, put_big[] = { b, l, big }, add[] = { b, k, one };
+	const struct t_request requests[] = {
+		{ .op = "hset", .args = put_one, .arg_count = 3 }, /* makes the bucket */
+		{ .op = "hset", .args = put_two, .arg_count = 3 }, /* staged */
+		{ .op = "hget", .args = put_two, .arg_count = 2 }, /* the same key */
+		{ .op = "hset", .args = put_big, .arg_count = 3 }, /* too large to be staged */
+		{ .op = "hset", .args = put_one, .arg_count = 3 },  { .op = "hlen", .args = &b, .arg_count = 1 },
+		{ .op = "hset", .args = put_both, .arg_count = 5 }, { .op = "hsetnx", .args = put_two, .arg_count = 3 },
+		{ .op = "hincrby", .args = add, .arg_count = 3 },   { .op = "hset", .args = put_one, .arg_count = 3 },
+		{ .op = "drop", .args = &b, .arg_count = 1 },       { .op = "hset", .args = put_one, .arg_count = 3 },
+		{ .op = "hset", .args = put_two, .arg_count = 3 },  { .op = "hdel", .args = put_two, .arg_count = 2 },
+		{ .op = "hget", .args = put_two, .arg_count = 2 },
+	};
+
+	memset(large, 'x', sizeof(large));
+	cr_assert_str_eq(
+		t_batch(&t, 0, requests, sizeof(requests) / sizeof(requests[0])),
+		"OK 1; OK 0; OK '2'; OK 1; OK 0; OK 2; OK 0; OK 0; OK 2; OK 0; OK 1; OK 1; OK 0; OK 1; OK nil");
+	cr_assert_str_eq(t_call(&t, "count", NULL), "OK 0");
+}
+
 Test(durable, drops_buckets_with_all_they_hold)
 {
 	ANSWERS("OK 2", "hset", "old", "a", "1", "b", "2");

@@ -24,23 +24,50 @@ void workload_expect(bool right, const char *what, const char *got)
 	}
 }
 
-static void write_key(struct workload *workload, struct t_engine *t, unsigned worker, unsigned *random)
-{
-	unsigned number = workload_random(random) % WORKLOAD_KEYS, padding = workload_random(random) % 400;
-	struct told *told = &workload->keys[worker][number];
-	long value = atomic_load(&told->issued) + 1;
+/* One key's next value, on its way. */
+struct write {
+	struct told *told;
+	long value;
 	char bucket[16], key[32], bytes[512];
 	struct kvrel_slice args[3];
+};
 
-	snprintf(bucket, sizeof(bucket), "keys%u", worker);
-	snprintf(key, sizeof(key), "key%u", number);
-	snprintf(bytes, sizeof(bytes), "%ld %0*d", value, (int)padding + 1, 0);
-	args[0] = text(bucket);
-	args[1] = text(key);
-	args[2] = text(bytes);
-	atomic_store(&told->issued, value);
-	if (strncmp(t_call_slices(t, worker, "hset", args, 3), "OK ", 3) == 0)
-		atomic_store(&told->acknowledged, value);
+static void begin_write(struct workload *workload, unsigned worker, unsigned *random, struct write *write)
+{
+	unsigned number = workload_random(random) % WORKLOAD_KEYS, padding = workload_random(random) % 400;
+
+	write->told = &workload->keys[worker][number];
+	write->value = atomic_load(&write->told->issued) + 1;
+	snprintf(write->bucket, sizeof(write->bucket), "keys%u", worker);
+	snprintf(write->key, sizeof(write->key), "key%u", number);
+	snprintf(write->bytes, sizeof(write->bytes), "%ld %0*d", write->value, (int)padding + 1, 0);
+	write->args[0] = text(write->bucket);
+	write->args[1] = text(write->key);
+	write->args[2] = text(write->bytes);
+	atomic_store(&write->told->issued, write->value);
+}
+
+/* At once: what is told may be relied on, whatever else goes wrong. */
+static void acknowledge(void *context)
+{
+	const struct write *write = context;
+
+	if (atomic_load(&write->told->acknowledged) < write->value)
+		atomic_store(&write->told->acknowledged, write->value);
+}
+
+/* Some writes in one batch, now and then of the same key. */
+static void write_keys(struct workload *workload, struct t_engine *t, unsigned worker, unsigned *random)
+{
+	struct write writes[WORKLOAD_BATCH];
+	struct t_request requests[WORKLOAD_BATCH];
+	unsigned count = 1 + workload_random(random) % WORKLOAD_BATCH;
+
+	for (unsigned i = 0; i < count; i++) {
+		begin_write(workload, worker, random, &writes[i]);
+		requests[i] = (struct t_request){ "hset", writes[i].args, 3, acknowledge, &writes[i] };
+	}
+	t_batch(t, worker, requests, count);
 }
 
 /* Drops a bucket with keys and fills it anew with its life's number. */
@@ -106,7 +133,7 @@ void workload_write(struct workload *workload, struct t_engine *t, unsigned work
 	if (workload_random(random) % 50 == 0)
 		next_life(workload, t, worker);
 	else
-		write_key(workload, t, worker, random);
+		write_keys(workload, t, worker, random);
 }
 
 void workload_check(struct workload *workload, struct t_engine *t)
