@@ -167,32 +167,6 @@ int control_receive(int fd, char *buffer, size_t buffer_size, char *type, struct
 
 /* ---- the folder ------------------------------------------------------------------------------------------------ */
 
-/* A folder of ours that nobody else can enter. It is looked at through a descriptor, so that it is one folder that all
- * the answers are about. NOT_FOUND when absent. */
-static int check_dir(const char *path, struct error *err)
-{
-	SCOPE_FD int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	struct stat st;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return error_system(err, errno, "cannot use the folder '%s'", path);
-	if (!S_ISDIR(st.st_mode))
-		return error_set(err, ERROR_FAILED, "cannot use '%s' for control sockets: it is no folder; remove it",
-				 path);
-	if (st.st_uid != geteuid())
-		return error_set(
-			err, ERROR_FAILED,
-			"cannot use the folder '%s' for control sockets: it belongs to user %lu, not to us (%lu); "
-			"set XDG_RUNTIME_DIR to a folder of your own",
-			path, (unsigned long)st.st_uid, (unsigned long)geteuid());
-	if (st.st_mode & 077)
-		return error_set(err, ERROR_FAILED,
-				 "cannot use the folder '%s' for control sockets: others may enter it (mode %03o); "
-				 "run chmod 700 on it",
-				 path, (unsigned)st.st_mode & 0777);
-	return 0;
-}
-
 /* 1: usable, 0: not here (try the next place), negative: refused. */
 static int try_dir(const char *path, bool make, struct error *err)
 {
@@ -205,7 +179,7 @@ static int try_dir(const char *path, bool make, struct error *err)
 
 		return elsewhere ? 0 : error_system(err, errno, "cannot make the folder '%s'", path);
 	}
-	rc = check_dir(path, err ? err : &ignored);
+	rc = fs_check_private_dir(path, "control sockets", err ? err : &ignored);
 	return rc == -(int)ERROR_NOT_FOUND ? 0 : rc < 0 ? rc : 1;
 }
 

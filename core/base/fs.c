@@ -158,6 +158,29 @@ int fs_make_dirs(const char *path, mode_t mode, struct error *err)
 	return make_dir(path, mode, err);
 }
 
+int fs_check_private_dir(const char *path, const char *purpose, struct error *err)
+{
+	SCOPE_FD int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return error_system(err, errno, "cannot use the folder '%s'", path);
+	if (!S_ISDIR(st.st_mode))
+		return error_set(err, ERROR_FAILED, "cannot use '%s' for %s: it is no folder; remove it", path,
+				 purpose);
+	if (st.st_uid != geteuid())
+		return error_set(err, ERROR_FAILED,
+				 "cannot use the folder '%s' for %s: it belongs to user %lu, not to us (%lu); "
+				 "set XDG_RUNTIME_DIR to a folder of your own",
+				 path, purpose, (unsigned long)st.st_uid, (unsigned long)geteuid());
+	if (st.st_mode & 077)
+		return error_set(
+			err, ERROR_FAILED,
+			"cannot use the folder '%s' for %s: others may enter it (mode %03o); run chmod 700 on it", path,
+			purpose, (unsigned)st.st_mode & 0777);
+	return 0;
+}
+
 bool fs_exists(const char *path)
 {
 	struct stat st;

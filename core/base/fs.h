@@ -18,6 +18,9 @@ int fs_read(const char *path, size_t max_bytes, struct buf *out, struct error *e
 int fs_replace(const char *path, struct slice content, mode_t mode, struct error *err);
 /* mkdir -p; existing folders are fine. */
 int fs_make_dirs(const char *path, mode_t mode, struct error *err);
+/* Is it a folder, and no link, of ours that nobody else can enter? NOT_FOUND when absent; `purpose` is for the error.
+ * It is looked at through a descriptor, so that it is one folder that all the answers are about. */
+int fs_check_private_dir(const char *path, const char *purpose, struct error *err);
 /* rm -rf that never follows a link; a missing path is fine. Makes unwritable folders writable first. */
 int fs_remove_tree(const char *path, struct error *err);
 /* Copies the bytes of a regular file by reflink, copy_file_range or read/write, whichever works first; the new file

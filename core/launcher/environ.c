@@ -9,6 +9,7 @@
  */
 #include "launcher.h"
 
+#include "base/fs.h"
 #include "base/path.h"
 #include "base/text.h"
 
@@ -16,6 +17,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -163,6 +165,15 @@ static const char *first_place(struct arena *arena, const struct place *places, 
 	return NULL;
 }
 
+/* Anybody can make a name in /tmp first, and let what we write there go where he likes. Where none can be made, what
+ * needs it will say so. */
+static int claim_shared(const char *path, struct error *err)
+{
+	if (mkdir(path, 0700) != 0 && errno != EEXIST)
+		return 0;
+	return fs_check_private_dir(path, "RELEASE_TMP", err);
+}
+
 static const char *fallback_folder(struct launch *launch, bool is_data)
 {
 	static const struct place root_data[] = { { "STATE_DIRECTORY", "", false }, { NULL, "/var/lib", true } };
@@ -177,25 +188,30 @@ static const char *fallback_folder(struct launch *launch, bool is_data)
 	bool root = geteuid() == 0;
 	const struct place *places = is_data ? (root ? root_data : user_data) : (root ? root_tmp : user_tmp);
 	const char *name = environ_get("RELEASE_NAME");
-	const char *found = first_place(&launch->arena, places, name);
 
-	if (!found && !is_data)
-		found = arena_printf(&launch->arena, "/tmp/%s-%u", name, (unsigned)geteuid());
-	return found;
+	return first_place(&launch->arena, places, name);
 }
 
-static void fill_folder(struct launch *launch, const char *variable, const char *name)
+static int fill_folder(struct launch *launch, const char *variable, const char *name, struct error *err)
 {
 	const char *inside = arena_printf(&launch->arena, "%s/%s", launch->root, name);
+	bool is_data = strcmp(name, "data") == 0;
 	const char *other;
+	int r = 0;
 
 	if (environ_get(variable))
-		return;
-	other = bundle_can_hold(launch, inside) ? NULL : fallback_folder(launch, strcmp(name, "data") == 0);
+		return 0;
+	other = bundle_can_hold(launch, inside) ? NULL : fallback_folder(launch, is_data);
+	if (!other && !is_data && !bundle_can_hold(launch, inside)) {
+		other = arena_printf(&launch->arena, "/tmp/%s-%u", environ_get("RELEASE_NAME"), (unsigned)geteuid());
+		if (launch->command->needs & NEEDS_WRITABLE)
+			r = claim_shared(other, err);
+	}
 	environ_set(variable, other ? other : inside);
 	if (other && launch->command->needs & NEEDS_WRITABLE)
 		fprintf(stderr, "%s: '%s' cannot be written, using '%s' (set %s to choose)\n", launch->file_name,
 			inside, other, variable);
+	return r;
 }
 
 static int make_absolute(struct launch *launch, const char *variable, struct error *err)
@@ -239,14 +255,17 @@ static int fill_paths(struct launch *launch, struct error *err)
 					     "RELEASE_DATA",           "RELEASE_VM_ARGS",
 					     "RELEASE_REMOTE_VM_ARGS", "RELEASE_SYS_CONFIG" };
 
-	fill_folder(launch, "RELEASE_TMP", "tmp");
-	fill_folder(launch, "RELEASE_DATA", "data");
+	int r = fill_folder(launch, "RELEASE_TMP", "tmp", err);
+
+	if (r == 0)
+		r = fill_folder(launch, "RELEASE_DATA", "data", err);
+	if (r < 0)
+		return r;
 	set_default("RELEASE_VM_ARGS", release_file(launch, "vm.args"));
 	set_default("RELEASE_REMOTE_VM_ARGS", release_file(launch, "remote.vm.args"));
 	set_default("RELEASE_SYS_CONFIG", release_file(launch, "sys"));
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
-		int r = make_absolute(launch, paths[i], err);
-
+		r = make_absolute(launch, paths[i], err);
 		if (r < 0)
 			return r;
 	}

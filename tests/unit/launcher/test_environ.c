@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static char folder[] = "/tmp/kvrel-test-XXXXXX";
@@ -147,4 +148,46 @@ Test(environ, preloads_are_hidden_from_the_bundled_loader)
 	cr_assert(getenv("LD_PRELOAD") == NULL);
 	cr_assert_str_eq(getenv("XD_LD_PRELOAD"), "/lib/x.so");
 	cr_assert(getenv("XD_LD_AUDIT") == NULL);
+}
+
+/* The exit code of a start by user 65534, who cannot write the bundle. */
+static int start_as_nobody(void)
+{
+	int status = -1;
+	pid_t child = fork();
+
+	if (child == 0) {
+		if (setresgid(65534, 65534, 65534) != 0 || setresuid(65534, 65534, 65534) != 0)
+			_exit(100);
+		command.needs = NEEDS_WRITABLE;
+		environ_fill_first(&launch);
+		int r = environ_fill(&launch, &err);
+		if (r == 0)
+			_exit(strcmp(getenv("RELEASE_TMP"), "/tmp/kvreltest-65534") == 0 ? 0 : 101);
+		_exit(strstr(err.message, "'/tmp/kvreltest-65534' for RELEASE_TMP") ? 1 : 102);
+	}
+	cr_assert_eq(waitpid(child, &status, 0), child);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+Test(environ, trusts_no_folder_in_tmp_that_somebody_else_made)
+{
+	static const char place[] = "/tmp/kvreltest-65534";
+
+	if (geteuid() != 0)
+		cr_skip_test("needs root, to be two users");
+	setenv("RELEASE_NAME", "kvreltest", 1);
+	rmdir(place);
+	cr_expect_eq(start_as_nobody(), 0, "made by ourselves");
+	cr_expect_eq(start_as_nobody(), 0, "there already");
+	cr_assert_eq(rmdir(place), 0);
+	cr_assert_eq(mkdir(place, 0777), 0);
+	cr_expect_eq(start_as_nobody(), 1, "somebody else's");
+	cr_assert_eq(chown(place, 65534, 65534), 0);
+	cr_assert_eq(chmod(place, 0777), 0);
+	cr_expect_eq(start_as_nobody(), 1, "open to others");
+	cr_assert_eq(rmdir(place), 0);
+	cr_assert_eq(symlink("/tmp", place), 0);
+	cr_expect_eq(start_as_nobody(), 1, "a link");
+	cr_assert_eq(unlink(place), 0);
 }
