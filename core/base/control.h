@@ -15,8 +15,9 @@
  * RESTART  → DONE 0 when the new node is ready, DONE 1 with the reason when nothing was changed
  * CONFIG   payload: NUL-separated: "show", "get" or "diff", then "text" or "json", then the name of the setting or
  *          (diff) the next boot's settings as JSON → OUT, DONE
- * RPC      payload: NUL-separated: flags ("", "json"), chunk name, Lua text, then arguments for `arg`.
- *          → OUT/ERR while it runs, DONE. INTERRUPT or a closed connection ends the running expression.
+ * RPC      payload: NUL-separated: flags (words of "json" and "stdin"), chunk name, Lua text, then arguments for `arg`.
+ *          → OUT/ERR while it runs, DONE. INTERRUPT or a closed connection ends the running expression. With "stdin"
+ *          WANT may come: the expression reads its caller's stdin; the client answers with one INPUT, empty at the end.
  * CONSOLE  payload: "terminal" or nothing (a script without one). → PROMPT; then client sends LINE (one line of text
  *          without newline) for each PROMPT (payload: the prompt) … until it closes its sending end; DONE then says
  *          whether an expression failed. INTERRUPT ends the running expression. COMPLETE (payload: the line up to the
@@ -43,9 +44,11 @@ enum control_type {
 	CONTROL_LINE = 'l',
 	CONTROL_COMPLETE = 't',
 	CONTROL_INTERRUPT = 'i',
+	CONTROL_INPUT = 'd',
 	CONTROL_OUT = 'O',
 	CONTROL_ERR = 'E',
 	CONTROL_PROMPT = 'P',
+	CONTROL_WANT = 'W',
 	CONTROL_COMPLETIONS = 'T',
 	CONTROL_DONE = 'D',
 };

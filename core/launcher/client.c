@@ -22,7 +22,10 @@
 #include <sys/syscall.h>
 #include <time.h>
 
-enum { PID_MS = 2 * 1000 }; /* for a node that boots */
+enum {
+	PID_MS = 2 * 1000, /* for a node that boots */
+	STDIN_BLOCK = 64 * 1024,
+};
 
 char session_frame[CONTROL_FRAME_MAX];
 static volatile sig_atomic_t interrupted;
@@ -76,32 +79,50 @@ static void catch_interrupt(void)
 	sigaction(SIGINT, &action, NULL);
 }
 
-/* 1: something to read, 0: time is over, negative. Sends INTERRUPT when the user asks. */
-static int wait_readable(int fd, int timeout_ms, struct error *err)
+/* Answers WANT. Only what is asked for is taken: the rest stays for the commands behind this one. */
+static int pass_stdin(struct session *session, struct error *err)
+{
+	static char block[STDIN_BLOCK];
+	ssize_t got = read(STDIN_FILENO, block, sizeof(block));
+
+	if (got < 0 && (errno == EINTR || errno == EAGAIN))
+		return 0;
+	if (got < 0 && errno == EBADF) /* there is none */
+		got = 0;
+	if (got < 0)
+		return error_system(err, errno, "cannot read stdin");
+	session->wants_stdin = false;
+	return control_send(session->fd, CONTROL_INPUT, (struct slice){ block, (size_t)got }, err);
+}
+
+/* 1: something to read, 0: time is over, negative. Sends INTERRUPT when the user asks, and stdin when the node does. */
+static int wait_readable(struct session *session, int timeout_ms, struct error *err)
 {
 	struct timespec limit = { timeout_ms / 1000, timeout_ms % 1000 * 1000000L };
-	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
 	sigset_t none;
 
 	sigemptyset(&none);
 	for (;;) {
-		int r = ppoll(&poll_fd, 1, timeout_ms == FOR_EVER ? NULL : &limit, &none);
+		struct pollfd fds[2] = { { .fd = session->fd, .events = POLLIN },
+					 { .fd = session->wants_stdin ? STDIN_FILENO : -1, .events = POLLIN } };
+		int r = ppoll(fds, 2, timeout_ms == FOR_EVER ? NULL : &limit, &none);
 
-		if (r >= 0)
-			return r;
-		if (errno != EINTR)
+		if (r < 0 && errno != EINTR)
 			return error_system(err, errno, "poll");
-		if (interrupted && control_send(fd, CONTROL_INTERRUPT, (struct slice){ 0 }, err) < 0)
+		if (r == 0 || (r > 0 && fds[0].revents))
+			return r > 0;
+		if (r > 0 && pass_stdin(session, err) < 0)
+			return -(int)err->code;
+		if (interrupted && control_send(session->fd, CONTROL_INTERRUPT, (struct slice){ 0 }, err) < 0)
 			return -(int)err->code;
 		interrupted = 0;
 	}
 }
 
 /* The next frame; everything else than a frame is an error, NOT_FOUND when the node has hung up. */
-static int next_frame(const struct session *session, int timeout_ms, char *type, struct slice *payload,
-		      struct error *err)
+static int next_frame(struct session *session, int timeout_ms, char *type, struct slice *payload, struct error *err)
 {
-	int r = wait_readable(session->fd, timeout_ms, err);
+	int r = wait_readable(session, timeout_ms, err);
 
 	if (r < 0)
 		return r;
@@ -194,7 +215,7 @@ bool session_found_nobody(struct session *session)
 }
 
 /* Prints OUT and ERR until DONE; *code and *text (valid until the next frame) are what DONE says. */
-int session_converse(const struct session *session, int timeout_ms, int *code, struct slice *text, struct error *err)
+int session_converse(struct session *session, int timeout_ms, int *code, struct slice *text, struct error *err)
 {
 	for (;;) {
 		struct slice payload;
@@ -208,6 +229,7 @@ int session_converse(const struct session *session, int timeout_ms, int *code, s
 			*text = slice_trim((struct slice){ payload.data + 1, payload.size - 1 });
 			return 0;
 		}
+		session->wants_stdin = session->wants_stdin || type == CONTROL_WANT;
 		if (type == CONTROL_OUT || type == CONTROL_ERR)
 			r = fs_write_all(type == CONTROL_OUT ? STDOUT_FILENO : STDERR_FILENO, payload.data,
 					 payload.size, err);
@@ -285,12 +307,12 @@ int command_ping(struct launch *launch)
 }
 
 /* Does the node that was reached go on to serve? It listens before it has booted, and closes when that fails. */
-static bool comes_up(const struct session *session)
+static bool comes_up(struct session *session)
 {
 	char byte;
 
 	/* one that hangs has a process id, too */
-	return wait_readable(session->fd, PID_MS, NULL) <= 0 || recv(session->fd, &byte, 1, MSG_PEEK) > 0;
+	return wait_readable(session, PID_MS, NULL) <= 0 || recv(session->fd, &byte, 1, MSG_PEEK) > 0;
 }
 
 int command_pid(struct launch *launch)
@@ -324,7 +346,7 @@ int command_rpc(struct launch *launch)
 	if (script_parse(&launch->arena, launch->args, launch->arg_count, "RPC", &script, &err) < 0)
 		return report_error(&err);
 	buf_init(&payload, CONTROL_FRAME_MAX - 1);
-	buf_append_string(&payload, script.json ? "json" : "");
+	buf_append_string(&payload, script.json ? "json stdin" : "stdin");
 	buf_append_char(&payload, '\0');
 	buf_append_string(&payload, script.chunk);
 	buf_append_char(&payload, '\0');

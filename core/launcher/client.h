@@ -18,6 +18,7 @@ struct session {
 	pid_t pid;       /* 0: on another host */
 	pid_t shown_pid; /* what the node itself says */
 	bool greeted;
+	bool wants_stdin; /* what runs in the node waits for it */
 	struct launch *launch;
 	const char *complaint; /* why a stop went wrong; NULL: it did not */
 };
@@ -32,7 +33,7 @@ int session_greet(struct session *session, struct error *err);
 /* Its channel has ended: did it find nobody there? */
 bool session_found_nobody(struct session *session);
 /* Prints OUT and ERR until DONE; *code and *text (valid until the next frame) are what DONE says. */
-int session_converse(const struct session *session, int timeout_ms, int *code, struct slice *text, struct error *err);
+int session_converse(struct session *session, int timeout_ms, int *code, struct slice *text, struct error *err);
 /* One request and its outcome. 0, or the exit code after a report. */
 int session_ask(struct session *session, enum control_type type, struct slice payload, int timeout_ms,
 		struct slice *text);

@@ -161,6 +161,11 @@ void script_interrupt(struct script *script)
 	script->interrupted = 1;
 }
 
+bool script_is_interrupted(const struct script *script)
+{
+	return script->interrupted != 0;
+}
+
 void script_clear_interrupt(struct script *script)
 {
 	script->interrupted = 0;
@@ -272,6 +277,8 @@ static int run_protected(lua_State *lua)
 	chunk->compiled = true;
 	base = lua_gettop(lua) - 1;
 	lua_call(lua, 0, LUA_MULTRET);
+	if (script_of(lua)->interrupted) /* in a function of C, and the hook did not run since */
+		return script_end(lua, SCRIPT_INTERRUPTED);
 	return lua_gettop(lua) - base;
 }
 
@@ -343,6 +350,9 @@ static int run(struct script *script, struct script_chunk *chunk, int *results, 
 	lua_pushcfunction(lua, run_protected);
 	lua_pushlightuserdata(lua, chunk);
 	status = lua_pcall(lua, 1, LUA_MULTRET, base + 1);
+	/* what a function of C that had to give up complains of is not the reason */
+	if (status == LUA_ERRRUN && script->interrupted && script->ending == SCRIPT_GOES_ON)
+		script->ending = SCRIPT_INTERRUPTED;
 	if (status != LUA_OK) {
 		int rc = fail(script, chunk, status, err);
 

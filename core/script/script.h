@@ -47,6 +47,8 @@ bool script_is_incomplete(struct script *script, struct slice text);
 /* Ends the running chunk, or the next one when none is running, with the error "interrupted"; pcall() in the chunk
  * cannot hold it up. Functions of C (a sort, a pattern, a read) are finished first. Any thread, signal-safe. */
 void script_interrupt(struct script *script);
+/* It was interrupted and has not ended yet: what waits on its behalf should give up. Any thread. */
+bool script_is_interrupted(const struct script *script);
 /* Forgets an interrupt that came while nothing was running: for consoles, before each new line. */
 void script_clear_interrupt(struct script *script);
 

@@ -96,6 +96,20 @@ it_leaves_a_terminal_as_it_was() {
 	stop_node
 }
 
+# ---- threads of sessions ---------------------------------------------------------------------------------------------
+
+threads() {
+	find "/proc/$pid/task" -mindepth 1 -maxdepth 1 | wc -l
+}
+
+busy() {
+	[ "$(threads)" -gt "$idle" ]
+}
+
+idle_again() {
+	[ "$(threads)" -le "$idle" ]
+}
+
 # ---- scripts --------------------------------------------------------------------------------------------------------
 
 it_runs_a_script_from_stdin() {
@@ -142,6 +156,51 @@ return arg[0], arg[1], arg[2]' >script.lua
 		is "$out" 500000
 	done
 	stop_node
+}
+
+it_reads_the_stdin_of_its_caller() {
+	bundle foo
+	start_daemon
+	for command in rpc 'eval'; do
+		is "$(printf 'a\nb\nc' | foo/bin/foo "$command" 'for line in io.lines() do io.write("<", line, ">") end')" '<a><b><c>'
+		is "$(echo 12 0x1F rest | foo/bin/foo "$command" 'return io.read("n", "n", "l")')" $'12\n31\n rest'
+		head -c 3000000 /dev/urandom >bytes
+		foo/bin/foo "$command" 'while true do local b = io.stdin:read(70000) if not b then break end io.write(b) end' <bytes >same
+		cmp bytes same || fail "$command does not pass bytes on as they are"
+		is "$(foo/bin/foo "$command" 'return io.read(), io.stdin:close()' </dev/null)" 'cannot close standard file'
+		is "$(echo 'return io.read(), "end"' | foo/bin/foo "$command" -)" end
+		is "$(foo/bin/foo "$command" 'return io.read(), "end"' <&-)" end
+	done
+	# nothing is taken that is not asked for
+	is "$(printf '1\n2\n3\n' | while read -r word; do foo/bin/foo rpc "return $word"; done)" $'1\n2\n3'
+	run foo/bin/foo rpc 'return 1'
+	foo/bin/foo rpc 'return io.read()' </ >out 2>err
+	is $? 1
+	like "$(cat err)" 'ERROR: *cannot read stdin: Is a directory'
+	stop_node
+}
+
+it_ends_a_text_that_waits_for_stdin() {
+	bundle foo
+	start_daemon
+	idle=$(threads)
+	mkfifo never
+	exec 7<>never
+	for signal in INT KILL; do
+		foo/bin/foo rpc 'pcall(io.read) while true do io.read() end' <never >out 2>&1 &
+		client=$!
+		wait_until busy
+		sleep 0.1
+		kill "-$signal" "$client"
+		wait "$client" 2>/dev/null
+		wait_until idle_again
+		[ "$signal" = KILL ] || is "$(cat out)" interrupted
+	done
+	foo/bin/foo rpc 'return io.read()' <never >out 2>&1 &
+	wait_until busy
+	must foo/bin/foo stop
+	[ "$took_ms" -lt 1500 ] || fail "the stop took $took_ms ms"
+	wait
 }
 
 it_streams_what_is_printed() {
@@ -201,18 +260,6 @@ it_has_and_describes_every_function() {
 }
 
 # ---- isolation --------------------------------------------------------------------------------------------------------
-
-threads() {
-	find "/proc/$pid/task" -mindepth 1 -maxdepth 1 | wc -l
-}
-
-busy() {
-	[ "$(threads)" -gt "$idle" ]
-}
-
-idle_again() {
-	[ "$(threads)" -le "$idle" ]
-}
 
 it_survives_whatever_is_run_in_it() {
 	bundle foo

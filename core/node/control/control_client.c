@@ -130,7 +130,8 @@ bool client_take_frame(struct client *client)
 	if (rc <= 0)
 		return false;
 	/* the next request may come before this thread knows that the session has ended */
-	if (client->session != NULL && type != CONTROL_LINE && type != CONTROL_INTERRUPT && type != CONTROL_COMPLETE)
+	if (client->session != NULL && type != CONTROL_LINE && type != CONTROL_INPUT && type != CONTROL_INTERRUPT &&
+	    type != CONTROL_COMPLETE)
 		return false;
 	if (client->session != NULL)
 		client_on_session_frame(client, (enum control_type)type, payload);

@@ -143,6 +143,7 @@ void client_on_request(struct client *client, enum control_type type, struct sli
 		return;
 	case CONTROL_INTERRUPT: /* it came after the end of what it meant */
 	case CONTROL_LINE:
+	case CONTROL_INPUT:
 	case CONTROL_COMPLETE:
 		return;
 	default:
@@ -156,6 +157,10 @@ void client_on_session_frame(struct client *client, enum control_type type, stru
 		session_interrupt(client->session);
 	else if (type == CONTROL_COMPLETE)
 		session_complete(client->session, payload);
+	else if (type == CONTROL_INPUT && session_input(client->session, payload))
+		return;
+	else if (type == CONTROL_INPUT)
+		client_close(client);
 	else if (memchr(payload.data, '\n', payload.size) != NULL || !session_line(client->session, payload))
 		client_close(client);
 }

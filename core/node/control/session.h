@@ -29,6 +29,8 @@ struct session_start {
 int session_new(const struct session_start *start, struct session **out, struct error *err);
 /* A console's next line; false when too much waits already. */
 bool session_line(struct session *session, struct slice line);
+/* What the client read of its stdin; nothing: that was all. False when it was not asked for that much. */
+bool session_input(struct session *session, struct slice bytes);
 /* Ends the running expression; a console goes on. */
 void session_interrupt(struct session *session);
 /* Answers COMPLETE, when it waits for a line. */

@@ -47,6 +47,8 @@ int evaluator_init(struct evaluator *evaluator, size_t memory_limit_bytes, struc
 void evaluator_done(struct evaluator *evaluator)
 {
 	script_free(TAKE_PTR(evaluator->script));
+	if (evaluator->input_file != NULL)
+		fclose(TAKE_PTR(evaluator->input_file));
 	if (evaluator->results != NULL)
 		arena_done(evaluator->results);
 	free(TAKE_PTR(evaluator->results));

@@ -9,6 +9,9 @@
 #include "base/buf.h"
 #include "base/error.h"
 
+#include <stdio.h>
+#include <sys/types.h>
+
 struct node;
 struct script;
 
@@ -16,19 +19,25 @@ enum evaluate_stream { EVALUATE_OUT, EVALUATE_ERR };
 /* Called on the state's thread. */
 typedef void evaluate_sink_fn(void *context, enum evaluate_stream stream, struct slice text);
 
+/* Some bytes of stdin, waiting for them; 0 at its end, negative when the text was interrupted. On the state's thread.
+ */
+typedef ssize_t evaluate_input_fn(void *context, char *to, size_t room);
+
 struct evaluator {
 	struct node *node;
 	struct script *script;
 	evaluate_sink_fn *sink;
+	evaluate_input_fn *input; /* NULL: stdin is the process's own */
 	void *context;
+	FILE *input_file;      /* over it: io.stdin */
 	struct arena *results; /* of the last operation called; freed by the next one */
 	bool json;             /* values as one JSON document; what is printed goes to ERR */
 	bool keep_last;        /* a console: `_` is the last value, long texts are shown in part */
-	bool guest;            /* in a running node: its stdin is not for this state */
+	bool guest;            /* in a running node, beside those that it serves */
 	bool exit_asked;       /* the last text called os.exit() */
 };
 
-/* Fields node, sink, context, json, keep_last and guest are set by the caller. */
+/* Fields node, sink, input, context, json, keep_last and guest are set by the caller. */
 int evaluator_init(struct evaluator *evaluator, size_t memory_limit_bytes, struct error *err);
 void evaluator_done(struct evaluator *evaluator);
 

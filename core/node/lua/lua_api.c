@@ -173,113 +173,6 @@ void lua_api_help(lua_State *lua)
 	lua_setglobal(lua, "help");
 }
 
-/* ---- io.stderr ---- */
-
-/* stderr:write(…): to whoever asked for the text, not into the node's log. */
-static int write_error(lua_State *lua)
-{
-	struct evaluator *evaluator = lua_api_evaluator(lua);
-	int count = lua_gettop(lua);
-	for (int i = 2; i <= count; i++) {
-		struct slice text;
-		text.data = luaL_checklstring(lua, i, &text.size);
-		evaluator->sink(evaluator->context, EVALUATE_ERR, text);
-	}
-	lua_settop(lua, 1);
-	return 1;
-}
-
-static int do_nothing(lua_State *lua)
-{
-	lua_settop(lua, 1);
-	return 1;
-}
-
-static void define_stderr(lua_State *lua)
-{
-	static const luaL_Reg methods[] = {
-		{ "write", write_error },
-		{ "flush", do_nothing },
-		{ "setvbuf", do_nothing },
-		{ NULL, NULL },
-	};
-	lua_getglobal(lua, "io");
-	luaL_newlib(lua, methods);
-	lua_createtable(lua, 0, 1);
-	lua_pushliteral(lua, LUA_FILEHANDLE);
-	lua_setfield(lua, -2, "__name");
-	lua_setmetatable(lua, -2);
-	lua_setfield(lua, -2, "stderr");
-	lua_pop(lua, 1);
-}
-
-/* ---- stdin ---- */
-
-/* The stdin of a running node is not its callers': they find it at its end. */
-static int at_end(lua_State *lua)
-{
-	lua_pushnil(lua);
-	return 1;
-}
-
-static int no_lines(lua_State *lua)
-{
-	lua_pushcfunction(lua, at_end);
-	return 1;
-}
-
-/* Is the default input still the real stdin? Upvalues: Lua's own function, io.input, the real stdin. */
-static bool would_read_stdin(lua_State *lua)
-{
-	lua_pushvalue(lua, lua_upvalueindex(2));
-	lua_call(lua, 0, 1);
-	bool is_stdin = lua_rawequal(lua, -1, lua_upvalueindex(3));
-	lua_pop(lua, 1);
-	return is_stdin;
-}
-
-static int call_own(lua_State *lua)
-{
-	lua_pushvalue(lua, lua_upvalueindex(1));
-	lua_insert(lua, 1);
-	lua_call(lua, lua_gettop(lua) - 1, LUA_MULTRET);
-	return lua_gettop(lua);
-}
-
-static int read_input(lua_State *lua)
-{
-	return would_read_stdin(lua) ? at_end(lua) : call_own(lua);
-}
-
-static int lines_of_input(lua_State *lua)
-{
-	return lua_isnoneornil(lua, 1) && would_read_stdin(lua) ? no_lines(lua) : call_own(lua);
-}
-
-/* `io` is on top of the stack. */
-static void wrap_input(lua_State *lua, const char *name, lua_CFunction function)
-{
-	lua_getfield(lua, -1, name);
-	lua_getfield(lua, -2, "input");
-	lua_getfield(lua, -3, "stdin");
-	lua_pushcclosure(lua, function, 3);
-	lua_setfield(lua, -2, name);
-}
-
-static void define_stdin(lua_State *lua)
-{
-	static const luaL_Reg methods[] = {
-		{ "read", at_end },        { "lines", no_lines }, { "close", do_nothing },
-		{ "setvbuf", do_nothing }, { NULL, NULL },
-	};
-	lua_getglobal(lua, "io");
-	wrap_input(lua, "read", read_input);
-	wrap_input(lua, "lines", lines_of_input);
-	luaL_newlib(lua, methods);
-	lua_setfield(lua, -2, "stdin");
-	lua_pop(lua, 1);
-}
-
 static int define(lua_State *lua)
 {
 	lua_newtable(lua);
@@ -288,9 +181,7 @@ static int define(lua_State *lua)
 	lua_api_node(lua);
 	lua_api_app(lua);
 	lua_api_help(lua);
-	define_stderr(lua);
-	if (lua_api_evaluator(lua)->guest)
-		define_stdin(lua);
+	lua_api_io(lua);
 	return 0;
 }
 

@@ -45,5 +45,6 @@ void lua_api_node(lua_State *lua);
 void lua_api_app(lua_State *lua);
 void lua_api_components(lua_State *lua);
 void lua_api_help(lua_State *lua);
+void lua_api_io(lua_State *lua);
 
 #endif
