@@ -22,6 +22,11 @@ static bool is_space(char c)
 	return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
+struct slice slice_skip_bom(struct slice s)
+{
+	return slice_starts(s, SLICE("\xef\xbb\xbf")) ? (struct slice){ s.data + 3, s.size - 3 } : s;
+}
+
 struct slice slice_trim(struct slice a)
 {
 	while (a.size && is_space(a.data[0])) {

@@ -43,6 +43,8 @@ static inline bool slice_starts(struct slice a, struct slice prefix)
 bool slice_ends(struct slice a, struct slice suffix);
 /* Bytewise order, a shorter prefix first; as memcmp's result. */
 int slice_compare(struct slice a, struct slice b);
+/* Without the byte order mark that editors of other systems put at the start of a file. */
+struct slice slice_skip_bom(struct slice s);
 /* Without ASCII white space at both ends. */
 struct slice slice_trim(struct slice a);
 /* Splits at the first `separator`: head gets what is before it (or all), rest what is after it.

@@ -455,8 +455,7 @@ int yaml_parse(struct arena *arena, struct slice text, const char *name, const s
 
 	if (text.size > limits->size_bytes)
 		return refuse_size(name, limits->size_bytes, err);
-	if (slice_starts(text, SLICE("\xef\xbb\xbf")))
-		reader.text = (struct slice){ text.data + 3, text.size - 3 };
+	reader.text = slice_skip_bom(text);
 	rc = check_bytes(&reader);
 	if (rc < 0)
 		return rc;

@@ -359,7 +359,7 @@ int flags_read(struct arena *arena, const char *path, const char *shown, struct 
 	if (rc != 0)
 		return rc;
 	struct origin origin = { .file = shown };
-	struct slice rest = buf_slice(&text);
+	struct slice rest = slice_skip_bom(buf_slice(&text));
 	while (rest.size > 0) {
 		struct slice line;
 		slice_split(rest, '\n', &line, &rest);

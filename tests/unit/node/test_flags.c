@@ -34,6 +34,12 @@ static const char *read_text(const char *text)
 	return buf_string(&report.text);
 }
 
+Test(flags, may_begin_with_a_byte_order_mark)
+{
+	cr_assert_str_eq(read_text("\xef\xbb\xbf--workers 3\n"), "");
+	cr_assert_eq(flags.workers, 3);
+}
+
 Test(flags, have_defaults)
 {
 	cr_assert(flags.workers >= 1 && flags.workers <= 16);
