@@ -165,6 +165,15 @@ it_tells_where_it_crashed() {
 	stop_node
 }
 
+it_tells_that_a_thread_of_a_component_ran_over_its_stack() {
+	faulty_bundle permanent
+	start_daemon
+	run "$launcher" rpc 'faulty.overflow()'
+	[ "$status" != 0 ] || fail 'it survived'
+	wait_until gone "$pid"
+	like "$(cat "$log")" "*kvnode: crashed by SIGSEGV (address 0x*) in component 'faulty', thread '*', process $pid*"
+}
+
 it_takes_over_live_settings_at_sighup() {
 	faulty_bundle permanent
 	start_daemon

@@ -309,6 +309,13 @@ struct kvrel_api {
 	 */
 	bool (*request_aside)(struct kvrel_conn *conn, const struct kvrel_op_ref *op, const struct kvrel_slice *args,
 			      uint32_t arg_count, uint32_t tag);
+
+	/*
+	 * First in each thread that a component makes: gives it a stack to report a crash from, so that one that used
+	 * up its own is reported too. Taken back at the thread's end. Without it a crash of any other kind is still
+	 * reported.
+	 */
+	void (*thread_begin)(struct kvrel_node *node);
 };
 
 /* api->out_reserve() and out_commit() without a call for most replies. `size` is not 0. */

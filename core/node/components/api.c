@@ -11,6 +11,7 @@
 #include "node/components/metrics.h"
 #include "node/components/supervise.h"
 #include "node/node.h"
+#include "node/process/crash.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -208,6 +209,12 @@ static int api_listen(struct kvrel_node *view, const struct kvrel_protocol *prot
 	return bound;
 }
 
+static void api_thread_begin(struct kvrel_node *view)
+{
+	(void)view;
+	crash_guard_thread();
+}
+
 void api_fill(struct kvrel_api *api)
 {
 	*api = (struct kvrel_api){
@@ -234,6 +241,7 @@ void api_fill(struct kvrel_api *api)
 		.metrics = metrics_take,
 		.healthy = metrics_healthy,
 		.forward = links_forward,
+		.thread_begin = api_thread_begin,
 	};
 	net_fill_api(api);
 }

@@ -2,6 +2,7 @@
 /* A component that fails when it is told to: at start, later, in stop, and by a crash. */
 #include "kvrel/component.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -61,6 +62,30 @@ static void run_crash(void *state, struct kvrel_call *call)
 	*nowhere = 1;
 }
 
+static int __attribute__((noinline)) dig(int depth)
+{
+	volatile char hole[4096];
+	hole[0] = (char)depth;
+	return depth < 0 ? 0 : dig(depth + 1) + hole[0];
+}
+
+static void *dig_main(void *argument)
+{
+	struct faulty *faulty = argument;
+	faulty->api->thread_begin(faulty->node);
+	dig(0);
+	return NULL;
+}
+
+/* In a thread of the component's own. */
+static void run_overflow(void *state, struct kvrel_call *call)
+{
+	pthread_t thread;
+	(void)call; /* never completed */
+	if (pthread_create(&thread, NULL, dig_main, state) != 0)
+		abort();
+}
+
 static void run_volume(void *state, struct kvrel_call *call)
 {
 	struct faulty *faulty = state;
@@ -74,6 +99,10 @@ static void run_volume(void *state, struct kvrel_call *call)
 static const struct kvrel_op ops[] = {
 	{ .name = "die", .params = "", .doc = "the component fails", .run = run_die },
 	{ .name = "crash", .params = "", .doc = "the process crashes", .run = run_crash },
+	{ .name = "overflow",
+	  .params = "",
+	  .doc = "a thread of the component runs over its stack",
+	  .run = run_overflow },
 	{ .name = "volume", .params = "", .doc = "the volume now", .run = run_volume },
 };
 
