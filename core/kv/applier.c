@@ -107,14 +107,18 @@ static void keep_memory(struct durable *store, struct memtable *memtable)
 static void give_memory_back(struct durable *store)
 {
 	struct memtable_memory memory = { 0 };
+	bool forget = false;
 
 	pthread_mutex_lock(&store->write_lock);
 	if (atomic_load(&store->newest)->began_ms == 0) {
 		memory = store->spare.memory;
+		forget = memory.buffer != NULL;
 		store->spare.memory = (struct memtable_memory){ 0 };
 	}
 	pthread_mutex_unlock(&store->write_lock);
 	memtable_memory_done(&memory);
+	if (forget)
+		pages_forget(&store->pages);
 }
 
 static void retire(struct durable *store, struct memtable *memtable)
@@ -123,6 +127,7 @@ static void retire(struct durable *store, struct memtable *memtable)
 
 	pthread_mutex_lock(&applier->lock);
 	store->oldest = atomic_load(&memtable->newer);
+	atomic_store(&applier->progress, 0);
 	atomic_store(&store->retired, memtable->id);
 	atomic_store(&applier->stuck, false);
 	pthread_mutex_unlock(&applier->lock);
@@ -149,7 +154,7 @@ static void prepare_spare(struct durable *store)
 
 	pthread_mutex_lock(&store->write_lock);
 	newest = atomic_load(&store->newest);
-	wanted = store->spare.fd < 0 && newest->used > newest->size / 2;
+	wanted = store->spare.fd < 0 && newest->half_full;
 	number = wanted ? store->log.next_number++ : 0;
 	pthread_mutex_unlock(&store->write_lock);
 	if (!wanted)
@@ -190,6 +195,22 @@ static void tell_stuck(struct durable *store, int code)
 		host->log(host->context, KVREL_WARN, err.message);
 }
 
+/* The last commit is durable, so that the log may let go of what it holds. False: given up because of stopping. */
+static bool sync_pages(struct durable *store)
+{
+	bool again = false;
+	int code;
+
+	while ((code = pages_sync(&store->pages, again)) != 0) {
+		again = true;
+		tell_stuck(store, code);
+		if (is_stopping(&store->applier))
+			return false;
+		doze(&store->applier, RETRY_MS);
+	}
+	return true;
+}
+
 /* False: given up because of stopping, or because the log is broken. */
 static bool apply_memtable(struct durable *store, struct memtable *memtable)
 {
@@ -217,9 +238,10 @@ static bool apply_memtable(struct durable *store, struct memtable *memtable)
 		doze(applier, RETRY_MS);
 	}
 	apply_done(&apply);
-	if (finished)
-		retire(store, memtable);
-	return finished;
+	if (!finished || !sync_pages(store))
+		return false;
+	retire(store, memtable);
+	return true;
 }
 
 /* Freezes the newest memtable when its time has come. How long it may wait, in milliseconds; 0: frozen. */
@@ -254,7 +276,7 @@ static void *applier_main(void *argument)
 	bool garbage = true;
 
 	pthread_setname_np(pthread_self(), "kv-apply");
-
+	pace_prepare_thread();
 	for (;;) {
 		bool stopping = is_stopping(applier);
 		int64_t wait;

@@ -13,7 +13,12 @@
 
 #include <stdlib.h>
 
-enum { BYTES_PER_TRANSACTION = 16 << 20, RECORDS_PER_TRANSACTION = 8192, ITEMS_AHEAD = 8 };
+/*
+ * A transaction holds a copy of every page that it changes, in memory until it is committed and in the file until the
+ * one after the next: so many pages, about, or so many bytes of values.
+ */
+enum { PAGES_PER_TRANSACTION = 512, BYTES_PER_TRANSACTION = 2 << 20, GARBAGE_PER_TRANSACTION = 8192 };
+enum { ITEMS_AHEAD = 8, ITEMS_A_PIECE = 32 };
 
 /* ---- what a transaction changed in memory, should it fail --------------------------------------------------- */
 
@@ -62,7 +67,7 @@ static int put_directory(struct apply *apply, const struct bucket *bucket)
 /* 0 and what the pages hold of that name, MDB_NOTFOUND. */
 static int get_directory(struct apply *apply, struct kvrel_slice name, struct page_bucket *page)
 {
-	struct kvrel_slice stored_name, value;
+	struct page_entry entry;
 	struct page_key key;
 	MDB_val stored;
 	int code;
@@ -71,9 +76,9 @@ static int get_directory(struct apply *apply, struct kvrel_slice name, struct pa
 	code = mdb_get(apply->txn, apply->store->pages.data, &key.val, &stored);
 	if (code != 0)
 		return code;
-	if (!page_entry_split(&key.val, &stored, &stored_name, &value) || value.size != sizeof(*page))
+	if (!page_entry_split(&key.val, &stored, &entry) || entry.value.size != sizeof(*page))
 		return MDB_CORRUPTED;
-	memcpy(page, value.data, sizeof(*page));
+	memcpy(page, entry.value.data, sizeof(*page));
 	return 0;
 }
 
@@ -143,14 +148,24 @@ static int end_bucket(struct apply *apply, const struct record *record)
 
 /* ---- keys -------------------------------------------------------------------------------------------------- */
 
+static const struct entry *entry_of(const struct apply *apply, const struct item *item)
+{
+	return &apply->memtable->entries[item->entry];
+}
+
+static const struct record *record_of(const struct apply *apply, const struct item *item)
+{
+	return atomic_load_explicit(&entry_of(apply, item)->record, memory_order_relaxed);
+}
+
 /* After a crash a part of the memtable may be in the pages already. */
-static int is_stored(struct apply *apply, const struct item *item, bool *stored)
+static int is_stored(struct apply *apply, const struct item *item, const struct record *record, bool *stored)
 {
 	struct page_key key;
 	MDB_val value;
 	int code;
 
-	page_key_set(&apply->store->pages, &key, item->bucket, record_key(item->record));
+	page_key_set(&apply->store->pages, &key, item->bucket, record_key(record));
 	code = mdb_get(apply->txn, apply->store->pages.data, &key.val, &value);
 	*stored = code == 0;
 	return code == MDB_NOTFOUND ? 0 : code;
@@ -159,40 +174,54 @@ static int is_stored(struct apply *apply, const struct item *item, bool *stored)
 static int apply_key(struct apply *apply, const struct item *item)
 {
 	const struct pages *pages = &apply->store->pages;
+	const struct record *record = record_of(apply, item);
+	struct bucket *bucket = entry_of(apply, item)->bucket;
+	bool existed = entry_of(apply, item)->existed;
 	struct page_key key;
-	int code = touch(apply, item->node);
-	bool existed;
+	int code = touch(apply, bucket);
 
+	if (code == 0 && apply->memtable->replayed)
+		code = is_stored(apply, item, record, &existed);
 	if (code != 0)
 		return code;
-	existed = item->existed;
-	if (apply->memtable->replayed)
-		code = is_stored(apply, item, &existed);
-	if (code != 0)
-		return code;
-	if (record_has_value(item->record)) {
-		item->node->stored.count += !existed;
-		return page_put(pages, apply->txn, apply->cursor, item->bucket, record_key(item->record), &key,
-				record_value(item->record));
+	if (record_has_value(record)) {
+		bucket->stored.count += !existed;
+		return page_put(pages, apply->txn, apply->cursor, item->bucket, record_key(record), &key,
+				record_value(record));
 	}
 	if (!existed)
 		return 0;
-	item->node->stored.count--;
-	page_key_set(pages, &key, item->bucket, record_key(item->record));
+	bucket->stored.count--;
+	page_key_set(pages, &key, item->bucket, record_key(record));
 	code = mdb_del(apply->txn, pages->data, &key.val, NULL);
 	return code == MDB_NOTFOUND ? 0 : code;
 }
 
+static const struct item *item_at(const struct apply *apply, size_t at)
+{
+	return &apply->items[at < apply->count ? at : at - apply->count];
+}
+
 static int apply_item(struct apply *apply, size_t at)
 {
-	const struct item *item = &apply->items[at < apply->count ? at : at - apply->count];
-	bool begins = item->record->kind == RECORD_CREATE;
+	const struct item *item = item_at(apply, at);
+	const struct record *record = record_of(apply, item);
+	bool begins = record->kind == RECORD_CREATE;
 
 	if (item->bucket != 0)
 		return apply_key(apply, item);
 	if (at < apply->count)
-		return begins ? begin_bucket(apply, item->record) : 0;
-	return begins ? 0 : end_bucket(apply, item->record);
+		return begins ? begin_bucket(apply, record) : 0;
+	return begins ? 0 : end_bucket(apply, record);
+}
+
+/* Entries, then records, lie anywhere. */
+static void fetch_ahead(const struct apply *apply)
+{
+	if (apply->at + 2 * ITEMS_AHEAD < apply->count)
+		__builtin_prefetch(entry_of(apply, &apply->items[apply->at + 2 * ITEMS_AHEAD]));
+	if (apply->at + ITEMS_AHEAD < apply->count)
+		__builtin_prefetch(record_of(apply, &apply->items[apply->at + ITEMS_AHEAD]));
 }
 
 /* The counts of the buckets that this transaction touched. */
@@ -208,7 +237,7 @@ static int put_counts(struct apply *apply)
 
 /* ---- transactions ------------------------------------------------------------------------------------------ */
 
-/* The sparser the records lie over the pages, the more pages, that is memory, each of them costs. */
+/* As many as lie on so many pages; as one a page where that is not known. */
 static size_t records_per_transaction(struct apply *apply)
 {
 	size_t per_page = 1;
@@ -216,7 +245,7 @@ static size_t records_per_transaction(struct apply *apply)
 
 	if (mdb_stat(apply->txn, apply->store->pages.data, &stat) == 0 && stat.ms_leaf_pages > 0)
 		per_page = apply->count / stat.ms_leaf_pages;
-	return RECORDS_PER_TRANSACTION * (per_page > 0 ? per_page < 64 ? per_page : 64 : 1);
+	return PAGES_PER_TRANSACTION * (per_page > 0 ? per_page < 64 ? per_page : 64 : 1);
 }
 
 static int apply_some(struct apply *apply)
@@ -229,10 +258,10 @@ static int apply_some(struct apply *apply)
 			/* the counts first: what ends now must not come back with them */
 			break;
 		}
-		if (apply->at + ITEMS_AHEAD < apply->count)
-			__builtin_prefetch(apply->items[apply->at + ITEMS_AHEAD].record);
-		bytes += apply->items[apply->at < apply->count ? apply->at : apply->at - apply->count]
-				 .record->value_size;
+		fetch_ahead(apply);
+		if (apply->at % ITEMS_A_PIECE == 0)
+			pace_rest(&apply->pace, apply->at, end);
+		bytes += record_of(apply, item_at(apply, apply->at))->value_size;
 		code = apply_item(apply, apply->at++);
 	}
 	return code;
@@ -303,8 +332,9 @@ static int clear_keys(MDB_cursor *cursor, const MDB_val *prefix, bool *empty)
 	MDB_val key = *prefix, value;
 	int code = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE), cleared = 0;
 
-	while (code == 0 && memcmp(key.mv_data, prefix->mv_data, PAGE_ID_BYTES) == 0) {
-		if (cleared++ == RECORDS_PER_TRANSACTION)
+	while (code == 0 && key.mv_size >= prefix->mv_size &&
+	       memcmp(key.mv_data, prefix->mv_data, prefix->mv_size) == 0) {
+		if (cleared++ == GARBAGE_PER_TRANSACTION)
 			return 0;
 		code = mdb_cursor_del(cursor, 0);
 		if (code == 0)
@@ -316,9 +346,9 @@ static int clear_keys(MDB_cursor *cursor, const MDB_val *prefix, bool *empty)
 
 static int clear_first(const struct pages *pages, MDB_txn *txn, bool *more)
 {
-	unsigned char id[PAGE_ID_BYTES];
+	unsigned char id[PAGE_ID_MAX];
 	MDB_cursor *garbage, *data;
-	MDB_val prefix = { sizeof(id), id }, key, value;
+	MDB_val prefix = { 0, id }, key, value;
 	bool empty = false;
 	int code = mdb_cursor_open(txn, pages->garbage, &garbage);
 
@@ -327,7 +357,8 @@ static int clear_first(const struct pages *pages, MDB_txn *txn, bool *more)
 	code = mdb_cursor_get(garbage, &key, &value, MDB_FIRST);
 	*more = code == 0;
 	if (code == 0) {
-		memcpy(id, key.mv_data, sizeof(id));
+		prefix.mv_size = key.mv_size <= sizeof(id) ? key.mv_size : sizeof(id);
+		memcpy(id, key.mv_data, prefix.mv_size);
 		code = mdb_cursor_open(txn, pages->data, &data);
 		if (code == 0) {
 			code = clear_keys(data, &prefix, &empty);

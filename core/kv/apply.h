@@ -4,15 +4,14 @@
 #define KV_APPLY_H
 
 #include "durable.h"
+#include "pace.h"
 
 #include <errno.h>
 
 struct item {
-	uint64_t bucket;
-	uint64_t order; /* the bytes in which keys of this bucket begin to differ, as a number */
-	const struct record *record;
-	struct bucket *node;
-	bool existed;
+	uint64_t order;  /* the bytes in which keys of this bucket begin to differ, as a number */
+	uint64_t bucket; /* id */
+	uint32_t entry;
 };
 
 struct undo {
@@ -29,8 +28,9 @@ struct undo {
 struct apply {
 	struct durable *store;
 	struct memtable *memtable;
+	struct pace pace;
 	struct item *items;
-	size_t count, directory_count;
+	size_t capacity, count, directory_count;
 	size_t at, began_at; /* steps */
 	MDB_txn *txn;
 	MDB_cursor *cursor;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A copy while the store serves: everything so far is put into the pages, then LMDB writes a compacted copy of one
- * snapshot. It is made beside its place and renamed when it is complete and synced, so that what has the name is a
- * whole backup. It has the layout of a data folder: to restore it, put it where kv.data_dir points.
+ * snapshot. It is made beside its place and renamed when every entry of it was looked at and it is synced, so that what
+ * has the name is a whole backup. It has the layout of a data folder: to restore it, put it where kv.data_dir points.
  */
 #include "durable.h"
 
@@ -44,6 +44,21 @@ static int sync_parent(const char *path)
 	return sync_path(parent, O_RDONLY | O_DIRECTORY);
 }
 
+/* A copy of damaged pages is no backup. */
+static int verify_copy(const struct backup *backup, struct kv_error *err)
+{
+	char lock[4200];
+	struct pages copy = { 0 };
+	int code = pages_open(&copy, backup->partial, backup->store->options.map_size, 1, err);
+
+	if (code == 0)
+		code = pages_verify(&copy, err);
+	pages_close(&copy);
+	snprintf(lock, sizeof(lock), "%s/lock.mdb", backup->partial);
+	unlink(lock);
+	return code;
+}
+
 static int copy_pages(struct backup *backup, struct kv_error *err)
 {
 	char data[4200];
@@ -57,6 +72,11 @@ static int copy_pages(struct backup *backup, struct kv_error *err)
 		unlink(data);
 		rmdir(backup->partial);
 		return kv_fail(err, "backup: cannot write '%.300s': %s", data, mdb_strerror(code));
+	}
+	if (verify_copy(backup, err) != 0) {
+		unlink(data);
+		rmdir(backup->partial);
+		return -1;
 	}
 	if (sync_path(data, O_RDONLY) == 0 && sync_path(backup->partial, O_RDONLY | O_DIRECTORY) == 0 &&
 	    rename(backup->partial, backup->path) == 0 && sync_parent(backup->path) == 0)

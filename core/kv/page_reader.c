@@ -7,6 +7,7 @@
  */
 #include "pages.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -105,28 +106,32 @@ static bool spot_holds(const struct page_reader *reader, uint64_t bucket, struct
 		       struct kvrel_slice *value)
 {
 	const struct page_spot *spot = spot_of(reader, hash);
+	unsigned char id[PAGE_ID_MAX];
+	size_t id_size;
 
 	if (spot->hash != (uint32_t)(hash >> 32) || spot->transaction != (uint32_t)reader->transaction ||
 	    spot->key == NULL || spot->key_size != key.size || memcmp(spot->key, key.data, key.size) != 0)
 		return false;
-	for (int i = 0; i < PAGE_ID_BYTES; i++)
-		if ((unsigned char)spot->key[i - PAGE_ID_BYTES] !=
-		    (unsigned char)(bucket >> (8 * (PAGE_ID_BYTES - 1 - i))))
-			return false;
+	id_size = page_id_put(id, bucket);
+	if (memcmp(spot->key - id_size, id, id_size) != 0)
+		return false;
 	*value = (struct kvrel_slice){ spot->value, spot->value_size };
 	return true;
 }
 
-static int damaged(struct kv_error *err)
+static int cannot_read(const struct page_reader *reader, int code, struct kv_error *err)
 {
-	return kv_fail(err, "kv store: an entry is damaged: restore a backup");
+	char what[sizeof(reader->pages->file) + 16];
+
+	snprintf(what, sizeof(what), "cannot read '%.300s'", reader->pages->file);
+	return pages_fail(err, what, code);
 }
 
 static int look_up(struct page_reader *reader, uint64_t bucket, struct kvrel_slice key, uint64_t hash,
 		   struct kvrel_slice *value, struct kv_error *err)
 {
+	struct page_entry found;
 	struct page_key wanted;
-	struct kvrel_slice found;
 	MDB_val stored;
 	int code;
 
@@ -135,18 +140,16 @@ static int look_up(struct page_reader *reader, uint64_t bucket, struct kvrel_sli
 	if (code == MDB_NOTFOUND)
 		return 0;
 	if (code != 0)
-		return pages_fail(err, "cannot read", code);
-	if (!page_entry_split(&wanted.val, &stored, &found, value))
-		return damaged(err);
-	if (wanted.digested)
-		return found.size == key.size && memcmp(found.data, key.data, key.size) == 0;
-	if (reader->spots != NULL)
-		*spot_of(reader, hash) = (struct page_spot){ found.data,
-							     value->data,
-							     (uint32_t)value->size,
-							     (uint32_t)found.size,
-							     (uint32_t)(hash >> 32),
-							     (uint32_t)reader->transaction };
+		return cannot_read(reader, code, err);
+	if (!page_entry_split(&wanted.val, &stored, &found))
+		return page_damaged(reader->pages, stored.mv_data, err);
+	if (wanted.digested && (found.key.size != key.size || memcmp(found.key.data, key.data, key.size) != 0))
+		return 0;
+	*value = found.value;
+	if (reader->spots != NULL && !wanted.digested)
+		*spot_of(reader, hash) = (struct page_spot){ found.key.data,         value->data,
+							     (uint32_t)value->size,  (uint32_t)found.key.size,
+							     (uint32_t)(hash >> 32), (uint32_t)reader->transaction };
 	return 1;
 }
 
@@ -161,23 +164,23 @@ int page_find(struct page_reader *reader, uint64_t bucket, struct kvrel_slice ke
 }
 
 /* What a walk's cursor came to: 1 while it is in the bucket. */
-static int walked(int code, uint64_t bucket, const MDB_val *stored_key, const MDB_val *stored, struct kvrel_slice *key,
-		  struct kvrel_slice *value, struct kv_error *err)
+static int walked(const struct page_reader *reader, int code, uint64_t bucket, const MDB_val *stored_key,
+		  const MDB_val *stored, struct kvrel_slice *key, struct kvrel_slice *value, struct kv_error *err)
 {
-	const unsigned char *bytes = stored_key->mv_data;
-	uint64_t id = 0;
+	struct page_entry entry;
+	uint64_t id;
 
 	if (code == MDB_NOTFOUND)
 		return 0;
 	if (code != 0)
-		return pages_fail(err, "cannot read", code);
-	if (stored_key->mv_size < PAGE_ID_BYTES)
-		return damaged(err);
-	for (int i = 0; i < PAGE_ID_BYTES; i++)
-		id = id << 8 | bytes[i];
-	if (id != bucket)
+		return cannot_read(reader, code, err);
+	if (page_id_get(stored_key, &id) != 0 && id != bucket)
 		return 0;
-	return page_entry_split(stored_key, stored, key, value) ? 1 : damaged(err);
+	if (!page_entry_split(stored_key, stored, &entry))
+		return page_damaged(reader->pages, stored->mv_data, err);
+	*key = entry.key;
+	*value = entry.value;
+	return 1;
 }
 
 int page_first(struct page_reader *reader, uint64_t bucket, struct kvrel_slice after, struct kvrel_slice *key,
@@ -196,7 +199,7 @@ int page_first(struct page_reader *reader, uint64_t bucket, struct kvrel_slice a
 	if (code == 0 && after.data != NULL && at.mv_size == wanted.val.mv_size &&
 	    memcmp(at.mv_data, wanted.bytes, at.mv_size) == 0)
 		code = mdb_cursor_get(reader->cursor, &at, &stored, MDB_NEXT);
-	return walked(code, bucket, &at, &stored, key, value, err);
+	return walked(reader, code, bucket, &at, &stored, key, value, err);
 }
 
 int page_next(struct page_reader *reader, uint64_t bucket, struct kvrel_slice *key, struct kvrel_slice *value,
@@ -205,5 +208,5 @@ int page_next(struct page_reader *reader, uint64_t bucket, struct kvrel_slice *k
 	MDB_val at, stored;
 	int code = mdb_cursor_get(reader->cursor, &at, &stored, MDB_NEXT);
 
-	return walked(code, bucket, &at, &stored, key, value, err);
+	return walked(reader, code, bucket, &at, &stored, key, value, err);
 }

@@ -1,115 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 #include "pages.h"
 
-#include "hash.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-enum { PREFIX_BYTES = PAGE_KEY_MAX - PAGE_ID_BYTES - 16 };
 
 int pages_fail(struct kv_error *err, const char *what, int code)
 {
 	const char *advice = code == MDB_MAP_FULL ? ": raise kv.map_size"
 			     : code == ENOSPC     ? ": make room on the disk"
 			     : code == ENOMEM     ? ": lower kv.map_size or lift the limit of the address space"
-						  : "";
+			     : code == MDB_CORRUPTED || code == MDB_PAGE_NOTFOUND || code == MDB_INVALID
+				     ? ": restore a backup"
+				     : "";
 
 	return kv_fail(err, "kv store: %s: %s%s", what, mdb_strerror(code), advice);
-}
-
-/* ---- keys -------------------------------------------------------------------------------------------------- */
-
-void page_key_set(const struct pages *pages, struct page_key *out, uint64_t bucket, struct kvrel_slice key)
-{
-	struct hash_digest digest;
-
-	for (int i = 0; i < PAGE_ID_BYTES; i++)
-		out->bytes[i] = (unsigned char)(bucket >> (8 * (PAGE_ID_BYTES - 1 - i)));
-	out->digested = key.size >= PAGE_KEY_MAX - PAGE_ID_BYTES;
-	out->val.mv_data = out->bytes;
-	out->val.mv_size = PAGE_KEY_MAX;
-	if (!out->digested) {
-		if (key.size > 0)
-			memcpy(out->bytes + PAGE_ID_BYTES, key.data, key.size);
-		out->val.mv_size = PAGE_ID_BYTES + key.size;
-		return;
-	}
-	memcpy(out->bytes + PAGE_ID_BYTES, key.data, PREFIX_BYTES);
-	digest = hash_keyed(key.data, key.size, pages->state.store);
-	memcpy(out->bytes + PAGE_ID_BYTES + PREFIX_BYTES, &digest, sizeof(digest));
-}
-
-int page_key_compare(const struct pages *pages, struct kvrel_slice a, struct kvrel_slice b)
-{
-	struct page_key left, right;
-	size_t shorter = a.size < b.size ? a.size : b.size;
-	int order;
-
-	if (a.size >= PREFIX_BYTES || b.size >= PREFIX_BYTES) {
-		page_key_set(pages, &left, 0, a);
-		page_key_set(pages, &right, 0, b);
-		a = (struct kvrel_slice){ left.val.mv_data, left.val.mv_size };
-		b = (struct kvrel_slice){ right.val.mv_data, right.val.mv_size };
-		shorter = a.size < b.size ? a.size : b.size;
-	}
-	order = shorter > 0 ? memcmp(a.data, b.data, shorter) : 0;
-	return order != 0 ? order : (a.size > b.size) - (a.size < b.size);
-}
-
-bool page_entry_split(const MDB_val *stored_key, const MDB_val *stored_value, struct kvrel_slice *key,
-		      struct kvrel_slice *value)
-{
-	const char *bytes = stored_value->mv_data;
-	uint32_t size;
-
-	if (stored_key->mv_size < PAGE_ID_BYTES)
-		return false;
-	if (stored_key->mv_size < PAGE_KEY_MAX) {
-		*key = (struct kvrel_slice){ (const char *)stored_key->mv_data + PAGE_ID_BYTES,
-					     stored_key->mv_size - PAGE_ID_BYTES };
-		*value = (struct kvrel_slice){ bytes, stored_value->mv_size };
-		return true;
-	}
-	if (stored_value->mv_size < sizeof(size))
-		return false;
-	memcpy(&size, bytes, sizeof(size));
-	if (size > stored_value->mv_size - sizeof(size))
-		return false;
-	*key = (struct kvrel_slice){ bytes + sizeof(size), size };
-	*value = (struct kvrel_slice){ bytes + sizeof(size) + size, stored_value->mv_size - sizeof(size) - size };
-	return true;
-}
-
-int page_put(const struct pages *pages, MDB_txn *txn, MDB_cursor *cursor, uint64_t bucket, struct kvrel_slice name,
-	     struct page_key *key, struct kvrel_slice value)
-{
-	MDB_val stored = { value.size, (void *)value.data };
-	uint32_t size = (uint32_t)name.size;
-	unsigned flags = 0;
-	int code;
-
-	page_key_set(pages, key, bucket, name);
-	if (key->digested) {
-		stored = (MDB_val){ sizeof(size) + name.size + value.size, NULL };
-		flags = MDB_RESERVE;
-	}
-	code = cursor != NULL ? mdb_cursor_put(cursor, &key->val, &stored, flags)
-			      : mdb_put(txn, pages->data, &key->val, &stored, flags);
-	if (code == 0 && key->digested) {
-		char *at = stored.mv_data;
-
-		memcpy(at, &size, sizeof(size));
-		memcpy(at + sizeof(size), name.data, name.size);
-		memcpy(at + sizeof(size) + name.size, value.data, value.size);
-	}
-	return code;
 }
 
 /* ---- opening ----------------------------------------------------------------------------------------------- */
@@ -178,10 +89,65 @@ static int open_store(struct pages *pages, struct kv_error *err)
 	return code == 0 ? 0 : pages_fail(err, "cannot commit", code);
 }
 
+/*
+ * LMDB reads through its map: a file that was cut short would end the process. What it lost is missed here.
+ */
+static int check_size(const struct pages *pages, struct kv_error *err)
+{
+	struct stat file;
+	uint64_t needed;
+	MDB_envinfo info;
+	MDB_stat stat;
+	int fd, code = mdb_env_info(pages->env, &info);
+
+	if (code == 0)
+		code = mdb_env_stat(pages->env, &stat);
+	if (code == 0)
+		code = mdb_env_get_fd(pages->env, &fd);
+	if (code == 0 && fstat(fd, &file) != 0)
+		code = errno;
+	if (code != 0)
+		return pages_fail(err, "cannot look at its size", code);
+	needed = ((uint64_t)info.me_last_pgno + 1) * stat.ms_psize;
+	if (info.me_last_pgno > 1 && (uint64_t)file.st_size < needed)
+		return kv_fail(err, "kv store: '%.300s' is damaged: it ends at offset %lld of %llu: restore a backup",
+			       pages->file, (long long)file.st_size, (unsigned long long)needed);
+	return 0;
+}
+
+/*
+ * Where the map begins: a page begins with its number. LMDB does not tell, and messages are to name offsets in the
+ * file. The file's first page bears LMDB's mark, which proves the guess.
+ */
+static void find_map(struct pages *pages)
+{
+	static const uint32_t mark = 0xbeefc0de;
+	MDB_val key = { 5, (char *)"state" }, value;
+	MDB_stat stat;
+	MDB_txn *txn;
+	size_t number;
+
+	pages->map = NULL;
+	if (mdb_env_stat(pages->env, &stat) != 0 || mdb_txn_begin(pages->env, NULL, MDB_RDONLY, &txn) != 0)
+		return;
+	if (mdb_get(txn, pages->meta, &key, &value) == 0) {
+		const char *page = (const char *)((uintptr_t)value.mv_data & ~(uintptr_t)(stat.ms_psize - 1));
+
+		memcpy(&number, page, sizeof(number));
+		if (number < SIZE_MAX / stat.ms_psize && number * stat.ms_psize < (uintptr_t)page)
+			pages->map = page - number * stat.ms_psize;
+	}
+	mdb_txn_abort(txn);
+	if (pages->map != NULL && memcmp(pages->map + 16, &mark, sizeof(mark)) != 0)
+		pages->map = NULL;
+}
+
 static int open_folder(struct pages *pages, const char *dir, uint64_t map_size, unsigned readers, struct kv_error *err)
 {
 	char what[400];
 	int code = mdb_env_create(&pages->env);
+
+	snprintf(pages->file, sizeof(pages->file), "%s/data.mdb", dir);
 
 	if (code != 0)
 		return pages_fail(err, "cannot make an environment", code);
@@ -189,11 +155,12 @@ static int open_folder(struct pages *pages, const char *dir, uint64_t map_size, 
 	mdb_env_set_maxreaders(pages->env, readers);
 	code = mdb_env_set_mapsize(pages->env, map_size);
 	if (code == 0)
-		code = mdb_env_open(pages->env, dir, MDB_NOTLS | MDB_NORDAHEAD, 0600);
+		code = mdb_env_open(pages->env, dir, MDB_NOTLS | MDB_NORDAHEAD | MDB_NOMETASYNC, 0600);
 	if (code != 0) {
 		snprintf(what, sizeof(what), "cannot open '%.350s'", dir);
 		pages_fail(err, what, code);
-	} else if (open_store(pages, err) == 0) {
+	} else if (check_size(pages, err) == 0 && open_store(pages, err) == 0) {
+		find_map(pages);
 		return 0;
 	}
 	pages_close(pages);
@@ -253,4 +220,38 @@ void pages_close(struct pages *pages)
 	if (pages->env != NULL)
 		mdb_env_close(pages->env);
 	pages->env = NULL;
+}
+
+/* ---- while it is open -------------------------------------------------------------------------------------- */
+
+/* Once more what was committed last, in other pages. */
+static int commit_again(const struct pages *pages)
+{
+	MDB_val key = { 5, (char *)"state" }, value = { sizeof(pages->state), (void *)&pages->state };
+	MDB_txn *txn;
+	int code = mdb_txn_begin(pages->env, NULL, 0, &txn);
+
+	if (code != 0)
+		return code;
+	code = mdb_put(txn, pages->meta, &key, &value, 0);
+	if (code == 0)
+		return mdb_txn_commit(txn);
+	mdb_txn_abort(txn);
+	return code;
+}
+
+int pages_sync(const struct pages *pages, bool again)
+{
+	int code = again ? commit_again(pages) : 0;
+
+	return code == 0 ? mdb_env_sync(pages->env, 1) : code;
+}
+
+void pages_forget(const struct pages *pages)
+{
+	MDB_envinfo info;
+	MDB_stat stat;
+
+	if (pages->map != NULL && mdb_env_info(pages->env, &info) == 0 && mdb_env_stat(pages->env, &stat) == 0)
+		madvise((void *)pages->map, (info.me_last_pgno + 1) * stat.ms_psize, MADV_DONTNEED);
 }

@@ -2,13 +2,16 @@
 /*
  * The store's pages: LMDB, and how buckets and keys lie in it.
  *
- * data: bucket id (5 bytes, big-endian) and key → value. Bucket 0 is the directory: name → struct page_bucket.
+ * data: bucket id and key → value and checksum. Bucket 0 is the directory: name → struct page_bucket.
  * garbage: ids of dropped buckets whose keys are still to be cleared away.
  * meta: "state" → struct page_state.
  *
- * LMDB takes keys of up to 511 bytes. A longer one is stored under as many of its bytes as fit and a digest, 511 bytes
- * together, with the whole key in front of the value; no short key is that long, so the two never meet. The digest's
- * key is random and the store's own; a second key with the same digest would be refused.
+ * LMDB takes keys of up to 511 bytes. A key of 505 bytes or more is stored under its first bytes and a digest, 505
+ * bytes together, with the whole key in front of the value; no shorter key is that long, so the two never meet. The
+ * digest's key is random and the store's own; a second key with the same digest would be refused.
+ *
+ * A commit syncs what it wrote but not the page that makes it the latest: a power loss may take the last one, and the
+ * log still has it. pages_sync() settles that before the log lets go of anything.
  *
  * A reader stays on one snapshot from its first look-up to page_reader_end(): what it returns points into the map until
  * then. It remembers where keys are (struct page_spot) as long as the snapshot is the same; one commit forgets all of
@@ -21,7 +24,7 @@
 
 #include <lmdb.h>
 
-enum { PAGES_FORMAT = 1, PAGE_KEY_MAX = 511, PAGE_ID_BYTES = 5 };
+enum { PAGES_FORMAT = 2, PAGE_KEY_MAX = 511, PAGE_ID_MAX = 6, PAGE_LONG_KEY = PAGE_KEY_MAX - PAGE_ID_MAX };
 
 struct page_state {
 	uint32_t format;
@@ -49,6 +52,8 @@ struct pages {
 	MDB_env *env;
 	MDB_dbi data, garbage, meta;
 	struct page_state state; /* as of the last commit; the applying thread's after the start */
+	const char *map;         /* where the data file begins in memory; NULL: not known */
+	char file[400];          /* its name, for messages */
 };
 
 struct page_spot;
@@ -65,15 +70,35 @@ struct page_reader {
 /* Makes the store if the folder has none. Refuses one of a newer format. */
 int pages_open(struct pages *pages, const char *dir, uint64_t map_size, unsigned readers, struct kv_error *err);
 void pages_close(struct pages *pages);
+/*
+ * What was committed is there after a power loss. LMDB's code. `again`: it failed before; a page that could not be
+ * written may never be tried again by the system, so it has to be written anew.
+ */
+int pages_sync(const struct pages *pages, bool again);
+/* Gives the memory of the map back; what is read again comes from the system's cache. */
+void pages_forget(const struct pages *pages);
+/* Looks at every entry: checksums, order, the number of keys in each bucket. */
+int pages_verify(const struct pages *pages, struct kv_error *err);
 /* "kv store: <what>: <LMDB's reason>", and what helps. Returns -1. */
 int pages_fail(struct kv_error *err, const char *what, int code);
 
 void page_key_set(const struct pages *pages, struct page_key *out, uint64_t bucket, struct kvrel_slice key);
 /* Order of two keys of one bucket in the store. */
 int page_key_compare(const struct pages *pages, struct kvrel_slice a, struct kvrel_slice b);
-/* Splits what LMDB holds into key and value; false when it is damaged. */
-bool page_entry_split(const MDB_val *stored_key, const MDB_val *stored_value, struct kvrel_slice *key,
-		      struct kvrel_slice *value);
+/* Writes an id as keys begin with it; its size. And back: 0 where none is. */
+size_t page_id_put(unsigned char out[PAGE_ID_MAX], uint64_t id);
+size_t page_id_get(const MDB_val *stored, uint64_t *id);
+
+/* Points into what LMDB holds. */
+struct page_entry {
+	uint64_t bucket;
+	struct kvrel_slice key, value;
+};
+
+/* Checks and splits; false when it is damaged. */
+bool page_entry_split(const MDB_val *stored_key, const MDB_val *stored_value, struct page_entry *entry);
+/* Says that what lies at `at` in the map is damaged. Returns -1. */
+int page_damaged(const struct pages *pages, const void *at, struct kv_error *err);
 
 /* Stores one key; `key` is room for it. By `cursor` if there is one, which is quicker in order of keys. LMDB's code. */
 int page_put(const struct pages *pages, MDB_txn *txn, MDB_cursor *cursor, uint64_t bucket, struct kvrel_slice name,
