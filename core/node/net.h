@@ -53,6 +53,13 @@ bool net_drain(struct net *net, int64_t timeout_ms);
 /* The same for one component: its listeners and its connections. False when some were cut. */
 bool net_close_owner(struct net *net, const char *owner, int64_t timeout_ms);
 /*
+ * Something else that lives on the workers' threads: `turn` is called at the end of each wake-up of each of them. The
+ * first worker's loop takes its handles, which net_call() opens there and which are gone before the net is freed.
+ */
+void net_set_guest(struct net *net, void (*turn)(void *context), void *context);
+struct uv_loop_s *net_loop(struct net *net);
+void net_call(struct net *net, void (*run)(void *context), void *context);
+/*
  * Stops and joins the workers; what is still connected is cut. Providers must have stopped before: a call that comes
  * back later has nowhere to go. NULL is fine.
  */

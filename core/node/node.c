@@ -365,8 +365,7 @@ void node_stop(struct node *node)
 	atomic_store(&node->activity, "links to other nodes");
 	dist_stop(node->dist, LINKS_STOP_MS);
 	components_stop(&node->components, stopping_component);
-	dist_free(node->dist);
-	node->dist = NULL;
+	links_end(node);
 	atomic_store(&node->activity, "worker threads");
 	net_free(node->net);
 	node->net = NULL;

@@ -80,23 +80,50 @@ static void control(void *context, int fd)
 
 uint32_t links_worker_count(const struct node *node)
 {
-	return node->flags.workers + (node->release.distribution != DISTRIBUTION_NONE ? 1 : 0);
+	return node->flags.workers;
+}
+
+static void call_on_seat(void *context, void (*run)(void *argument), void *argument)
+{
+	net_call(context, run, argument);
+}
+
+static void turn(void *context)
+{
+	dist_turn(context);
 }
 
 int links_start(struct node *node, struct error *err)
 {
+	struct net *net;
 	if (node->release.distribution == DISTRIBUTION_NONE)
 		return 0;
+	int rc = node_net(node, &net, err);
+	if (rc != 0)
+		return rc;
 	const struct dist_options options = {
 		.name = node->release.node,
 		.dir = node->release.distribution == DISTRIBUTION_SNAME ? node->control_dir : NULL,
 		.listen = node->flags.dist_listen,
 		.cookie = buf_slice(&node->cookie),
-		.worker = node->flags.workers,
+		.worker = 0,
 		.heartbeat_ms = node->flags.dist_heartbeat_ms,
+		.seat = { net_loop(net), net, call_on_seat },
 		.host = { node, enter, leave, control },
 	};
-	return dist_new(&options, &node->dist, err);
+	rc = dist_new(&options, &node->dist, err);
+	if (rc == 0)
+		net_set_guest(net, turn, node->dist);
+	return rc;
+}
+
+void links_end(struct node *node)
+{
+	if (node->dist == NULL)
+		return;
+	net_set_guest(node->net, NULL, NULL);
+	dist_free(node->dist);
+	node->dist = NULL;
 }
 
 void links_forward(struct kvrel_node *view, struct kvrel_call *call, const char *target, uint32_t timeout_ms)

@@ -8,11 +8,13 @@
 
 struct node;
 
-/* Listens for other nodes; nothing when distribution is `none`. */
+/* Listens for other nodes, on the first worker's thread; nothing when distribution is `none`. */
 int links_start(struct node *node, struct error *err);
 /* kvrel_api.forward */
 void links_forward(struct kvrel_node *view, struct kvrel_call *call, const char *target, uint32_t timeout_ms);
-/* How many threads run operations: the workers, and the links' thread. */
+/* After the components have stopped. */
+void links_end(struct node *node);
+/* How many threads run operations. */
 uint32_t links_worker_count(const struct node *node);
 
 #endif

@@ -2,9 +2,10 @@
 /*
  * Nodes that find and trust each other, and hand requests to each other.
  *
- * One thread with one loop owns all links: one link per pair of nodes, opened when the first request wants it, carrying
- * requests and replies of both directions at once, each with an id. What all threads have asked for since the last
- * wake-up leaves in one piece; what has come in one read is run as one batch, like the requests of a worker.
+ * One thread owns all links, best one that runs requests anyway: one link per pair of nodes, opened when the first
+ * request wants it, carrying requests and replies of both directions at once, each with an id. What all threads have
+ * asked for since the last wake-up leaves in one piece; what has come in one read is run as one batch, like the
+ * requests of a worker.
  *
  * sname: a Unix socket beside the control socket; the kernel says whose the other end is. name: TCP with TLS 1.3, the
  * cookie as its key (tls.h); launchers of other hosts use the same port for their commands.
@@ -42,6 +43,18 @@ struct dist_host {
 	void (*control)(void *context, int fd);
 };
 
+/*
+ * Where the links live: on a loop that runs on a thread of the host's. That thread calls dist_turn() at the end of each
+ * wake-up; other threads of the host's may, too: what they forward is then announced once a wake-up. A zeroed seat: on
+ * a thread of their own.
+ */
+struct dist_seat {
+	struct uv_loop_s *loop;
+	void *context;
+	/* Runs it on the loop's thread, and waits. */
+	void (*call)(void *context, void (*run)(void *argument), void *argument);
+};
+
 struct dist_options {
 	const char *name;        /* this node's */
 	const char *dir;         /* sname: the folder of sockets; NULL: by name */
@@ -50,10 +63,11 @@ struct dist_options {
 	const char *tls_library; /* NULL: the one beside this library */
 	uint32_t worker;         /* what calls say that run on the links' thread */
 	int64_t heartbeat_ms;    /* a link that is silent for so long is lost */
+	struct dist_seat seat;
 	struct dist_host host;
 };
 
-/* Listens and starts the thread. */
+/* Listens, on its seat or on a thread of its own. */
 int dist_new(const struct dist_options *options, struct dist **out, struct error *err);
 /* The port it listens on; 0 for sname. */
 uint16_t dist_listening_port(const struct dist *dist);
@@ -64,6 +78,9 @@ uint16_t dist_listening_port(const struct dist *dist);
 void dist_stop(struct dist *dist, int64_t timeout_ms);
 /* After the components have stopped. NULL is fine. */
 void dist_free(struct dist *dist);
+
+/* Any thread; see struct dist_seat. Sends what was asked for. */
+void dist_turn(struct dist *dist);
 
 struct dist_request {
 	const char *node;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "node/dist/frame.h"
 
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,13 +32,14 @@ static bool has(struct reader *r, size_t size)
 	return !r->failed;
 }
 
-static uint64_t get_number(struct reader *r, size_t bytes)
+/* 1, 2, 4 or 8 bytes; `bytes` is a constant wherever it is called. */
+static inline __attribute__((always_inline)) uint64_t get_number(struct reader *r, size_t bytes)
 {
 	uint64_t number = 0;
 	if (!has(r, bytes))
 		return 0;
-	for (size_t i = 0; i < bytes; i++)
-		number = number << 8 | r->at[i];
+	memcpy((char *)&number + sizeof(number) - bytes, r->at, bytes);
+	number = be64toh(number);
 	r->at += bytes;
 	r->left -= bytes;
 	return number;
@@ -76,10 +78,10 @@ int frame_next(struct slice input, size_t max, char *type, struct slice *payload
 
 /* ---- writing: sizes first, then straight into the buffer ---- */
 
-static char *put_number(char *to, uint64_t number, size_t bytes)
+static inline __attribute__((always_inline)) char *put_number(char *to, uint64_t number, size_t bytes)
 {
-	for (size_t i = bytes; i-- > 0; number >>= 8)
-		to[i] = (char)(number & 0xff);
+	number = htobe64(number);
+	memcpy(to, (const char *)&number + sizeof(number) - bytes, bytes);
 	return to + bytes;
 }
 

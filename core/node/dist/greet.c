@@ -84,6 +84,7 @@ static void on_looked_up(uv_getaddrinfo_t *lookup, int status, struct addrinfo *
 	struct link *link = lookup->data;
 	struct dist_place place;
 	struct dist_address address = { 0 };
+	struct dist *dist = link->dist;
 	link->running--; /* the lookup held the memory */
 	if (link->state == LINK_RESOLVING && link->peer != NULL) {
 		if (status != 0 || dist_place_of_node(link->peer->name, &place, NULL) != 0) {
@@ -95,6 +96,7 @@ static void on_looked_up(uv_getaddrinfo_t *lookup, int status, struct addrinfo *
 	}
 	uv_freeaddrinfo(found);
 	link_unref(link);
+	dist_release(dist);
 }
 
 static void look_up(struct link *link, const struct dist_place *place)
@@ -102,11 +104,13 @@ static void look_up(struct link *link, const struct dist_place *place)
 	const struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
 	link->state = LINK_RESOLVING;
 	link->lookup.data = link;
-	int rc = uv_getaddrinfo(&link->dist->loop, &link->lookup, on_looked_up, place->host, NULL, &hints);
-	if (rc != 0)
+	int rc = uv_getaddrinfo(link->dist->loop, &link->lookup, on_looked_up, place->host, NULL, &hints);
+	if (rc != 0) {
 		link_close(link, uv_strerror(rc));
-	else
-		link->running++;
+		return;
+	}
+	link->running++;
+	dist_hold(link->dist);
 }
 
 static void open_by_name(struct link *link)

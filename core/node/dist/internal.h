@@ -2,10 +2,11 @@
 /*
  * What the files of dist/ share. Nothing outside this folder includes it.
  *
- *	dist.c     the thread and its loop, the public functions      peer.c   another node: what waits for it
+ *	dist.c     the public functions                               peer.c   another node: what waits for it
  *	listen.c   listening and accepting                            link.c   one connection: bytes in, bytes out
  *	greet.c    opening, proving, names; one link of two           serve.c  requests of other nodes
  *	relay.c    clients of the control protocol                    refusal.c  who was refused, once a minute
+ *	loop.c     the thread or seat, its turns, the tick, the end
  *	forward.c  a request on its way to a peer
  *
  * Peers are made by any thread and live as long as the dist; their queue and table of waiting calls are behind a lock
@@ -43,6 +44,7 @@ enum {
 	TICK_MS = 50,
 	IDLE_TICK_MS = 1000,
 	BATCH_MAX = 64,
+	FOUND_MAX = 16,
 	RELAY_BYTES = 64 << 10,
 	REASON_BYTES = 256,
 	REFUSALS_KEPT = 64,
@@ -138,16 +140,16 @@ struct incoming {
 };
 
 struct batch_entry {
-	struct frame_request request;
 	struct kvrel_route route;
 	struct incoming *incoming;
 	size_t args_at; /* in dist.args */
 };
 
-/* Providers that ran calls in this wake-up. */
-struct provider {
+/* An operation that was asked for in this wake-up: it is looked up once, and its component left at the end. */
+struct found_op {
 	struct dist_op op;
-	unsigned entered; /* to be left when the wake-up ends */
+	size_t size;
+	char name[FRAME_NAME_MAX];
 };
 
 struct refusal {
@@ -166,11 +168,15 @@ struct dist {
 	const struct tls_api *tls_api;
 	struct tls_context *tls;
 
+	struct dist_seat seat;
 	pthread_t thread;
 	bool running;
-	uv_loop_t loop;
+	uv_loop_t *loop;
+	uv_loop_t own_loop;
+	unsigned held; /* handles and lookups that libuv has not let go of */
+	uv_sem_t gone; /* nothing of the links is on the loop any more */
 	uv_async_t wake;
-	uv_check_t check;
+	uv_check_t check; /* on a loop of its own */
 	uv_timer_t tick;
 	uint64_t tick_every_ms;
 	int listen_fd;
@@ -179,11 +185,11 @@ struct dist {
 
 	_Atomic(struct peer *) peers[PEER_BUCKETS]; /* only ever added to */
 	unsigned peer_count;
-	pthread_mutex_t lock; /* adding peers, work, done, ended */
-	struct peer *work;
-	struct incoming *done, **done_tail;
-	bool closed; /* no new peers */
-	bool ended;  /* the thread is gone: replies have nowhere to go */
+	pthread_mutex_t lock;            /* adding peers, done, ended */
+	_Atomic(struct peer *) work;     /* stack of those with something to send */
+	_Atomic(struct incoming *) done; /* stack of those that other threads have answered */
+	bool closed;                     /* no new peers */
+	bool ended;                      /* the thread is gone: replies have nowhere to go */
 	_Atomic bool stop_asked;
 	_Atomic int64_t stop_by_ms;
 
@@ -198,18 +204,31 @@ struct dist {
 	size_t args_used, args_capacity;
 	struct incoming *pool;
 	unsigned pool_count;
-	struct provider providers[BATCH_MAX];
-	unsigned provider_count;
+	struct slice seen[BATCH_MAX * FRAME_SEEN_MAX]; /* of the batch's routes */
+	unsigned seen_used;
+	struct found_op found[FOUND_MAX];
+	unsigned found_count;
 	struct frame_items items;
 	struct refusal refusals[REFUSALS_KEPT];
 	_Atomic uint64_t traces;
 	char *scratch, *plain; /* READ_BYTES each: what was read, and what TLS made of it */
 };
 
-extern _Thread_local struct dist *current_dist;
+/* Looked at for each reply: a place that is known when the library is loaded, not looked up. */
+extern _Thread_local struct dist *current_dist __attribute__((tls_model("initial-exec")));
 
 /* dist.c */
+void dist_for_peers(struct dist *dist, void (*function)(struct peer *peer));
+
+/* loop.c */
+int dist_begin_loop(struct dist *dist, struct error *err);
+void dist_end_loop(struct dist *dist, int64_t timeout_ms);
+/* One more of libuv's handles or lookups is the links', or one less. */
+void dist_hold(struct dist *dist);
+void dist_release(struct dist *dist);
 void dist_wake(struct dist *dist);
+/* When this thread's wake-up ends, if it is one that tells. */
+void dist_wake_at_end(struct dist *dist);
 /* Something waits: the tick has to look often. */
 void dist_hurry(struct dist *dist);
 

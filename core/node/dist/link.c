@@ -42,11 +42,12 @@ struct link *link_new(struct dist *dist, bool ours)
 int link_watch_fd(struct link *link, int fd)
 {
 	link->fd = fd;
-	int rc = uv_poll_init(&link->dist->loop, &link->poll, fd);
+	int rc = uv_poll_init(link->dist->loop, &link->poll, fd);
 	if (rc != 0)
 		return rc;
 	link->poll.data = link;
 	link->poll_open = true;
+	dist_hold(link->dist);
 	return 0;
 }
 
@@ -74,8 +75,10 @@ void link_unref(struct link *link)
 static void on_poll_closed(uv_handle_t *handle)
 {
 	struct link *link = handle->data;
+	struct dist *dist = link->dist;
 	link->poll_open = false;
 	link_unref(link);
+	dist_release(dist);
 }
 
 static void release(struct link *link)

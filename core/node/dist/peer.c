@@ -131,11 +131,26 @@ static struct kvrel_call *free_place(struct peer *peer, uint32_t place)
 
 /* ---- asking ---- */
 
+/* "kv.put"; longer than FRAME_NAME_MAX: not written, and refused with the frame. */
+static size_t join_name(char out[FRAME_NAME_MAX + 1], const char *component, const char *op)
+{
+	size_t head = strlen(component);
+	size_t tail = strlen(op);
+	if (head + 1 + tail > FRAME_NAME_MAX)
+		return head + 1 + tail;
+	memcpy(out, component, head);
+	out[head] = '.';
+	memcpy(out + head + 1, op, tail + 1);
+	return head + 1 + tail;
+}
+
 static void fill_request(struct dist *dist, const struct kvrel_call *call, const struct dist_request *request,
 			 char op[FRAME_NAME_MAX + 1], struct frame_request *out)
 {
 	const struct kvrel_route *route = call->route;
-	*out = (struct frame_request){ .args = call->args, .arg_count = call->arg_count };
+	out->args = call->args; /* field by field: its array of names is large */
+	out->arg_count = call->arg_count;
+	out->seen_count = 0;
 	for (uint32_t i = 0; route != NULL && i < route->seen_count; i++)
 		out->seen[out->seen_count++] = route->seen[i];
 	if (!request->direct)
@@ -150,10 +165,9 @@ static void fill_request(struct dist *dist, const struct kvrel_call *call, const
 		uint64_t number = atomic_fetch_add_explicit(&dist->traces, 1, memory_order_relaxed);
 		out->trace = (dist->instance << 32) + number;
 	}
-	if (request->component != NULL) {
-		int size = snprintf(op, FRAME_NAME_MAX + 1, "%s.%s", request->component, request->op->name);
-		out->op = (struct slice){ op, size < 0 ? 0 : (size_t)size };
-	}
+	out->op = (struct slice){ op, 0 };
+	if (request->component != NULL)
+		out->op.size = join_name(op, request->component, request->op->name);
 }
 
 /* NULL when it was added to what waits; else why not. */
@@ -196,18 +210,19 @@ static const char *add(struct peer *peer, struct kvrel_call *call, const struct 
 static void queue_work(struct peer *peer)
 {
 	struct dist *dist = peer->dist;
-	pthread_mutex_lock(&dist->lock);
-	bool wake = dist->work == NULL;
-	peer->next_work = dist->work;
-	dist->work = peer;
-	pthread_mutex_unlock(&dist->lock);
-	if (wake)
-		dist_wake(dist);
+	struct peer *head = atomic_load_explicit(&dist->work, memory_order_relaxed);
+	do
+		peer->next_work = head;
+	while (!atomic_compare_exchange_weak_explicit(&dist->work, &head, peer, memory_order_release,
+						      memory_order_relaxed));
+	if (head == NULL)
+		dist_wake_at_end(dist);
 }
 
 void peer_forward(struct peer *peer, struct kvrel_call *call, const struct dist_request *what)
 {
-	char op[FRAME_NAME_MAX + 1] = "";
+	char op[FRAME_NAME_MAX + 1];
+	op[0] = '\0';
 	struct frame_request request;
 	bool wake = false;
 	fill_request(peer->dist, call, what, op, &request);

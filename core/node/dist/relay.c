@@ -26,13 +26,14 @@ void relay_begin(struct link *link)
 		return;
 	}
 	link->inner = pair[0];
-	if (uv_poll_init(&dist->loop, &link->inner_poll, link->inner) != 0) {
+	if (uv_poll_init(dist->loop, &link->inner_poll, link->inner) != 0) {
 		close(pair[1]);
 		link_close(link, "out of memory");
 		return;
 	}
 	link->inner_poll.data = link;
 	link->inner_open = true;
+	dist_hold(dist);
 	dist->host.control(dist->host.context, pair[1]);
 	link_touch(link);
 }
@@ -133,8 +134,10 @@ static void on_inner(uv_poll_t *handle, int status, int events)
 static void on_inner_closed(uv_handle_t *handle)
 {
 	struct link *link = handle->data;
+	struct dist *dist = link->dist;
 	link->inner_open = false;
 	link_unref(link);
+	dist_release(dist);
 }
 
 void relay_close(struct link *link)

@@ -31,8 +31,7 @@ static struct incoming *incoming_new(struct dist *dist)
 		return calloc(1, sizeof(*incoming));
 	dist->pool = incoming->next;
 	dist->pool_count--;
-	*incoming = (struct incoming){ 0 };
-	return incoming;
+	return incoming; /* its `reply` is empty; the rest is set by whoever takes it */
 }
 
 static void write_reply(struct buf *out, uint64_t id, const struct kvrel_result *result)
@@ -90,14 +89,12 @@ static void complete(struct kvrel_call *call, const struct kvrel_result *result)
 		return;
 	}
 	write_reply(&incoming->reply, incoming->id, result);
-	incoming->next = NULL;
 	pthread_mutex_lock(&dist->lock);
 	bool ended = dist->ended;
-	bool wake = dist->done == NULL;
-	if (!ended) {
-		*dist->done_tail = incoming;
-		dist->done_tail = &incoming->next;
-	}
+	incoming->next = atomic_load_explicit(&dist->done, memory_order_relaxed);
+	bool wake = incoming->next == NULL;
+	if (!ended)
+		atomic_store_explicit(&dist->done, incoming, memory_order_relaxed);
 	pthread_mutex_unlock(&dist->lock);
 	if (ended) { /* nobody is there to hear it; its link goes with the dist */
 		buf_done(&incoming->reply);
@@ -109,10 +106,11 @@ static void complete(struct kvrel_call *call, const struct kvrel_result *result)
 
 void serve_collect(struct dist *dist)
 {
+	if (atomic_load_explicit(&dist->done, memory_order_relaxed) == NULL)
+		return;
 	pthread_mutex_lock(&dist->lock);
 	struct incoming *incoming = dist->done;
-	dist->done = NULL;
-	dist->done_tail = &dist->done;
+	atomic_store_explicit(&dist->done, NULL, memory_order_relaxed);
 	pthread_mutex_unlock(&dist->lock);
 	while (incoming != NULL) {
 		struct incoming *next = incoming->next;
@@ -153,109 +151,118 @@ static void trace(const struct link *link, const struct frame_request *request)
 			  "trace %016" PRIx64 ": received", request->trace);
 }
 
-/* NULL and the request is answered, or it has to be run. */
-static struct incoming *accept_request(struct link *link, const struct frame_request *request)
+/* What the wake-up has looked up already; else looked up now. NULL: there is no such operation, and `err` says why. */
+static const struct dist_op *find_op(struct dist *dist, struct slice name, struct error *err)
+{
+	for (unsigned i = dist->found_count; i-- > 0;) {
+		const struct found_op *found = &dist->found[i];
+		if (found->size == name.size && memcmp(found->name, name.data, name.size) == 0)
+			return &found->op;
+	}
+	if (dist->found_count == FOUND_MAX) {
+		serve_run(dist);
+		serve_end_batch(dist);
+	}
+	struct found_op *found = &dist->found[dist->found_count];
+	if (dist->host.enter(dist->host.context, name, &found->op, err) != 0)
+		return NULL;
+	memcpy(found->name, name.data, name.size);
+	found->size = name.size;
+	dist->found_count++;
+	return &found->op;
+}
+
+static void add_to_batch(struct link *link, const struct frame_request *request, const struct dist_op *op)
 {
 	struct dist *dist = link->dist;
-	struct dist_op op;
-	struct error err;
-	if (dist->stopping) {
-		refuse(link, request->id, "the node is stopping");
-		return NULL;
-	}
-	if (dist->host.enter(dist->host.context, request->op, &op, &err) != 0) {
-		refuse(link, request->id, err.message);
-		return NULL;
-	}
-	struct incoming *incoming = takes(op.op, request->arg_count) ? incoming_new(dist) : NULL;
+	struct incoming *incoming = incoming_new(dist);
 	if (incoming == NULL) {
-		const struct kvrel_result result = { .status = KVREL_WRONG_ARGS };
-		write_reply(&link->out, request->id, &result);
-		dist->host.leave(dist->host.context, &op);
-		link_touch(link);
-		return NULL;
+		refuse(link, request->id, "out of memory");
+		return;
 	}
 	incoming->call = (struct kvrel_call){
-		.arg_count = request->arg_count, .worker = dist->worker, .complete = complete, .op = op.op
+		.arg_count = request->arg_count, .worker = dist->worker, .complete = complete, .op = op->op
 	};
 	incoming->link = link;
-	incoming->op = op;
+	incoming->op = *op;
 	incoming->id = request->id;
 	link->running++;
 	dist->running_calls += incoming_waits(incoming) ? 0 : 1;
-	return incoming;
+	struct batch_entry *entry = &dist->batch[dist->batch_count++];
+	struct slice *seen = dist->seen + dist->seen_used;
+	for (uint32_t i = 0; i < request->seen_count; i++)
+		seen[i] = request->seen[i];
+	dist->seen_used += request->seen_count;
+	entry->incoming = incoming;
+	entry->args_at = dist->args_used;
+	dist->args_used += request->arg_count;
+	entry->route = (struct kvrel_route){
+		.seen = seen,
+		.seen_count = request->seen_count,
+		.trace = request->trace,
+		.deadline_ms = link->heard_ms + request->timeout_ms,
+	};
 }
 
+static void answer(struct link *link, uint64_t id, enum kvrel_status status)
+{
+	const struct kvrel_result result = { .status = status };
+	write_reply(&link->out, id, &result);
+	link_touch(link);
+}
+
+/* Its operation is found before its arguments are read, which running what came before would throw away. */
 void serve_request(struct link *link, struct slice payload)
 {
 	struct dist *dist = link->dist;
-	struct batch_entry *entry = &dist->batch[dist->batch_count];
+	struct frame_request request;
 	struct slice args;
-	if (!frame_get_request(payload, &entry->request, &args) || !reserve_args(dist, entry->request.arg_count) ||
-	    !frame_get_args(args, dist->args + dist->args_used, entry->request.arg_count)) {
+	struct error err;
+	const struct dist_op *op = NULL;
+	bool whole = frame_get_request(payload, &request, &args);
+	if (whole && request.op.size > 0 && !dist->stopping)
+		op = find_op(dist, request.op, &err);
+	if (!whole || !reserve_args(dist, request.arg_count) ||
+	    !frame_get_args(args, dist->args + dist->args_used, request.arg_count)) {
 		link_close(link, "it sent a malformed request");
 		return;
 	}
-	trace(link, &entry->request);
-	if (entry->request.op.size == 0) { /* are you there? */
-		const struct kvrel_result result = { .status = KVREL_OK };
-		write_reply(&link->out, entry->request.id, &result);
-		link_touch(link);
-		return;
-	}
-	entry->incoming = accept_request(link, &entry->request);
-	if (entry->incoming == NULL)
-		return;
-	entry->args_at = dist->args_used;
-	dist->args_used += entry->request.arg_count;
-	entry->route = (struct kvrel_route){
-		.seen = entry->request.seen,
-		.seen_count = entry->request.seen_count,
-		.trace = entry->request.trace,
-		.deadline_ms = dist_now_ms() + entry->request.timeout_ms,
-	};
-	entry->incoming->call.route = &entry->route;
-	if (++dist->batch_count == BATCH_MAX)
+	trace(link, &request);
+	if (request.op.size == 0) /* are you there? */
+		answer(link, request.id, KVREL_OK);
+	else if (dist->stopping)
+		refuse(link, request.id, "the node is stopping");
+	else if (op == NULL)
+		refuse(link, request.id, err.message);
+	else if (!takes(op->op, request.arg_count))
+		answer(link, request.id, KVREL_WRONG_ARGS);
+	else
+		add_to_batch(link, &request, op);
+	if (dist->batch_count == BATCH_MAX)
 		serve_run(dist);
 }
 
 /* ---- running ---- */
 
-/*
- * The component was entered when the request was accepted; it may not stop before it knows that the wake-up ends. After
- * that its stop() completes what still waits.
- */
-static void note_provider(struct dist *dist, const struct dist_op *op)
-{
-	for (unsigned i = 0; i < dist->provider_count; i++) {
-		if (dist->providers[i].op.state == op->state) {
-			dist->providers[i].entered++;
-			return;
-		}
-	}
-	if (dist->provider_count == BATCH_MAX)
-		serve_end_batch(dist);
-	dist->providers[dist->provider_count++] = (struct provider){ *op, 1 };
-}
-
 void serve_run(struct dist *dist)
 {
 	unsigned count = dist->batch_count;
 	for (unsigned i = 0; i < count; i++) {
-		struct kvrel_call *call = &dist->batch[i].incoming->call;
-		const struct dist_op *op = &dist->batch[i].incoming->op;
-		call->args = dist->args + dist->batch[i].args_at;
+		struct batch_entry *entry = &dist->batch[i];
+		struct kvrel_call *call = &entry->incoming->call;
+		const struct dist_op *op = &entry->incoming->op;
+		call->args = dist->args + entry->args_at;
+		call->route = &entry->route;
 		if (op->op->prefetch != NULL)
 			op->op->prefetch(op->state, call);
 	}
 	for (unsigned i = 0; i < count; i++) {
 		struct incoming *incoming = dist->batch[i].incoming;
-		const struct dist_op op = incoming->op; /* running it may complete and free it */
-		note_provider(dist, &op);
-		op.op->run(op.state, &incoming->call);
+		incoming->op.op->run(incoming->op.state, &incoming->call);
 	}
 	dist->batch_count = 0;
 	dist->args_used = 0;
+	dist->seen_used = 0;
 	if (dist->args_capacity > 64 * ARGS_FIRST) {
 		free(dist->args);
 		dist->args = NULL;
@@ -263,15 +270,30 @@ void serve_run(struct dist *dist)
 	}
 }
 
+static bool ended_already(const struct dist *dist, unsigned count, const void *state)
+{
+	while (count-- > 0) {
+		if (dist->found[count].op.state == state)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The components were entered when the operations were looked up; none may stop before it knows that the wake-up ends.
+ * After that its stop() completes what still waits.
+ */
 void serve_end_batch(struct dist *dist)
 {
-	while (dist->provider_count > 0) {
-		struct provider provider = dist->providers[--dist->provider_count];
-		if (provider.op.batch_end != NULL)
-			provider.op.batch_end(provider.op.state, dist->worker);
-		while (provider.entered-- > 0)
-			dist->host.leave(dist->host.context, &provider.op);
+	unsigned count = dist->found_count;
+	for (unsigned i = 0; i < count; i++) {
+		const struct dist_op *op = &dist->found[i].op;
+		if (op->batch_end != NULL && !ended_already(dist, i, op->state))
+			op->batch_end(op->state, dist->worker);
 	}
+	for (unsigned i = 0; i < count; i++)
+		dist->host.leave(dist->host.context, &dist->found[i].op);
+	dist->found_count = 0;
 }
 
 void serve_done(struct dist *dist)

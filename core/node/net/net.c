@@ -181,6 +181,50 @@ bool net_close_owner(struct net *net, const char *name, int64_t timeout_ms)
 	return close_round(net, &closing) == 0;
 }
 
+/* ---- a guest ---- */
+
+struct guest {
+	void (*turn)(void *context);
+	void *context;
+};
+
+static void take_guest(struct worker *worker, void *context)
+{
+	const struct guest *guest = context;
+	worker->guest_turn = guest->turn;
+	worker->guest_context = guest->context;
+}
+
+void net_set_guest(struct net *net, void (*turn)(void *context), void *context)
+{
+	struct guest guest = { turn, context };
+	for (unsigned i = 0; i < net->worker_count; i++)
+		worker_call(&net->workers[i], take_guest, &guest);
+}
+
+struct uv_loop_s *net_loop(struct net *net)
+{
+	return &net->workers[0].loop;
+}
+
+struct visit {
+	void (*run)(void *context);
+	void *context;
+};
+
+static void pay_visit(struct worker *worker, void *context)
+{
+	const struct visit *visit = context;
+	(void)worker;
+	visit->run(visit->context);
+}
+
+void net_call(struct net *net, void (*run)(void *context), void *context)
+{
+	struct visit visit = { run, context };
+	worker_call(&net->workers[0], pay_visit, &visit);
+}
+
 void net_free(struct net *net)
 {
 	if (!net)
