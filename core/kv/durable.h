@@ -254,12 +254,17 @@ void applier_nudge(struct durable *store);
 /* Returns when everything written before the call is in the pages; -1 and why. Not on a worker. */
 int applier_checkpoint(struct durable *store, struct kv_error *err);
 
-static inline int64_t now_ms(void)
+static inline int64_t now_us(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static inline int64_t now_ms(void)
+{
+	return now_us() / 1000;
 }
 
 #endif

@@ -128,6 +128,8 @@ static void slot_leave(struct durable *store, struct slot *slot)
 	slot->inside = slot->wrote = false;
 	page_reader_end(&slot->reader);
 	epoch_leave(&slot->epoch);
+	if (slot->waiting.first != NULL && slot->stage != NULL && !slot->sync_wanted)
+		log_lead(&store->log, &slot->waiting);
 	if (slot->waiting.first != NULL)
 		log_hand_over(&store->log, &slot->waiting, slot->sync_wanted);
 	slot->sync_wanted = false;

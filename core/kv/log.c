@@ -107,8 +107,13 @@ static bool mark(struct log *log)
 static int sync_file(struct log *log, struct memtable *memtable)
 {
 	char name[SEGMENT_NAME_BYTES];
+	int64_t began_us = now_us();
 
 	if (fdatasync(memtable->fd) == 0) {
+		int64_t usual = atomic_load_explicit(&log->sync_us, memory_order_relaxed);
+
+		usual += (now_us() - began_us - usual) / 8;
+		atomic_store_explicit(&log->sync_us, usual, memory_order_relaxed);
 		atomic_fetch_add_explicit(&log->syncs, 1, memory_order_relaxed);
 		return 0;
 	}
@@ -141,17 +146,33 @@ static int sync_all(struct log *log)
 	return code;
 }
 
+/* Under sync_lock. */
+static int sync_news(struct log *log)
+{
+	return mark(log) || atomic_load(&log->syncing->frozen) ? sync_all(log) : 0;
+}
+
 int log_sync(struct log *log)
 {
-	int code = 0;
+	int code;
 
 	if (log_broken(log))
 		return -1;
 	pthread_mutex_lock(&log->sync_lock);
-	if (mark(log) || atomic_load(&log->syncing->frozen))
-		code = sync_all(log);
+	code = sync_news(log);
 	pthread_mutex_unlock(&log->sync_lock);
 	return code;
+}
+
+void log_lead(struct log *log, struct call_queue *queue)
+{
+	if (atomic_load_explicit(&log->durability, memory_order_relaxed) != ENGINE_ALWAYS || log_broken(log) ||
+	    atomic_load_explicit(&log->sync_us, memory_order_relaxed) > LEAD_SYNC_US_MAX ||
+	    pthread_mutex_trylock(&log->sync_lock) != 0)
+		return;
+	sync_news(log);
+	pthread_mutex_unlock(&log->sync_lock);
+	log_complete(log, queue);
 }
 
 /* ---- those who wait ---------------------------------------------------------------------------------------- */
