@@ -222,7 +222,7 @@ it_says_when_the_system_allows_fewer_files() {
 	(ulimit -n 600 && exec "${drop[@]}" "$launcher" start) >"$D/log" 2>&1 </dev/null &
 	pid=$!
 	wait_until serving
-	like "$(cat log)" '*limit of open files is too low for --max-connections 20000*max_connections=344*'
+	like "$(cat log)" '*limit of open files is too low for --max-connections 16384*max_connections=344*'
 	kill "$pid"
 	wait "$pid"
 }

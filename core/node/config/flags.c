@@ -222,7 +222,7 @@ static const struct flag {
 } table[] = {
 	{ "--workers", "N", "worker threads for connections (default: the processors usable, at most 16)",
 	  parse_workers },
-	{ "--max-connections", "N", "connections of all listeners together (default 20000)", parse_max_connections },
+	{ "--max-connections", "N", "connections of all listeners together (default 16384)", parse_max_connections },
 	{ "--idle-timeout", "DURATION", "closes connections that ask nothing for so long (default 0: never)",
 	  parse_idle_timeout },
 	{ "--write-timeout", "DURATION",
@@ -258,10 +258,10 @@ void flags_init(struct flags *flags)
 {
 	*flags = (struct flags){
 		.workers = usable_processors(),
-		.max_connections = 20000,
+		.max_connections = 16384,
 		.log_level = LOG_LEVEL_INFO,
 		.log_format = LOG_FORMAT_TEXT,
-		.max_connections_asked = 20000,
+		.max_connections_asked = 16384,
 		.write_timeout_ms = 60000,
 		.max_output_bytes = 8 << 20,
 		.log_max_bytes = 10 << 20,

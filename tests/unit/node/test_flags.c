@@ -43,7 +43,7 @@ Test(flags, may_begin_with_a_byte_order_mark)
 Test(flags, have_defaults)
 {
 	cr_assert(flags.workers >= 1 && flags.workers <= 16);
-	cr_assert_eq(flags.max_connections, 20000);
+	cr_assert_eq(flags.max_connections, 16384);
 	cr_assert_eq(flags.shutdown_timeout_ms, 30000);
 	cr_assert_eq(flags.log_level, LOG_LEVEL_INFO);
 }
