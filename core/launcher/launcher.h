@@ -91,6 +91,8 @@ int flush_stdout(void);
 
 /* Fills self, root, file_name. Refuses a set-user-ID start and a path that the loader would expand. */
 int root_find(struct launch *launch, struct error *err);
+/* When a replacement of the bundle was interrupted: takes it back, so that no command sees half of each. */
+int root_settle(const struct launch *launch, struct error *err);
 /* The pure part: splits ROOT/bin/NAME. INVALID when `path` has another form or ROOT holds '$'. */
 int root_split(struct arena *arena, const char *path, const char **root, const char **name, struct error *err);
 

@@ -8,7 +8,9 @@
  */
 #include "launcher.h"
 
+#include "base/exchange.h"
 #include "base/path.h"
+#include "base/scope.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -77,4 +79,19 @@ int root_find(struct launch *launch, struct error *err)
 	}
 	launch->self = arena_string(&launch->arena, path);
 	return root_split(&launch->arena, launch->self, &launch->root, &launch->file_name, err);
+}
+
+int root_settle(const struct launch *launch, struct error *err)
+{
+	SCOPE(buf_done) struct buf version = { 0 };
+	struct error why;
+
+	if (!exchange_is_open(launch->root))
+		return 0;
+	if (exchange_recover(launch->root, true, &version, &why) == 0)
+		return 0;
+	return error_set(err, ERROR_TRY_AGAIN,
+			 "a build that was to replace this bundle was interrupted, and it cannot be taken back here: "
+			 "%s; run 'kvrel build' again, or this command as the bundle's owner",
+			 why.message);
 }

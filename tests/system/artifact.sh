@@ -85,18 +85,99 @@ it_is_whole_after_a_build_was_killed_at_any_rename() {
 	tries_each_rename is_old_or_new
 }
 
-# Where data lie, units are replaced one after the other: each state works, and the next build makes it whole.
-works() {
-	mkdir -p _build/rel/foo/data
-	echo mine >_build/rel/foo/data/mine
-	must _build/rel/foo/bin/foo eval 'return app.env("kv_server", "max_line") ~= nil'
-	is "$out" true
-	is "$(cat _build/rel/foo/data/mine)" mine
+# Where data lie, units are replaced one after the other. Whoever comes first, the launcher or the next build, takes back what
+# was left half done: a component, an overlay that comes and one that goes, the settings, all of one build.
+
+older() {
+	rm -rf rel/overlays && mkdir -p rel/overlays/etc/gone && echo old >rel/overlays/etc/gone/old && echo old >rel/overlays/etc/both
+	sed -i 's/^description:.*/description: old/' core/kv/component.yaml
+	settings=()
 }
 
-it_works_beside_data_after_a_build_was_killed_at_any_rename() {
-	tries_each_rename works
+newer() {
+	rm -rf rel/overlays && mkdir -p rel/overlays/etc/new && echo new >rel/overlays/etc/new/new && echo new >rel/overlays/etc/both
+	sed -i 's/^description:.*/description: new/' core/kv/component.yaml
+	settings=(--set kv_server.max_line=70000)
+}
+
+state() {
+	echo "$(cd "$1" && cat etc/*/* etc/both && ls -d etc/*)"
+	sed -n 's/^description: //p' "$1/lib/kv-0.1.0/component.yaml"
+	"$1/bin/foo" eval 'return app.env("kv_server", "max_line")' 2>&1
+}
+
+it_is_old_or_new_beside_data_after_a_build_was_killed_anywhere() {
+	local at old new now
+	command -v strace >/dev/null || skip 'strace is not installed'
+	project
+	newer
+	must kvrel build foo --quiet "${settings[@]}"
+	new=$(state _build/rel/foo)
+	older
+	must kvrel build foo --quiet --overwrite
+	old=$(state _build/rel/foo)
+	[ "$old" != "$new" ] || fail 'there is nothing to tell'
+	mkdir _build/rel/foo/data && echo mine | tee _build/rel/foo/data/mine >_build/rel/foo/etc/mine
+	for ((at = 1; at < 60; at++)); do
+		newer
+		strace -qq -f -o "$D/trace" -e inject=rename,renameat2,unlink,mkdir,rmdir:signal=KILL:when="$((at * 2))" \
+			kvrel build foo --quiet --overwrite "${settings[@]}" >"$D/said" 2>&1
+		[ $? = 137 ] || break
+		if [ $((at % 2)) = 0 ]; then
+			_build/rel/foo/bin/foo version >/dev/null || fail 'it does not start'
+		else
+			older
+			must kvrel build foo --quiet --overwrite
+		fi
+		now=$(state _build/rel/foo | grep -v mine)
+		[ "$now" = "$old" ] || [ "$now" = "$new" ] || fail "half old, half new after $at:"$'\n'"$now"
+		run kvrel verify _build/rel/foo
+		is "$out" 'etc/mine was added'
+		is "$(cat _build/rel/foo/data/mine _build/rel/foo/etc/mine)" $'mine\nmine'
+		older
+		must kvrel build foo --quiet --overwrite
+	done
+	[ "$at" -gt 5 ] || fail "no build was killed: $(cat "$D/said")"
+	is "$(find _build/rel -maxdepth 1 -name '.foo.*')$(find _build/rel/foo -name '.kvrel*')" ''
+}
+
+it_takes_units_back_when_a_later_step_fails() {
+	local before
+	project
+	older
+	must kvrel build foo --quiet
+	mkdir _build/rel/foo/data
+	before=$(state _build/rel/foo)
+	newer
+	sed -i '0,/^    components:/s//    steps: [assemble, {run: "false"}]\n    components:/' releases.yaml
+	run kvrel build foo --quiet --overwrite
+	is "$status" 1
+	is "$(state _build/rel/foo)" "$before"
 	must kvrel verify _build/rel/foo
+}
+
+it_says_so_when_a_replacement_cannot_be_taken_back() {
+	project
+	must kvrel build foo --quiet
+	printf '.foo.staging-1\0000.0.1\000x1 bin/foo\000' >_build/rel/foo/.kvrel-replacing
+	run _build/rel/foo/bin/foo version
+	is "$status" 1
+	like "$err" "ERROR: *interrupted*.foo.staging-1', is gone*'kvrel build'*"
+	must kvrel build foo --quiet --overwrite
+	must _build/rel/foo/bin/foo version
+	must kvrel verify _build/rel/foo
+}
+
+it_waits_for_no_build_that_waits_for_it() {
+	project
+	sed -i '0,/^    components:/s//    steps: [assemble, {run: "kvrel build bar"}]\n    components:/' releases.yaml
+	run kvrel build foo --quiet
+	is "$status" 1
+	like "$err" "*_build/rel' is locked by the build of foo-0.0.1, which waits for this step*--path*"
+	[ "$took_ms" -lt 10000 ] || fail "it waited for $took_ms ms"
+	sed -i 's/kvrel build bar/kvrel build bar --path elsewhere/' releases.yaml
+	must kvrel build foo --quiet
+	must elsewhere/bin/bar version
 }
 
 # ---- archives ---------------------------------------------------------------------------------------------------------

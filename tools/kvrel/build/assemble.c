@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "build/assemble.h"
 
+#include "base/exchange.h"
 #include "base/fs.h"
 #include "base/path.h"
 #include "base/scope.h"
@@ -9,11 +10,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 
-enum { LOCK_WAIT_MS = 60000, LOCK_POLL_MS = 20 };
+enum { LOCK_WAIT_MS = 60000 };
 
 static void close_dir(DIR **dir)
 {
@@ -21,20 +20,39 @@ static void close_dir(DIR **dir)
 		closedir(*dir);
 }
 
+/* Is it a step of this very build that asks? Then there is nothing to wait for. */
 static int lock(const char *parent, int *out, struct error *err)
 {
-	SCOPE_FD int fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return error_system(err, errno, "open '%s'", parent);
-	for (int waited = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; waited += LOCK_POLL_MS) {
-		if (errno != EWOULDBLOCK && errno != EINTR)
-			return error_system(err, errno, "lock '%s'", parent);
-		if (waited >= LOCK_WAIT_MS)
-			return error_set(err, ERROR_TRY_AGAIN, "another build is at work in '%s'; try again later",
-					 parent);
-		nanosleep(&(struct timespec){ .tv_nsec = LOCK_POLL_MS * 1000000L }, NULL);
-	}
-	*out = TAKE_FD(fd);
+	const char *above = getenv(STAGING_LOCK_VARIABLE);
+	struct slice build = { 0 }, folder = { 0 };
+	struct stat ours, theirs;
+	bool own = above && slice_split(slice_of(above), ':', &build, &folder) && stat(parent, &ours) == 0 &&
+		   stat(folder.data, &theirs) == 0 && ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
+	struct error why;
+	int status = exchange_lock(parent, own ? 0 : LOCK_WAIT_MS, out, &why);
+	if (status == -ERROR_TRY_AGAIN && own)
+		return error_set(err, ERROR_FAILED,
+				 "'%s' is locked by the build of %.*s, which waits for this step; build into another "
+				 "folder with --path, or when that build is done",
+				 parent, SLICE_FMT(build));
+	if (status < 0 && err)
+		*err = why;
+	return status;
+}
+
+/* A replacement that was killed is taken back. Where that cannot be, all of that version is written anew. */
+static int recover(const char *root, struct error *err)
+{
+	SCOPE(buf_done) struct buf version = { 0 }, path = { 0 };
+	int status = exchange_recover(root, false, &version, err);
+	if (status != -ERROR_NOT_FOUND && status != -ERROR_INVALID)
+		return status < 0 ? error_wrap(err, "cannot take back an interrupted build") : 0;
+	buf_printf(&path, "%s/releases/%s/manifest.json", root, buf_string(&version));
+	(void)unlink(buf_string(&path));
+	buf_clear(&path);
+	buf_printf(&path, "%s/" EXCHANGE_LIST, root);
+	if (unlink(buf_string(&path)) < 0)
+		return error_system(err, errno, "remove '%s'", buf_string(&path));
 	return 0;
 }
 
@@ -64,6 +82,8 @@ int staging_begin(struct arena *arena, const char *root, struct staging *out, st
 	SCOPE_FD int fd = -1;
 	if (status == 0)
 		status = lock(staging.parent, &fd, err);
+	if (status == 0)
+		status = recover(staging.root, err);
 	if (status == 0)
 		status = remove_stale(arena, staging.parent, prefix, err);
 	if (status < 0)

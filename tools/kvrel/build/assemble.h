@@ -9,6 +9,9 @@
 
 #include "build/plan.h"
 
+/* In the environment of steps, "NAME-VERSION:FOLDER": the folder whose lock the build of NAME holds. */
+#define STAGING_LOCK_VARIABLE "KVREL_LOCKED_FOLDER"
+
 struct staging {
 	const char *root;   /* of the bundle, links resolved where it exists */
 	const char *parent; /* folder of both */
@@ -16,7 +19,8 @@ struct staging {
 	int lock_fd;
 };
 
-/* Makes the folder above, locks it (waiting a minute at most: TRY_AGAIN), removes what killed builds left. */
+/* Makes the folder above, locks it (waiting a minute at most: TRY_AGAIN; not at all inside a step of the build that has
+ * it), takes back and removes what killed builds left. */
 int staging_begin(struct arena *arena, const char *root, struct staging *out, struct error *err);
 /* Writes all entries; modes, times and owner do not depend on the environment. On failure staging_end() removes all. */
 int staging_fill(const struct staging *staging, const struct plan *plan, int64_t source_date, struct error *err);

@@ -23,8 +23,12 @@ static bool is_variable(const char *entry, const char *name)
 /* The caller's environment with RELEASE_* of this release on top. */
 static const char **step_environment(const struct build *build)
 {
-	const char *const names[] = { "RELEASE_NAME", "RELEASE_VSN", "RELEASE_ROOT" };
-	const char *const values[] = { build->release->name, build->release->version, build->release->path };
+	const struct spec_release *release = build->release;
+	const char *lock = build->staging.lock_fd < 0 ? NULL
+						      : arena_printf(build->arena, "%s-%s:%s", release->name,
+								     release->version, build->staging.parent);
+	const char *const names[] = { "RELEASE_NAME", "RELEASE_VSN", "RELEASE_ROOT", STAGING_LOCK_VARIABLE };
+	const char *const values[] = { release->name, release->version, release->path, lock };
 	size_t count = 0, kept = 0;
 	while (environ[count])
 		count++;
@@ -37,7 +41,8 @@ static const char **step_environment(const struct build *build)
 			out[kept++] = environ[i];
 	}
 	for (size_t j = 0; j < ARRAY_LEN(names); j++)
-		out[kept++] = arena_printf(build->arena, "%s=%s", names[j], values[j]);
+		if (values[j])
+			out[kept++] = arena_printf(build->arena, "%s=%s", names[j], values[j]);
 	return out;
 }
 

@@ -263,7 +263,7 @@ static int check_existing(struct build *build, struct error *err)
 void build_settle(struct build *build, bool failed)
 {
 	if (failed && build->staging.lock_fd >= 0)
-		commit_undo(&build->staging, build->placed);
+		commit_undo(&build->staging, &build->placed);
 	staging_end(&build->staging);
 }
 

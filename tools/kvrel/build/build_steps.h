@@ -19,7 +19,7 @@ struct build {
 	bool asked;              /* and the answer was to replace what is there */
 	const struct plan *plan; /* what `assemble` put in place */
 	struct staging staging;  /* kept until all steps are done; lock_fd -1: none */
-	enum commit_way placed;
+	struct placed placed;
 	int described[2]; /* descriptors of the bill of materials and the manifest; -1: none */
 };
 
