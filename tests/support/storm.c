@@ -3,9 +3,11 @@
  * Clients that do not behave, one kind a sub-command:
  *
  *	storm halfopen PORT N          N connections that send half a line; says 'open', holds them until its input ends
- *	storm vanish PORT N            N connections that send requests, and the half of one, and are gone without a
- *goodbye storm rubbish PORT BYTES SEED  random bytes; reads whatever comes back storm longline PORT BYTES      one line
- *that does not end; prints what the node says
+ *	storm vanish PORT N            N connections that send requests and a half one, and are gone
+ *	storm rubbish PORT BYTES SEED  random bytes; reads whatever comes back
+ *	storm longline PORT BYTES      one line that does not end; prints what the node says
+ *	storm slow PORT BUCKET         follows a bucket with a small receive buffer; says 'open', reads nothing until
+ *	                               its input ends, then all: prints how many lines came and the last one
  */
 #include "client.h"
 
@@ -108,6 +110,33 @@ static int longline(const char *port, uint64_t bytes)
 	return 0;
 }
 
+static int slow(const char *port, const char *bucket)
+{
+	static struct t_client client;
+	static char last[256];
+	char request[128], byte;
+	const char *line = NULL;
+	unsigned long lines = 0;
+	int size = snprintf(request, sizeof(request), "SUBSCRIBE %.80s\r\n", bucket), small = 64 << 10;
+
+	client.fd = t_connect(port);
+	if (client.fd >= 0)
+		setsockopt(client.fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+	if (client.fd < 0 || !t_send(client.fd, request, (size_t)size) || !(line = t_line(&client)) ||
+	    strcmp(line, "OK") != 0) {
+		fprintf(stderr, "storm: SUBSCRIBE: %s\n", line ? line : strerror(errno));
+		return 1;
+	}
+	puts("open");
+	fflush(stdout);
+	while (read(STDIN_FILENO, &byte, 1) > 0) {
+	}
+	for (; (line = t_line(&client)); lines++)
+		snprintf(last, sizeof(last), "%s", line);
+	printf("%lu lines, the last one: %s\n", lines, last);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
@@ -121,6 +150,8 @@ int main(int argc, char **argv)
 		return rubbish(argv[2], number, strtoull(argv[4], NULL, 10));
 	if (argc == 4 && strcmp(what, "longline") == 0)
 		return longline(argv[2], number);
-	fprintf(stderr, "usage: storm halfopen|vanish|rubbish|longline PORT …\n");
+	if (argc == 4 && strcmp(what, "slow") == 0)
+		return slow(argv[2], argv[3]);
+	fprintf(stderr, "usage: storm halfopen|vanish|rubbish|longline|slow PORT …\n");
 	return 2;
 }
