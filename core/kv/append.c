@@ -13,13 +13,10 @@
 
 static int next_segment(struct durable *store, uint64_t *number)
 {
-	int fd = store->spare.fd;
+	int fd = spares_take_file(&store->spares, number);
 
-	if (fd >= 0) {
-		*number = store->spare.number;
-		store->spare.fd = -1;
+	if (fd >= 0)
 		return fd;
-	}
 	*number = store->log.next_number++;
 	return segment_create(store->log.dir_fd, *number, store->options.segment_size);
 }
@@ -39,6 +36,7 @@ static int refuse_backlog(struct durable *store, struct kv_error *err)
 int rotate(struct durable *store, struct kv_error *err)
 {
 	struct memtable *before = atomic_load(&store->newest), *memtable;
+	struct memtable_memory memory;
 	uint64_t number, base = before != NULL ? memtable_end(before) : store->pages.state.applied;
 	int fd;
 
@@ -46,9 +44,11 @@ int rotate(struct durable *store, struct kv_error *err)
 	if (fd < 0)
 		return kv_fail(err, "cannot make room in the log: %s%s", strerror(errno),
 			       errno == ENOSPC ? ": make room on the disk" : "");
+	memory = spares_take_memory(&store->spares);
 	memtable = memtable_new(before != NULL ? before->id + 1 : 1, number, base, store->options.segment_size, fd,
-				&store->spare.memory);
+				&memory);
 	if (memtable == NULL) {
+		memtable_memory_done(&memory);
 		close(fd);
 		segment_remove(store->log.dir_fd, number);
 		return kv_fail(err, "out of memory");

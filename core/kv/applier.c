@@ -81,7 +81,7 @@ static void recycle(struct durable *store, struct memtable *memtable)
 	uint64_t number;
 
 	pthread_mutex_lock(&store->write_lock);
-	wanted = store->spare.fd < 0 && memtable->size == store->options.segment_size;
+	wanted = store->spares.file_count < SPARES_MAX && memtable->size == store->options.segment_size;
 	number = wanted ? log->next_number++ : 0;
 	pthread_mutex_unlock(&store->write_lock);
 	if (!wanted || segment_rename(log->dir_fd, memtable->number, number) != 0) {
@@ -89,36 +89,36 @@ static void recycle(struct durable *store, struct memtable *memtable)
 		return;
 	}
 	pthread_mutex_lock(&store->write_lock);
-	store->spare.fd = memtable->fd;
-	store->spare.number = number;
-	memtable->fd = -1;
+	if (spares_add_file(&store->spares, memtable->fd, number))
+		memtable->fd = -1;
 	pthread_mutex_unlock(&store->write_lock);
+	if (memtable->fd >= 0)
+		segment_remove(log->dir_fd, number);
 }
 
 static void keep_memory(struct durable *store, struct memtable *memtable)
 {
 	pthread_mutex_lock(&store->write_lock);
-	if (store->spare.memory.buffer == NULL && memtable->size == store->options.segment_size)
-		store->spare.memory = memtable_take_memory(memtable);
+	if (memtable->size == store->options.segment_size)
+		spares_add_memory(&store->spares, memtable);
 	pthread_mutex_unlock(&store->write_lock);
 }
 
 /* When nothing has been written since the last checkpoint. */
 static void give_memory_back(struct durable *store)
 {
-	struct memtable_memory memory = { 0 };
-	bool forget = false;
+	struct spares none = { 0 };
 
 	pthread_mutex_lock(&store->write_lock);
 	if (atomic_load(&store->newest)->began_ms == 0) {
-		memory = store->spare.memory;
-		forget = memory.buffer != NULL;
-		store->spare.memory = (struct memtable_memory){ 0 };
+		none = store->spares;
+		store->spares.memory_count = 0;
 	}
 	pthread_mutex_unlock(&store->write_lock);
-	memtable_memory_done(&memory);
-	if (forget)
+	if (none.memory_count > 0)
 		pages_forget(&store->pages);
+	while (none.memory_count > 0)
+		memtable_memory_done(&none.memory[--none.memory_count]);
 }
 
 static void retire(struct durable *store, struct memtable *memtable)
@@ -154,7 +154,7 @@ static void prepare_spare(struct durable *store)
 
 	pthread_mutex_lock(&store->write_lock);
 	newest = atomic_load(&store->newest);
-	wanted = store->spare.fd < 0 && newest->half_full;
+	wanted = store->spares.file_count == 0 && newest->half_full;
 	number = wanted ? store->log.next_number++ : 0;
 	pthread_mutex_unlock(&store->write_lock);
 	if (!wanted)
@@ -163,11 +163,8 @@ static void prepare_spare(struct durable *store)
 	if (fd < 0)
 		return; /* the writer that needs it will be told */
 	pthread_mutex_lock(&store->write_lock);
-	if (store->spare.fd < 0) {
-		store->spare.fd = fd;
-		store->spare.number = number;
+	if (spares_add_file(&store->spares, fd, number))
 		fd = -1;
-	}
 	pthread_mutex_unlock(&store->write_lock);
 	if (fd >= 0) {
 		close(fd);

@@ -21,10 +21,12 @@
 #include "bucket.h"
 #include "engine.h"
 #include "epoch.h"
+#include "hash.h"
 #include "listing.h"
 #include "log.h"
 #include "memtable.h"
 #include "pages.h"
+#include "spares.h"
 
 #include <pthread.h>
 
@@ -52,6 +54,7 @@ struct slot {
 	bool inside;
 	uint64_t retired; /* the store's when it came inside */
 	struct page_reader reader;
+	uint64_t settled;    /* what might be told when it came inside: everything before it */
 	struct bucket *memo; /* the bucket found last */
 	struct prefetch_pipe pipe;
 	struct stage *stage; /* NULL for the last one */
@@ -100,11 +103,7 @@ struct durable {
 	_Atomic uint64_t newest_room;            /* bytes that it will hold, if it is like the one before */
 	struct memtable *oldest;                 /* the applying thread's */
 	_Atomic uint64_t retired;                /* id of the youngest memtable that the pages hold whole */
-	struct {
-		int fd; /* a segment file for the next memtable; -1: none */
-		uint64_t number;
-		struct memtable_memory memory; /* and memory */
-	} spare;
+	struct spares spares;
 
 	struct pages pages;
 	struct log log;
@@ -116,8 +115,26 @@ struct durable {
 /* ---- durable.c: inside and out, names, waiting --------------------------------------------------------------------
  */
 
-struct slot *slot_enter(struct durable *store, uint32_t worker);
-uint64_t hash_name(const struct durable *store, struct kvrel_slice name);
+/* Of a worker, or of all others; made to be inside by slot_enter(). */
+static inline struct slot *slot_of(struct durable *store, uint32_t worker)
+{
+	return &store->slots[worker < store->slot_count - 1 ? worker : store->slot_count - 1];
+}
+
+void slot_begin(struct durable *store, struct slot *slot);
+static inline struct slot *slot_enter(struct durable *store, uint32_t worker)
+{
+	struct slot *slot = slot_of(store, worker);
+
+	if (!slot->inside)
+		slot_begin(store, slot);
+	return slot;
+}
+
+static inline uint64_t hash_name(const struct durable *store, struct kvrel_slice name)
+{
+	return hash_bytes(name.data, name.size, store->seed);
+}
 
 /* A hash of a bucket's key, for memtables (the lower half) and page spots. */
 static inline uint64_t hash_in_bucket(const struct bucket *bucket, uint64_t key_hash)
@@ -133,6 +150,14 @@ static inline uint64_t hash_in_bucket(const struct bucket *bucket, uint64_t key_
  */
 int bucket_look_up(struct durable *store, struct slot *slot, struct kvrel_slice name, struct bucket **out,
 		   struct kv_error *err);
+/* Whether it is the bucket that the slot found last, and that still is the bucket of this name. */
+static inline bool slot_remembers(const struct slot *slot, struct kvrel_slice name)
+{
+	const struct bucket *memo = slot->memo;
+
+	return memo != NULL && memo->name_size == name.size && same_bytes(memo->name, name.data, name.size) &&
+	       !bucket_is(memo, BUCKET_DEAD | BUCKET_LEAVING);
+}
 
 struct found {
 	bool there;
@@ -170,8 +195,10 @@ uint64_t admitted(const struct durable *store);
 
 /* ---- prefetch.c */
 
-void prefetch_add(struct durable *store, struct slot *slot, uint64_t hash);
-/* Before the first of them runs. */
+/* engine_type's. Leaves the key's hash in the call. */
+void durable_prefetch(struct engine *engine, struct kvrel_call *call, struct kvrel_slice bucket,
+		      struct kvrel_slice key);
+/* What of it is still to be done before the first of the requests runs. */
 void prefetch_finish(struct durable *store, struct slot *slot);
 
 /* ---- the kinds of requests ----------------------------------------------------------------------------------------
@@ -188,6 +215,8 @@ void run_drop(struct durable *store, struct slot *slot, const struct engine_requ
 void run_exists(struct durable *store, struct slot *slot, const struct engine_request *request);
 /* durable_read.c */
 void run_read(struct durable *store, struct slot *slot, const struct engine_request *request);
+/* engine_type's */
+void durable_get(struct engine *engine, struct kvrel_call *call, uint32_t flags);
 /* durable_list.c */
 void run_list(struct durable *store, struct slot *slot, const struct engine_request *request);
 /* durable_stats.c */

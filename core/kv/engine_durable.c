@@ -153,28 +153,6 @@ static void durable_submit(struct engine *engine, const struct engine_request *r
 	pthread_mutex_unlock(&store->no_worker_lock);
 }
 
-static void durable_prefetch(struct engine *engine, struct kvrel_call *call, struct kvrel_slice bucket_of,
-			     struct kvrel_slice key)
-{
-	struct durable *store = (struct durable *)engine;
-	const struct bucket *bucket;
-	struct slot *slot;
-
-	call->scratch[0] = hash_name(store, key);
-	if (call->worker >= store->slot_count - 1)
-		return;
-	slot = slot_enter(store, call->worker);
-	bucket = slot->memo;
-	if (bucket == NULL || bucket->name_size != bucket_of.size ||
-	    memcmp(bucket->name, bucket_of.data, bucket_of.size) != 0) {
-		bucket = bucket_table_find(&store->buckets, bucket_of, hash_name(store, bucket_of));
-		if (bucket == NULL)
-			return;
-		slot->memo = (struct bucket *)bucket;
-	}
-	prefetch_add(store, slot, hash_in_bucket(bucket, call->scratch[0]));
-}
-
 static void durable_batch_ran(struct engine *engine, uint32_t worker)
 {
 	struct durable *store = (struct durable *)engine;
@@ -208,6 +186,14 @@ static void slot_done(struct slot *slot)
 	free(slot->stage);
 }
 
+static void close_spares(struct spares *spares)
+{
+	while (spares->file_count > 0)
+		close(spares->files[--spares->file_count].fd);
+	while (spares->memory_count > 0)
+		memtable_memory_done(&spares->memory[--spares->memory_count]);
+}
+
 static void close_store(struct durable *store)
 {
 	struct memtable *memtable = atomic_load(&store->newest), *older;
@@ -222,9 +208,7 @@ static void close_store(struct durable *store)
 				free(memtable->gone.items[i]);
 		memtable_free(memtable);
 	}
-	if (store->spare.fd >= 0)
-		close(store->spare.fd);
-	memtable_memory_done(&store->spare.memory);
+	close_spares(&store->spares);
 	for (unsigned i = 0; store->slots != NULL && i < store->slot_count; i++)
 		slot_done(&store->slots[i]);
 	bucket_table_done(&store->buckets);
@@ -258,6 +242,7 @@ static const struct engine_type durable_type = {
 	.name = "durable",
 	.prefetch = durable_prefetch,
 	.submit = durable_submit,
+	.get = durable_get,
 	.batch_ran = durable_batch_ran,
 	.batch_end = durable_batch_end,
 	.set_durability = durable_set_durability,
@@ -375,7 +360,7 @@ int engine_durable_open(const struct engine_options *options, struct engine **ou
 							      : segment;
 	snprintf(store->dir, sizeof(store->dir), "%s", options->dir);
 	store->options.dir = store->dir;
-	store->lock_fd = store->spare.fd = store->log.dir_fd = -1;
+	store->lock_fd = store->log.dir_fd = -1;
 	atomic_store(&store->log.durability, options->durability);
 	atomic_store(&store->epoch.now, 1);
 	init_locks(store);

@@ -224,16 +224,15 @@ static int judge_end(struct recovery *recovery, size_t at, const struct memtable
 	return code == 0 ? 0 : fail(recovery, segment, err, strerror(code));
 }
 
-/* Done with: its space serves the next segment, if there is none for it yet. */
+/* Done with: its space serves a later segment, if there is not enough for those yet. */
 static void drop_segment(struct recovery *recovery, struct segment *segment)
 {
 	struct durable *store = recovery->store;
 	int dir_fd = recovery->log->dir_fd;
 
-	if (segment->reusable && store->spare.fd < 0 &&
+	if (segment->reusable && store->spares.file_count < SPARES_MAX &&
 	    segment_rename(dir_fd, segment->file.number, recovery->highest + 1) == 0) {
-		store->spare.fd = segment->file.fd;
-		store->spare.number = ++recovery->highest;
+		spares_add_file(&store->spares, segment->file.fd, ++recovery->highest);
 	} else {
 		segment_remove(dir_fd, segment->file.number);
 		close(segment->file.fd);

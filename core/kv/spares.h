@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a memtable that is done with leaves to later ones: its segment's file, whose blocks and cached pages are there,
+ * and its memory, which the kernel has cleared once. While the applying thread lags behind several memtables are full
+ * at a time; with as many spares as that the load makes none anew. Under the store's write lock. Zeroed: empty.
+ */
+#ifndef KV_SPARES_H
+#define KV_SPARES_H
+
+#include "memtable.h"
+
+enum { SPARES_MAX = 2 };
+
+struct spares {
+	struct {
+		int fd;
+		uint64_t number;
+	} files[SPARES_MAX];
+	unsigned file_count;
+	struct memtable_memory memory[SPARES_MAX];
+	unsigned memory_count;
+};
+
+/* Takes over fd; false: there are enough. */
+static inline bool spares_add_file(struct spares *spares, int fd, uint64_t number)
+{
+	if (spares->file_count == SPARES_MAX)
+		return false;
+	spares->files[spares->file_count].fd = fd;
+	spares->files[spares->file_count++].number = number;
+	return true;
+}
+
+/* The one added last, -1: none. */
+static inline int spares_take_file(struct spares *spares, uint64_t *number)
+{
+	if (spares->file_count == 0)
+		return -1;
+	*number = spares->files[--spares->file_count].number;
+	return spares->files[spares->file_count].fd;
+}
+
+/* Takes the memory out of a memtable that is about to be freed, unless there is enough. */
+static inline void spares_add_memory(struct spares *spares, struct memtable *memtable)
+{
+	if (spares->memory_count < SPARES_MAX)
+		spares->memory[spares->memory_count++] = memtable_take_memory(memtable);
+}
+
+/* Zeroed when there is none. */
+static inline struct memtable_memory spares_take_memory(struct spares *spares)
+{
+	return spares->memory_count > 0 ? spares->memory[--spares->memory_count] : (struct memtable_memory){ 0 };
+}
+
+#endif
