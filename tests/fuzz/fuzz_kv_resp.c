@@ -5,5 +5,5 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	return kv_resp_fuzz(data, size);
+	return front_fuzz(data, size);
 }

@@ -3,9 +3,6 @@
 
 #include "front_end.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 const struct kvrel_component *kvrel_component(void);
 
 static void answer(const char *op, struct kvrel_call *call)
@@ -41,33 +38,4 @@ static size_t blank_numbers(char *text, size_t size)
 	return kept;
 }
 
-static char *outcome(struct t_front *front, const uint8_t *data, size_t size, size_t piece, size_t *out_size)
-{
-	t_front_connect(front, "127.0.0.1:1");
-	for (size_t at = 0; at < size; at += piece)
-		t_front_feed(front, data + at, size - at < piece ? size - at : piece);
-	const char *output = t_front_output(front, out_size);
-	char *copy = malloc(*out_size + 1);
-	if (!copy)
-		return NULL;
-	memcpy(copy, output, *out_size + 1);
-	*out_size = blank_numbers(copy, *out_size);
-	return copy;
-}
-
-int kv_resp_fuzz(const uint8_t *data, size_t size)
-{
-	static struct t_front *front;
-	if (!front)
-		front = start();
-	if (size == 0)
-		return 0;
-	size_t whole_size = 0, cut_size = 0;
-	char *whole = outcome(front, data + 1, size - 1, size, &whole_size);
-	char *cut = outcome(front, data + 1, size - 1, data[0] % 16u + 1, &cut_size);
-	if (!whole || !cut || whole_size != cut_size || memcmp(whole, cut, cut_size) != 0)
-		abort();
-	free(whole);
-	free(cut);
-	return 0;
-}
+const struct front_fuzzed front_fuzzed = { start, blank_numbers };
