@@ -3,41 +3,23 @@
  */
 #include "durable.h"
 
-#include "hash.h"
 #include "result.h"
 
 #include <stdlib.h>
 
 /* ---- inside and out ---------------------------------------------------------------------------------------- */
 
-struct slot *slot_enter(struct durable *store, uint32_t worker)
+void slot_begin(struct durable *store, struct slot *slot)
 {
-	struct slot *slot = &store->slots[worker < store->slot_count - 1 ? worker : store->slot_count - 1];
-
-	if (!slot->inside) {
-		slot->inside = true;
-		epoch_enter(&store->epoch, &slot->epoch);
-		slot->retired = atomic_load_explicit(&store->retired, memory_order_acquire);
-		slot->memo = NULL;
-		slot->pipe.added = 0;
-	}
-	return slot;
+	slot->inside = true;
+	epoch_enter(&store->epoch, &slot->epoch);
+	slot->retired = atomic_load_explicit(&store->retired, memory_order_acquire);
+	slot->settled = settled(store);
+	slot->memo = NULL;
+	slot->pipe.added = 0;
 }
 
 /* ---- names ------------------------------------------------------------------------------------------------- */
-
-uint64_t hash_name(const struct durable *store, struct kvrel_slice name)
-{
-	return hash_bytes(name.data, name.size, store->seed);
-}
-
-static bool is_memo(const struct slot *slot, struct kvrel_slice name)
-{
-	const struct bucket *memo = slot->memo;
-
-	return memo != NULL && memo->name_size == name.size && memcmp(memo->name, name.data, name.size) == 0 &&
-	       !bucket_is(memo, BUCKET_DEAD | BUCKET_LEAVING);
-}
 
 /* A bucket that the pages know and memory does not: nothing was written to it since the start. */
 static struct bucket *bucket_load(struct durable *store, struct kvrel_slice name, uint64_t hash,
@@ -89,7 +71,7 @@ int bucket_look_up(struct durable *store, struct slot *slot, struct kvrel_slice 
 {
 	uint64_t hash;
 
-	if (is_memo(slot, name)) {
+	if (slot_remembers(slot, name)) {
 		*out = slot->memo;
 		return 0;
 	}

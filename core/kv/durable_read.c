@@ -106,3 +106,58 @@ void run_read(struct durable *store, struct slot *slot, const struct engine_requ
 	else
 		result_error(request->call, err.message);
 }
+
+/* ---- the short way ---- */
+
+static void get_by_submit(struct engine *engine, struct kvrel_call *call, uint32_t flags)
+{
+	engine->type->submit(engine, &(struct engine_request){ .kind = ENGINE_GET,
+							       .flags = flags,
+							       .call = call,
+							       .bucket = call->args[0],
+							       .items = call->args + 1,
+							       .item_count = 1 });
+}
+
+static void get_from_pages(struct slot *slot, struct kvrel_call *call, uint64_t hash)
+{
+	struct kvrel_slice value = { 0 };
+	struct kv_error err;
+	int there = page_find(&slot->reader, slot->memo->id, call->args[1], hash, &value, &err);
+
+	if (there < 0)
+		result_error(call, err.message);
+	else if (there == 0)
+		result_nil(call);
+	else
+		result_bytes(call, value);
+}
+
+/*
+ * A worker reads one key of the bucket that it used last: what most requests are, so it takes no detour. Whatever is
+ * not so simple goes the other way.
+ */
+void durable_get(struct engine *engine, struct kvrel_call *call, uint32_t flags)
+{
+	struct durable *store = (struct durable *)engine;
+	const bool is_worker = call->worker < store->slot_count - 1;
+	struct slot *slot = slot_of(store, call->worker);
+	uint64_t key_hash = call->scratch[0], hash;
+	struct found found;
+
+	if (!is_worker || key_hash == 0 || !slot->inside || !slot_remembers(slot, call->args[0]) ||
+	    !bucket_exists(slot->memo) || (slot->stage != NULL && stage_may_hold(slot->stage, key_hash))) {
+		get_by_submit(engine, call, flags);
+		return;
+	}
+	if (slot->pipe.added > 0)
+		prefetch_finish(store, slot);
+	hash = hash_in_bucket(slot->memo, key_hash);
+	if (!find_in_memory(store, slot, slot->memo, hash, call->args[1], &found))
+		get_from_pages(slot, call, hash);
+	else if (found.position > slot->settled || !found.there)
+		finish(store, slot, call, found.position,
+		       &(struct kvrel_result){ .kind = found.there ? KVREL_BYTES : KVREL_NIL, .bytes = found.value });
+	else
+		result_bytes(call, found.value);
+}

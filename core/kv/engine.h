@@ -127,7 +127,9 @@ struct engine_type {
 	void (*prefetch)(struct engine *engine, struct kvrel_call *call, struct kvrel_slice bucket,
 			 struct kvrel_slice key);
 	void (*submit)(struct engine *engine, const struct engine_request *request);
-	/* What the worker has submitted is completed as far as it need not wait for a sync. NULL: at batch_end. */
+	/* submit() of an ENGINE_GET with these flags, of the bucket and key that are the call's arguments: most
+	 * requests. */
+	void (*get)(struct engine *engine, struct kvrel_call *call, uint32_t flags);
 	void (*batch_ran)(struct engine *engine, uint32_t worker);
 	void (*batch_end)(struct engine *engine, uint32_t worker);
 	void (*set_durability)(struct engine *engine, enum engine_durability durability);

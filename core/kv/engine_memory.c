@@ -482,6 +482,16 @@ static void memory_submit(struct engine *engine, const struct engine_request *re
 	pthread_mutex_unlock(&memory->lock);
 }
 
+static void memory_get(struct engine *engine, struct kvrel_call *call, uint32_t flags)
+{
+	memory_submit(engine, &(struct engine_request){ .kind = ENGINE_GET,
+							.flags = flags,
+							.call = call,
+							.bucket = call->args[0],
+							.items = call->args + 1,
+							.item_count = 1 });
+}
+
 static void memory_prefetch(struct engine *engine, struct kvrel_call *call, struct kvrel_slice bucket,
 			    struct kvrel_slice key)
 {
@@ -512,6 +522,7 @@ static const struct engine_type memory_type = {
 	.name = "memory",
 	.prefetch = memory_prefetch,
 	.submit = memory_submit,
+	.get = memory_get,
 	.batch_end = memory_batch_end,
 	.set_durability = memory_set_durability,
 	.close = memory_close,

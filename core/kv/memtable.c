@@ -6,13 +6,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* A slot is hash << 32 | entry + 1; 0 is empty. Never more than half full. */
-struct memtable_index {
-	struct memtable_index *older;
-	uint32_t mask;
-	_Atomic uint64_t slots[];
-};
-
 enum { FIRST_INDEX_SLOTS = 1024, SMALLEST_ENTRY_BYTES = 16, SMALL_PAGES_BYTES = 1 << 20 };
 
 static struct memtable_index *index_new(uint32_t slots, struct memtable_index *older)
@@ -164,52 +157,6 @@ bool memtable_reserve(struct memtable *memtable, uint32_t count)
 	return true;
 }
 
-/* Keys are mostly short: two words that may overlap, without a call. */
-static inline bool same_bytes(const char *a, const char *b, size_t size)
-{
-	uint64_t a_first, b_first, a_last, b_last;
-
-	if (size < sizeof(a_first) || size > 2 * sizeof(a_first))
-		return size == 0 || memcmp(a, b, size) == 0;
-	memcpy(&a_first, a, sizeof(a_first));
-	memcpy(&b_first, b, sizeof(b_first));
-	memcpy(&a_last, a + size - sizeof(a_last), sizeof(a_last));
-	memcpy(&b_last, b + size - sizeof(b_last), sizeof(b_last));
-	return ((a_first ^ b_first) | (a_last ^ b_last)) == 0;
-}
-
-static inline bool is_entry(const struct entry *entry, const struct bucket *bucket, struct kvrel_slice key)
-{
-	const struct record *record;
-
-	if (entry->bucket != bucket)
-		return false;
-	record = atomic_load_explicit(&entry->record, memory_order_acquire);
-	return record->key_size == key.size && same_bytes(record->bytes, key.data, key.size);
-}
-
-struct memtable_place memtable_locate(const struct memtable *memtable, const struct bucket *bucket, uint32_t hash,
-				      struct kvrel_slice key)
-{
-	const struct memtable_index *index = atomic_load_explicit(&memtable->index, memory_order_acquire);
-	uint32_t mask = index->mask, i = hash & mask;
-	uint64_t slot;
-
-	for (; (slot = atomic_load_explicit(&index->slots[i], memory_order_acquire)) != 0; i = (i + 1) & mask) {
-		struct entry *entry = &memtable->entries[(uint32_t)slot - 1];
-
-		if (slot >> 32 == hash && is_entry(entry, bucket, key))
-			return (struct memtable_place){ entry, index, i };
-	}
-	return (struct memtable_place){ NULL, index, i };
-}
-
-struct entry *memtable_find(const struct memtable *memtable, const struct bucket *bucket, uint32_t hash,
-			    struct kvrel_slice key)
-{
-	return memtable_locate(memtable, bucket, hash, key).entry;
-}
-
 bool memtable_place_is_free(const struct memtable *memtable, const struct memtable_place *place)
 {
 	return place->index == atomic_load_explicit(&memtable->index, memory_order_relaxed) &&
@@ -240,23 +187,4 @@ void memtable_set(struct memtable *memtable, const struct memtable_place *place,
 		index_add(index, hash, at);
 	atomic_store_explicit(&memtable->entry_count, at + 1, memory_order_release);
 	atomic_store_explicit(&bucket->chain, memtable->id << 32 | (at + 1), memory_order_release);
-}
-
-void memtable_prefetch(const struct memtable *memtable, uint32_t hash)
-{
-	const struct memtable_index *index = atomic_load_explicit(&memtable->index, memory_order_acquire);
-
-	__builtin_prefetch(&index->slots[hash & index->mask]);
-}
-
-const struct entry *memtable_peek(const struct memtable *memtable, uint32_t hash)
-{
-	const struct memtable_index *index = atomic_load_explicit(&memtable->index, memory_order_acquire);
-	uint64_t slot;
-
-	for (uint32_t i = hash & index->mask;
-	     (slot = atomic_load_explicit(&index->slots[i], memory_order_acquire)) != 0; i = (i + 1) & index->mask)
-		if (slot >> 32 == hash)
-			return &memtable->entries[(uint32_t)slot - 1];
-	return NULL;
 }

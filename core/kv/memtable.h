@@ -13,6 +13,7 @@
 #define KV_MEMTABLE_H
 
 #include "bucket.h"
+#include "bytes.h"
 #include "record.h"
 
 struct entry {
@@ -23,7 +24,12 @@ struct entry {
 	uint32_t existed; /* the key was there before this memtable began */
 };
 
-struct memtable_index;
+/* A slot is hash << 32 | entry + 1; 0 is empty. Never more than half full. */
+struct memtable_index {
+	struct memtable_index *older;
+	uint32_t mask;
+	_Atomic uint64_t slots[];
+};
 
 /* Where a key is, or would go. The latter holds until another key takes the place. */
 struct memtable_place {
@@ -90,20 +96,11 @@ void memtable_memory_done(struct memtable_memory *memory);
 
 /* Lets `count` further entries be set, and one bucket be made and gone, without failing. */
 bool memtable_reserve(struct memtable *memtable, uint32_t count);
-struct entry *memtable_find(const struct memtable *memtable, const struct bucket *bucket, uint32_t hash,
-			    struct kvrel_slice key);
-/* What memtable_find() found, and where it looked. */
-struct memtable_place memtable_locate(const struct memtable *memtable, const struct bucket *bucket, uint32_t hash,
-				      struct kvrel_slice key);
 /* Whether an earlier place without an entry is still the key's, which then is not there. Under the write lock. */
 bool memtable_place_is_free(const struct memtable *memtable, const struct memtable_place *place);
 /* Points the key's entry to `record`; `place` is what memtable_locate() said, under the write lock or still free. */
 void memtable_set(struct memtable *memtable, const struct memtable_place *place, struct bucket *bucket, uint32_t hash,
 		  const struct record *record, bool existed);
-/* Touches what memtable_find() will look at first. */
-void memtable_prefetch(const struct memtable *memtable, uint32_t hash);
-/* The entry that memtable_find() will probably find, from the index alone. */
-const struct entry *memtable_peek(const struct memtable *memtable, uint32_t hash);
 void bucket_list_add(struct bucket_list *list, struct bucket *bucket);
 
 /* How full it is, by bytes or by keys, of MEMTABLE_FULL. */
@@ -124,6 +121,63 @@ static inline uint64_t memtable_position(const struct memtable *memtable, const 
 static inline uint64_t memtable_end(const struct memtable *memtable)
 {
 	return memtable->base + memtable->used - sizeof(struct segment_header);
+}
+
+/* ---- looking up: here, since every request does it ---- */
+
+static inline bool memtable_is_entry(const struct entry *entry, const struct bucket *bucket, struct kvrel_slice key)
+{
+	const struct record *record;
+
+	if (entry->bucket != bucket)
+		return false;
+	record = atomic_load_explicit(&entry->record, memory_order_acquire);
+	return record->key_size == key.size && same_bytes(record->bytes, key.data, key.size);
+}
+
+/* What memtable_find() finds, and where it looked. */
+static inline struct memtable_place memtable_locate(const struct memtable *memtable, const struct bucket *bucket,
+						    uint32_t hash, struct kvrel_slice key)
+{
+	const struct memtable_index *index = atomic_load_explicit(&memtable->index, memory_order_acquire);
+	uint32_t mask = index->mask, i = hash & mask;
+	uint64_t slot;
+
+	for (; (slot = atomic_load_explicit(&index->slots[i], memory_order_acquire)) != 0; i = (i + 1) & mask) {
+		struct entry *entry = &memtable->entries[(uint32_t)slot - 1];
+
+		if (slot >> 32 == hash && memtable_is_entry(entry, bucket, key))
+			return (struct memtable_place){ entry, index, i };
+	}
+	return (struct memtable_place){ NULL, index, i };
+}
+
+static inline struct entry *memtable_find(const struct memtable *memtable, const struct bucket *bucket, uint32_t hash,
+					  struct kvrel_slice key)
+{
+	return memtable_locate(memtable, bucket, hash, key).entry;
+}
+
+/* Touches what memtable_find() will look at first. */
+static inline void memtable_prefetch(const struct memtable *memtable, uint32_t hash)
+{
+	const struct memtable_index *index = atomic_load_explicit(&memtable->index, memory_order_acquire);
+
+	__builtin_prefetch(&index->slots[hash & index->mask]);
+}
+
+/* The entry that memtable_find() will probably find, from the index alone. */
+static inline const struct entry *memtable_peek(const struct memtable *memtable, uint32_t hash)
+{
+	const struct memtable_index *index = atomic_load_explicit(&memtable->index, memory_order_acquire);
+	uint32_t mask = index->mask;
+	uint64_t slot;
+
+	for (uint32_t i = hash & mask; (slot = atomic_load_explicit(&index->slots[i], memory_order_acquire)) != 0;
+	     i = (i + 1) & mask)
+		if (slot >> 32 == hash)
+			return &memtable->entries[(uint32_t)slot - 1];
+	return NULL;
 }
 
 #endif

@@ -43,7 +43,7 @@ bool ops_accept_names(struct kvrel_call *call)
 	return true;
 }
 
-static bool accept_sizes(struct kvrel_call *call, uint32_t first, uint32_t step, const char *what, size_t max)
+static inline bool accept_sizes(struct kvrel_call *call, uint32_t first, uint32_t step, const char *what, size_t max)
 {
 	for (uint32_t i = first; i < call->arg_count; i += step) {
 		if (call->args[i].size > max) {
@@ -81,4 +81,20 @@ bool ops_accept_scan(struct kvrel_call *call, uint32_t first, struct engine_scan
 	scan->count = (uint64_t)count;
 	scan->stepwise = true;
 	return true;
+}
+
+static void refuse_get(struct kv *kv, struct kvrel_call *call)
+{
+	if (ops_accept(kv, call, call->args[0]))
+		ops_accept_keys(call, 1, 1);
+}
+
+void ops_get(struct kv *kv, struct kvrel_call *call, uint32_t flags)
+{
+	const struct kvrel_slice bucket = call->args[0];
+
+	if (bucket.size > KV_BUCKET_NAME_MAX || call->args[1].size > KV_KEY_MAX)
+		refuse_get(kv, call);
+	else if (router_local(kv_router(kv), call, bucket))
+		kv->engine->type->get(kv->engine, call, flags);
 }

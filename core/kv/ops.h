@@ -56,6 +56,9 @@ bool ops_accept_values(struct kvrel_call *call, uint32_t first, uint32_t step);
 /* cursor[, match, count] from args[first] on into scan. */
 bool ops_accept_scan(struct kvrel_call *call, uint32_t first, struct engine_scan *scan);
 
+/* Reads the key that is the second argument from the bucket that is the first. */
+void ops_get(struct kv *kv, struct kvrel_call *call, uint32_t flags);
+
 static inline void ops_submit(struct kv *kv, const struct engine_request *request)
 {
 	if (__builtin_expect(watch_any(&kv->watches), false))

@@ -26,14 +26,7 @@ void op_put(void *state, struct kvrel_call *call)
 
 void op_get(void *state, struct kvrel_call *call)
 {
-	struct kv *kv = state;
-
-	if (ops_accept(kv, call, call->args[0]) && ops_accept_keys(call, 1, 1))
-		ops_submit(kv, &(struct engine_request){ .kind = ENGINE_GET,
-							 .call = call,
-							 .bucket = call->args[0],
-							 .items = call->args + 1,
-							 .item_count = 1 });
+	ops_get(state, call, 0);
 }
 
 void op_delete(void *state, struct kvrel_call *call)

@@ -70,7 +70,7 @@ void op_hincrby(void *state, struct kvrel_call *call)
 
 void op_hget(void *state, struct kvrel_call *call)
 {
-	submit_keys(state, call, ENGINE_GET, ENGINE_LENIENT);
+	ops_get(state, call, ENGINE_LENIENT);
 }
 
 void op_hmget(void *state, struct kvrel_call *call)

@@ -10,36 +10,38 @@
  */
 #include "durable.h"
 
-static const struct memtable *second(const struct slot *slot, const struct memtable *newest)
+/* The memtables that look-ups of this slot begin with; `older` is NULL when there is one. */
+struct tables {
+	const struct memtable *newest, *older;
+};
+
+static inline struct tables tables_of(const struct durable *store, const struct slot *slot)
 {
-	return newest->id > slot->retired + 1 ? atomic_load_explicit(&newest->older, memory_order_acquire) : NULL;
+	const struct memtable *newest = atomic_load_explicit(&store->newest, memory_order_acquire);
+	bool is_last = newest->id <= slot->retired + 1;
+
+	return (struct tables){ newest, is_last ? NULL : atomic_load_explicit(&newest->older, memory_order_acquire) };
 }
 
-static void fetch_index(struct durable *store, const struct slot *slot, const struct prefetched *item)
+static inline void fetch_index(struct tables tables, const struct prefetched *item)
 {
-	const struct memtable *newest = atomic_load_explicit(&store->newest, memory_order_acquire),
-			      *older = second(slot, newest);
-
-	memtable_prefetch(newest, (uint32_t)item->hash);
-	if (older != NULL)
-		memtable_prefetch(older, (uint32_t)item->hash);
+	memtable_prefetch(tables.newest, (uint32_t)item->hash);
+	if (tables.older != NULL)
+		memtable_prefetch(tables.older, (uint32_t)item->hash);
 }
 
-static void fetch_entry(struct durable *store, const struct slot *slot, struct prefetched *item)
+static inline void fetch_entry(struct tables tables, const struct slot *slot, struct prefetched *item)
 {
-	const struct memtable *newest = atomic_load_explicit(&store->newest, memory_order_acquire),
-			      *older = second(slot, newest);
-
-	item->entry = memtable_peek(newest, (uint32_t)item->hash);
-	if (item->entry == NULL && older != NULL)
-		item->entry = memtable_peek(older, (uint32_t)item->hash);
+	item->entry = memtable_peek(tables.newest, (uint32_t)item->hash);
+	if (item->entry == NULL && tables.older != NULL)
+		item->entry = memtable_peek(tables.older, (uint32_t)item->hash);
 	if (item->entry != NULL)
 		__builtin_prefetch(item->entry);
 	else
 		page_prefetch(&slot->reader, item->hash);
 }
 
-static void fetch_record(const struct slot *slot, const struct prefetched *item)
+static inline void fetch_record(const struct slot *slot, const struct prefetched *item)
 {
 	if (item->entry != NULL) {
 		const char *record = (const char *)atomic_load_explicit(&item->entry->record, memory_order_acquire);
@@ -51,28 +53,55 @@ static void fetch_record(const struct slot *slot, const struct prefetched *item)
 	}
 }
 
-void prefetch_add(struct durable *store, struct slot *slot, uint64_t hash)
+static inline struct prefetched *item_at(struct prefetch_pipe *pipe, uint32_t at)
+{
+	return &pipe->items[at % (PREFETCH_DEPTH * 2)];
+}
+
+static inline void add(struct durable *store, struct slot *slot, uint64_t hash)
 {
 	struct prefetch_pipe *pipe = &slot->pipe;
+	struct tables tables = tables_of(store, slot);
 	uint32_t at = pipe->added++;
+	struct prefetched *item = item_at(pipe, at);
 
 	if (at >= PREFETCH_DEPTH * 2)
-		fetch_record(slot, &pipe->items[at % (PREFETCH_DEPTH * 2)]);
+		fetch_record(slot, item); /* of the request that was here before */
 	if (at >= PREFETCH_DEPTH)
-		fetch_entry(store, slot, &pipe->items[(at - PREFETCH_DEPTH) % (PREFETCH_DEPTH * 2)]);
-	pipe->items[at % (PREFETCH_DEPTH * 2)] = (struct prefetched){ .hash = hash };
-	fetch_index(store, slot, &pipe->items[at % (PREFETCH_DEPTH * 2)]);
+		fetch_entry(tables, slot, item_at(pipe, at - PREFETCH_DEPTH));
+	item->hash = hash;
+	fetch_index(tables, item);
+}
+
+void durable_prefetch(struct engine *engine, struct kvrel_call *call, struct kvrel_slice name, struct kvrel_slice key)
+{
+	struct durable *store = (struct durable *)engine;
+	struct slot *slot;
+
+	call->scratch[0] = hash_name(store, key);
+	if (call->worker >= store->slot_count - 1)
+		return;
+	slot = slot_enter(store, call->worker);
+	if (!slot_remembers(slot, name)) {
+		struct bucket *bucket = bucket_table_find(&store->buckets, name, hash_name(store, name));
+
+		if (bucket == NULL)
+			return;
+		slot->memo = bucket;
+	}
+	add(store, slot, hash_in_bucket(slot->memo, call->scratch[0]));
 }
 
 void prefetch_finish(struct durable *store, struct slot *slot)
 {
 	struct prefetch_pipe *pipe = &slot->pipe;
+	struct tables tables = tables_of(store, slot);
 	uint32_t end = pipe->added, entries = end > PREFETCH_DEPTH ? end - PREFETCH_DEPTH : 0,
 		 records = end > PREFETCH_DEPTH * 2 ? end - PREFETCH_DEPTH * 2 : 0;
 
 	for (uint32_t at = entries; at < end; at++)
-		fetch_entry(store, slot, &pipe->items[at % (PREFETCH_DEPTH * 2)]);
+		fetch_entry(tables, slot, item_at(pipe, at));
 	for (uint32_t at = records; at < end; at++)
-		fetch_record(slot, &pipe->items[at % (PREFETCH_DEPTH * 2)]);
+		fetch_record(slot, item_at(pipe, at));
 	pipe->added = 0;
 }
