@@ -10,15 +10,11 @@
 enum { NUMBER_BYTES = 24 };
 
 /* The digits of `number`, with sign; returns how many. */
-static inline size_t write_number(char *to, int64_t number)
+static size_t write_long_number(char *to, int64_t number)
 {
 	char digits[NUMBER_BYTES];
 	uint64_t rest = number < 0 ? -(uint64_t)number : (uint64_t)number;
 	size_t count = 0, size = 0;
-	if (rest < 10 && number >= 0) {
-		to[0] = (char)('0' + rest);
-		return 1;
-	}
 	do
 		digits[count++] = (char)('0' + rest % 10);
 	while ((rest /= 10) > 0);
@@ -27,6 +23,14 @@ static inline size_t write_number(char *to, int64_t number)
 	while (count > 0)
 		to[size++] = digits[--count];
 	return size;
+}
+
+static inline size_t write_number(char *to, int64_t number)
+{
+	if (number < 0 || number > 9)
+		return write_long_number(to, number);
+	to[0] = (char)('0' + number);
+	return 1;
 }
 
 struct writer {
@@ -133,17 +137,13 @@ static void write_info(const struct writer *w, struct kvrel_conn *conn, const st
 	text_done(&report);
 }
 
-void reply_write(const struct kvrel_api *api, struct kvrel_conn *conn, uint32_t tag, const struct kvrel_result *result,
-		 struct kvrel_out *out)
+__attribute__((noinline)) static void write_any(const struct kvrel_api *api, struct kvrel_conn *conn, uint32_t tag,
+						const struct kvrel_result *result, struct kvrel_out *out)
 {
 	struct writer w = { api, out, tag & TAG_RESP3 };
 	enum shape shape = (enum shape)(tag & 0xff);
 	if (tag & TAG_SILENT)
 		return;
-	if (shape == SHAPE_BULK && result->status == KVREL_OK && result->kind == KVREL_BYTES) {
-		write_bulk(&w, result->bytes); /* what is asked most, first */
-		return;
-	}
 	if (result && result->status != KVREL_OK) {
 		write_error(&w, &command_table[tag >> TAG_COMMAND & 0xff], result);
 		return;
@@ -175,4 +175,15 @@ void reply_write(const struct kvrel_api *api, struct kvrel_conn *conn, uint32_t 
 		break;
 	}
 	write_value(&w, result);
+}
+
+/* What is asked most goes first, without a look at anything else. */
+void reply_write(const struct kvrel_api *api, struct kvrel_conn *conn, uint32_t tag, const struct kvrel_result *result,
+		 struct kvrel_out *out)
+{
+	bool is_bulk = (tag & (0xff | TAG_SILENT)) == SHAPE_BULK;
+	if (is_bulk && result->status == KVREL_OK && result->kind == KVREL_BYTES)
+		write_bulk(&(struct writer){ .api = api, .out = out }, result->bytes);
+	else
+		write_any(api, conn, tag, result, out);
 }

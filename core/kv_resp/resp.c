@@ -133,61 +133,19 @@ static enum resp_status read_bulk(struct resp_request *request, struct kvrel_sli
 	return RESP_REQUEST;
 }
 
-/* "N\r\n" of one or two digits; -1 for anything else, which somebody else has to look at. 4 bytes can be read. */
-static inline int read_short_number(const char **at)
-{
-	const char *c = *at;
-	unsigned first = (unsigned char)c[0] - (unsigned)'0', second = (unsigned char)c[1] - (unsigned)'0';
-	if (first > 9)
-		return -1;
-	if (c[1] == '\r' && c[2] == '\n') {
-		*at = c + 3;
-		return (int)first;
-	}
-	if (second > 9 || c[2] != '\r' || c[3] != '\n')
-		return -1;
-	*at = c + 4;
-	return (int)(first * 10 + second);
-}
-
-/*
- * The words at *at as nearly all of them are: short, whole, without a mistake. Stops before the first that is not,
- * which read_bulk() then judges. As many as fit into `few` at most: all of them together are too short for any limit.
- */
-static void read_short_bulks(struct resp_request *request, const char **at, const char *end, uint32_t count)
-{
-	struct kvrel_slice *args = request->args;
-	const char *c = *at;
-	uint32_t i = 0;
-	for (; i < count && end - c >= LEAST_BULK_BYTES && *c == '$'; i++) {
-		const char *data = c + 1;
-		int size = read_short_number(&data);
-		if (size < 0 || end - data < size + 2 || data[size] != '\r' || data[size + 1] != '\n')
-			break;
-		args[i] = (struct kvrel_slice){ data, (size_t)size };
-		c = data + size + 2;
-	}
-	request->count = i;
-	*at = c;
-}
-
 static enum resp_status read_array(struct resp_request *request, struct kvrel_slice input,
 				   const struct resp_limits *limits)
 {
-	const char *at = input.data + 1, *end = input.data + input.size;
-	int64_t count = input.size >= LEAST_BULK_BYTES ? read_short_number(&at) : -1;
-	if (count < 0) {
-		enum number number = read_number(&at, end, &count);
-		if (number == NUMBER_CUT)
-			return incomplete(request, input.size + 1);
-		if (number == NUMBER_WRONG || count > RESP_ARGS_MAX)
-			return wrong(request, "invalid multibulk length");
-	}
+	const char *at = input.data + 1;
+	int64_t count = 0;
+	enum number number = read_number(&at, input.data + input.size, &count);
+	if (number == NUMBER_CUT)
+		return incomplete(request, input.size + 1);
+	if (number == NUMBER_WRONG || count > RESP_ARGS_MAX)
+		return wrong(request, "invalid multibulk length");
 	if (limits->guest && count > RESP_GUEST_ARGS_MAX)
 		return wrong(request, "unauthenticated multibulk length");
-	if (count <= RESP_ARGS_INLINE && count > 0)
-		read_short_bulks(request, &at, end, (uint32_t)count);
-	for (int64_t i = request->count; i < count; i++) {
+	for (int64_t i = 0; i < count; i++) {
 		enum resp_status status = read_bulk(request, input, &at, (size_t)(count - i - 1), limits);
 		if (status != RESP_REQUEST)
 			return status;
@@ -196,8 +154,8 @@ static enum resp_status read_array(struct resp_request *request, struct kvrel_sl
 	return RESP_REQUEST;
 }
 
-enum resp_status resp_parse(struct resp_request *request, struct kvrel_slice input, const struct resp_limits *limits,
-			    struct resp_words **words)
+__attribute__((noinline)) static enum resp_status parse_any(struct resp_request *request, struct kvrel_slice input,
+							    const struct resp_limits *limits, struct resp_words **words)
 {
 	request->count = 0;
 	if (input.size == 0)
@@ -205,4 +163,70 @@ enum resp_status resp_parse(struct resp_request *request, struct kvrel_slice inp
 	if (input.data[0] == '*')
 		return read_array(request, input, limits);
 	return resp_parse_inline(request, input, words);
+}
+
+/* ---- the short way ---- */
+
+static inline uint32_t word4(const char *bytes)
+{
+	uint32_t word;
+	memcpy(&word, bytes, sizeof(word));
+	return word;
+}
+
+static inline bool is_digit(char c)
+{
+	return (unsigned char)c - (unsigned)'0' <= 9;
+}
+
+/*
+ * "$N\r\n", or with another sign, of one or two digits: the number, and its length in *size; -1 for anything else,
+ * which somebody else has to look at. 5 bytes can be read.
+ */
+static inline int read_short_number(const char *c, char sign, size_t *size)
+{
+	const char one[] = { sign, 0, '\r', '\n' }, two[] = { sign, 0, 0, '\r' };
+	uint32_t word = word4(c);
+	if ((word & word4("\xff\0\xff\xff")) == word4(one) && is_digit(c[1])) {
+		*size = 4;
+		return c[1] - '0';
+	}
+	if ((word & word4("\xff\0\0\xff")) != word4(two) || c[4] != '\n' || !is_digit(c[1]) || !is_digit(c[2]))
+		return -1;
+	*size = 5;
+	return (c[1] - '0') * 10 + (c[2] - '0');
+}
+
+/*
+ * A request as nearly all of them are: few words, short ones, whole, without a mistake. False for any other, which has
+ * to be looked at from its start. All words together are too short for any limit but a guest's.
+ */
+static inline bool read_plain(struct resp_request *request, struct kvrel_slice input)
+{
+	struct kvrel_slice *args = request->args;
+	const char *c = input.data, *end = c + input.size;
+	size_t head = 0;
+	int count = input.size >= LEAST_BULK_BYTES ? read_short_number(c, '*', &head) : -1;
+	if (count < 0 || count > RESP_ARGS_INLINE)
+		return false;
+	c += head;
+	for (int i = 0; i < count; i++) {
+		int size = end - c >= LEAST_BULK_BYTES ? read_short_number(c, '$', &head) : -1;
+		const char *data = c + head;
+		if (size < 0 || end - data < size + 2 || data[size] != '\r' || data[size + 1] != '\n')
+			return false;
+		args[i] = (struct kvrel_slice){ data, (size_t)size };
+		c = data + size + 2;
+	}
+	request->count = (uint32_t)count;
+	request->size = (size_t)(c - input.data);
+	return true;
+}
+
+enum resp_status resp_parse(struct resp_request *request, struct kvrel_slice input, const struct resp_limits *limits,
+			    struct resp_words **words)
+{
+	if (!limits->guest && read_plain(request, input))
+		return RESP_REQUEST;
+	return parse_any(request, input, limits, words);
 }

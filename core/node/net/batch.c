@@ -57,15 +57,19 @@ void batch_done(struct batch *batch)
 	batch->arena = NULL;
 }
 
-static const struct kvrel_slice *args_copy(struct batch *batch, const struct kvrel_slice *args, uint32_t count)
+static bool args_grow(struct batch *batch, uint32_t count)
 {
-	struct arg_block *block = batch->args;
-	if (count > block->capacity - block->used) {
-		block = arg_block_new(count > ARG_BLOCK_ITEMS ? count : ARG_BLOCK_ITEMS, batch->args);
-		if (!block)
-			return NULL;
+	struct arg_block *block = arg_block_new(count > ARG_BLOCK_ITEMS ? count : ARG_BLOCK_ITEMS, batch->args);
+	if (block)
 		batch->args = block;
-	}
+	return block != NULL;
+}
+
+static inline const struct kvrel_slice *args_copy(struct batch *batch, const struct kvrel_slice *args, uint32_t count)
+{
+	if (count > batch->args->capacity - batch->args->used && !args_grow(batch, count))
+		return NULL;
+	struct arg_block *block = batch->args;
 	struct kvrel_slice *copy = block->items + block->used;
 	for (uint32_t i = 0; i < count; i++)
 		copy[i] = args[i];

@@ -23,6 +23,7 @@
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <uv.h>
 
 enum {
@@ -295,7 +296,44 @@ void batch_drop_asides(struct kvrel_conn *conn);
 /* reply.c */
 /* In no queue of the connection. */
 struct slot *slot_new_aside(struct kvrel_conn *conn, struct aside *aside);
-struct slot *slot_new(struct kvrel_conn *conn, const struct net_op *op, uint32_t tag);
+struct slot *slot_from_heap(struct worker *worker);
+static inline struct slot *slot_make(struct kvrel_conn *conn, const struct net_op *op, uint32_t tag)
+{
+	struct worker *worker = conn->worker;
+	struct slot *slot = worker->slot_pool;
+	if (slot) {
+		worker->slot_pool = slot->link;
+		worker->slot_pool_count--;
+	} else {
+		slot = slot_from_heap(worker);
+		if (!slot)
+			return NULL;
+	}
+	memset(slot->call.scratch, 0, sizeof(slot->call.scratch));
+	slot->call.op = op ? op->ref.op : NULL;
+	slot->conn = conn;
+	slot->next = NULL;
+	slot->op = op;
+	slot->tag = tag;
+	slot->state = SLOT_RUNNING;
+	slot->aside = NULL;
+	return slot;
+}
+
+static inline struct slot *slot_new(struct kvrel_conn *conn, const struct net_op *op, uint32_t tag)
+{
+	struct slot *slot = slot_make(conn, op, tag);
+	if (!slot)
+		return NULL;
+	if (conn->last)
+		conn->last->next = slot;
+	else
+		conn->first = slot;
+	conn->last = slot;
+	conn->slot_count++;
+	return slot;
+}
+
 void slot_complete(struct kvrel_call *call, const struct kvrel_result *result);
 /* A result from the worker's own thread; NULL: encode() gets NULL. */
 void slot_answer(struct slot *slot, const struct kvrel_result *result);

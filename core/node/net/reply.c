@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct slot *slot_from_heap(struct worker *worker)
+struct slot *slot_from_heap(struct worker *worker)
 {
 	struct slot *slot = malloc(sizeof(*slot));
 	if (!slot)
@@ -25,48 +25,11 @@ static struct slot *slot_from_heap(struct worker *worker)
 	return slot;
 }
 
-static inline struct slot *slot_make(struct kvrel_conn *conn, const struct net_op *op, uint32_t tag)
-{
-	struct worker *worker = conn->worker;
-	struct slot *slot = worker->slot_pool;
-	if (slot) {
-		worker->slot_pool = slot->link;
-		worker->slot_pool_count--;
-	} else {
-		slot = slot_from_heap(worker);
-		if (!slot)
-			return NULL;
-	}
-	memset(slot->call.scratch, 0, sizeof(slot->call.scratch));
-	slot->call.op = op ? op->ref.op : NULL;
-	slot->conn = conn;
-	slot->next = NULL;
-	slot->op = op;
-	slot->tag = tag;
-	slot->state = SLOT_RUNNING;
-	slot->aside = NULL;
-	return slot;
-}
-
 struct slot *slot_new_aside(struct kvrel_conn *conn, struct aside *aside)
 {
 	struct slot *slot = slot_make(conn, aside->op, aside->tag);
 	if (slot)
 		slot->aside = aside;
-	return slot;
-}
-
-struct slot *slot_new(struct kvrel_conn *conn, const struct net_op *op, uint32_t tag)
-{
-	struct slot *slot = slot_make(conn, op, tag);
-	if (!slot)
-		return NULL;
-	if (conn->last)
-		conn->last->next = slot;
-	else
-		conn->first = slot;
-	conn->last = slot;
-	conn->slot_count++;
 	return slot;
 }
 
