@@ -46,8 +46,8 @@ static int read_script(struct arena *arena, const char *path, struct script *out
 	if (text.size && memchr(text.data, '\0', text.size))
 		return error_set(err, ERROR_INVALID, "%s: a NUL byte is no Lua text", out->chunk);
 	out->text = arena_copy(arena, buf_slice(&text));
-	/* a file may begin with a #! line; the line stays, so that line numbers do */
-	if (out->text[0] == '#')
+	/* a file may begin with a #! line; the line stays, so that line numbers do. On stdin `#arg` is an expression */
+	if (out->text[0] == '#' && (path || out->text[1] == '!'))
 		out->text = arena_printf(arena, "--%s", out->text);
 	return 0;
 }

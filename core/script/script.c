@@ -205,12 +205,12 @@ static const char *read_piece(lua_State *lua, void *context, size_t *size)
 	return NULL;
 }
 
-/* The first line of a script file may name its interpreter. */
+/* The first line of a script file may name its interpreter; `#list` is an expression. */
 static struct slice without_interpreter(struct slice text)
 {
 	const char *end;
 
-	if (!slice_starts(text, SLICE("#")))
+	if (!slice_starts(text, SLICE("#!")))
 		return text;
 	end = memchr(text.data, '\n', text.size);
 	return end ? (struct slice){ end, text.size - (size_t)(end - text.data) } : (struct slice){ "", 0 };

@@ -356,9 +356,10 @@ static int on_frame(struct console *console)
 /* Ctrl-C outside the editor: of an expression, or of a line that the kernel edits. */
 static bool on_interrupt(struct console *console)
 {
+	if (console->terminal)
+		say(STDOUT_FILENO, SLICE("\n")); /* behind the ^C that the terminal shows */
 	if (console->prompted && console->terminal) {
 		buf_clear(&console->input);
-		say(STDOUT_FILENO, SLICE("\n"));
 		console->prompted = false;
 	}
 	return console->left || tell(console, CONTROL_INTERRUPT, (struct slice){ 0 });

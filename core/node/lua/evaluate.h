@@ -34,6 +34,7 @@ struct evaluator {
 	bool json;             /* values as one JSON document; what is printed goes to ERR */
 	bool keep_last;        /* a console: `_` is the last value, long texts are shown in part */
 	bool guest;            /* in a running node, beside those that it serves */
+	size_t most_items;     /* of a list that an operation returns: more are as if there were none; 0: any number */
 	bool exit_asked;       /* the last text called os.exit() */
 };
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "node/lua/lua_complete.h"
 
-#include "base/arena.h"
 #include "base/log.h"
 #include "base/scope.h"
+#include "node/lua/complete_line.h"
 #include "node/lua/evaluate.h"
 #include "node/lua/lua_api.h"
 #include "node/node.h"
@@ -13,24 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WORDS_MAX = 1000, CALLS_MAX = 16, LITERALS_MAX = 2, INDEX_DEPTH = 4 };
-
-/* A bracket that is still open; with a path when it is a call. */
-struct call {
-	struct slice path; /* "kv.get" */
-	unsigned argument; /* which one the cursor is in */
-	struct slice literals[LITERALS_MAX];
-};
-
-struct completion {
-	struct arena arena;
-	struct slice prefix; /* what is there already of the word */
-	char quote;          /* the word is inside quotes: this one; else 0 */
-	struct call calls[CALLS_MAX];
-	size_t depth;
-	struct slice words[WORDS_MAX];
-	size_t count;
-};
+enum { INDEX_DEPTH = 4, LISTED_MAX = 20000 /* a list of more is not made for Tab */ };
 
 static void offer(struct completion *completion, struct slice word, const char *suffix)
 {
@@ -40,78 +23,12 @@ static void offer(struct completion *completion, struct slice word, const char *
 	completion->words[completion->count++] = slice_of(text);
 }
 
-/* ---- reading the line ---- */
-
-static bool is_name_char(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-}
-
-/* "kv.get" or "s:rep" at the end of the text. */
-static struct slice path_at_end(struct slice text)
-{
-	size_t start = text.size;
-	while (start > 0 &&
-	       (is_name_char(text.data[start - 1]) || text.data[start - 1] == '.' || text.data[start - 1] == ':'))
-		start--;
-	return (struct slice){ text.data + start, text.size - start };
-}
-
-static void open_bracket(struct completion *completion, struct slice before, char bracket)
-{
-	if (completion->depth == CALLS_MAX) /* nobody types that; what is outside is forgotten */
-		memmove(completion->calls, completion->calls + 1, --completion->depth * sizeof(struct call));
-	struct call *call = &completion->calls[completion->depth++];
-	*call = (struct call){ .path = bracket == '(' ? path_at_end(slice_trim(before)) : SLICE("") };
-}
-
-/* The position behind the string that begins at `at`; past the end when it is open there. */
-static size_t skip_string(struct completion *completion, struct slice line, size_t at)
-{
-	char quote = line.data[at];
-	size_t end = at + 1;
-	while (end < line.size && line.data[end] != quote)
-		end += line.data[end] == '\\' ? 2 : 1;
-	struct slice content = { line.data + at + 1, (end < line.size ? end : line.size) - at - 1 };
-	if (end >= line.size) {
-		completion->quote = quote;
-		completion->prefix = content;
-	} else if (completion->depth > 0) {
-		struct call *call = &completion->calls[completion->depth - 1];
-		if (call->argument < LITERALS_MAX)
-			call->literals[call->argument] = content;
-	}
-	return end + 1;
-}
-
-/* False in a comment. */
-static bool read_line(struct completion *completion, struct slice line)
-{
-	for (size_t at = 0; at < line.size;) {
-		char c = line.data[at];
-		if (c == '"' || c == '\'') {
-			at = skip_string(completion, line, at);
-			continue;
-		}
-		if (c == '-' && at + 1 < line.size && line.data[at + 1] == '-')
-			return false;
-		if (c == '(' || c == '[' || c == '{')
-			open_bracket(completion, (struct slice){ line.data, at }, c);
-		else if ((c == ')' || c == ']' || c == '}') && completion->depth > 0)
-			completion->depth--;
-		else if (c == ',' && completion->depth > 0)
-			completion->calls[completion->depth - 1].argument++;
-		at++;
-	}
-	return true;
-}
-
 /* ---- names ---- */
 
 static bool is_name(struct slice text)
 {
 	for (size_t i = 0; i < text.size; i++) {
-		if (!is_name_char(text.data[i]))
+		if (!complete_is_name_char(text.data[i]))
 			return false;
 	}
 	return text.size > 0 && (text.data[0] < '0' || text.data[0] > '9');
@@ -190,7 +107,7 @@ static void offer_keywords(struct completion *completion)
 
 static void complete_name(lua_State *lua, struct completion *completion, struct slice line)
 {
-	struct slice path = path_at_end(line);
+	struct slice path = complete_path_at_end(line);
 	size_t base = path.size;
 	while (base > 0 && path.data[base - 1] != '.' && path.data[base - 1] != ':')
 		base--;
@@ -293,28 +210,49 @@ static void offer_settings(lua_State *lua, struct completion *completion, const 
 		offer_quoted(completion, slice_of(component->settings[i].key));
 }
 
-/* Of kv.get(bucket, …) by kv.buckets(), which is given what is there already where it takes a pattern. */
-static void offer_by_operation(lua_State *lua, struct completion *completion, const struct call *call,
-			       struct slice name)
+/* kv.buckets() for a bucket, kv.keys(bucket) for a key: the operation that bears the parameter's name in the plural. */
+static bool push_lister(lua_State *lua, struct completion *completion, const struct call *call, struct slice name)
 {
 	struct slice table;
 	struct slice ignored;
 	slice_split(call->path, '.', &table, &ignored);
-	const char *path = arena_printf(&completion->arena, "%.*s.%.*ss", SLICE_FMT(table), SLICE_FMT(name));
-	if (!push_path(lua, slice_of(path)))
-		return;
-	const char *signature = lua_api_signature(lua, -1);
-	if (signature == NULL)
-		return;
-	struct slice first = parameter(slice_of(signature), 0);
+	return push_path(lua,
+			 slice_of(arena_printf(&completion->arena, "%.*s.%.*ss", SLICE_FMT(table), SLICE_FMT(name))));
+}
+
+/* Pushes what it is to be called with: of what was typed before, the argument that it must have; what is there of the
+ * word where it takes a pattern. The number of arguments, negative when it needs others. */
+static int push_arguments(lua_State *lua, struct completion *completion, const struct call *call, const char *lister,
+			  const char *own)
+{
+	struct slice first = parameter(slice_of(lister), 0);
 	const char *prefix = arena_copy(&completion->arena, completion->prefix);
-	bool pattern = slice_is(first, "pattern") && strpbrk(prefix, "*?[\\") == NULL;
-	if (first.size > 0 && strchr(signature, '[') == NULL)
-		return; /* it must have an argument */
-	if (pattern)
-		lua_pushfstring(lua, "%s*", prefix);
-	if (lua_pcall(lua, pattern ? 1 : 0, 1, 0) == LUA_OK)
+	if (first.size == 0)
+		return 0;
+	if (strchr(lister, '[') != NULL) {
+		bool pattern = slice_is(first, "pattern") && strpbrk(prefix, "*?[\\") == NULL;
+		if (pattern)
+			lua_pushfstring(lua, "%s*", prefix);
+		return pattern ? 1 : 0;
+	}
+	if (call->argument == 0 || call->literals[0].data == NULL || !slice_equal(first, parameter(slice_of(own), 0)))
+		return -1;
+	lua_pushlstring(lua, call->literals[0].data, call->literals[0].size);
+	return 1;
+}
+
+static void offer_by_operation(lua_State *lua, struct completion *completion, const struct call *call,
+			       const char *signature, struct slice name)
+{
+	if (!push_lister(lua, completion, call, name))
+		return;
+	const char *lister = lua_api_signature(lua, -1);
+	int count = lister != NULL ? push_arguments(lua, completion, call, lister, signature) : -1;
+	struct evaluator *evaluator = lua_api_evaluator(lua);
+	evaluator->most_items = LISTED_MAX;
+	if (count >= 0 && lua_pcall(lua, count, 1, 0) == LUA_OK)
 		offer_list(lua, completion);
+	evaluator->most_items = 0;
 }
 
 static void complete_argument(lua_State *lua, struct completion *completion)
@@ -339,7 +277,7 @@ static void complete_argument(lua_State *lua, struct completion *completion)
 	else if (slice_is(name, "key") && slice_starts(call->path, SLICE("app.")))
 		offer_settings(lua, completion, call);
 	else if (name.size > 0)
-		offer_by_operation(lua, completion, call, name);
+		offer_by_operation(lua, completion, call, signature, name);
 }
 
 /* ---- the answer ---- */
@@ -353,7 +291,7 @@ static int complete_protected(lua_State *lua)
 {
 	const struct job *job = lua_touserdata(lua, 1);
 	luaL_checkstack(lua, LUA_MINSTACK, NULL);
-	if (!read_line(job->completion, job->line))
+	if (!complete_read_line(job->completion, job->line))
 		return 0;
 	if (job->completion->quote != 0)
 		complete_argument(lua, job->completion);

@@ -17,6 +17,7 @@ enum { ARGS_MAX = 1024, NAME_SHOWN_BYTES = 100 };
 
 struct taken {
 	struct arena *arena;
+	size_t most_items; /* 0: any number */
 	struct value *value;
 	char reason[256];
 	size_t reason_size;
@@ -26,6 +27,10 @@ struct taken {
 static void take(void *context, const struct kvrel_result *result)
 {
 	struct taken *taken = context;
+	if (result->status == KVREL_OK && taken->most_items > 0 && result->count > taken->most_items) {
+		taken->value = value_null(taken->arena);
+		return;
+	}
 	if (result->status == KVREL_OK) {
 		taken->value = call_result_value(taken->arena, result);
 		return;
@@ -87,7 +92,7 @@ static int call_op(lua_State *lua)
 	for (int i = 0; i < count; i++)
 		args[i].data = luaL_checklstring(lua, i + 1, &args[i].size);
 	arena_done(evaluator->results);
-	struct taken taken = { .arena = evaluator->results };
+	struct taken taken = { .arena = evaluator->results, .most_items = evaluator->most_items };
 	enum kvrel_status status =
 		call_wait(&evaluator->node->components, component, op, args, (uint32_t)count, take, &taken);
 	if (status != KVREL_OK)

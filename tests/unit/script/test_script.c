@@ -176,6 +176,7 @@ Test(script, an_interpreter_line_is_skipped_and_counted)
 {
 	cr_assert_str_eq(run("#!/usr/bin/env lua\nerror('boo')"), "rel/runtime.lua:2: boo");
 	cr_assert_str_eq(run("#!/usr/bin/env lua"), "");
+	cr_assert_str_eq(run("#{ 1, 2 }"), "2");
 }
 
 /* ---- interrupts -------------------------------------------------------------------------------------------------- */
