@@ -180,6 +180,36 @@ it_waits_for_no_build_that_waits_for_it() {
 	must elsewhere/bin/bar version
 }
 
+# ---- plans ----
+
+it_shows_the_plan_as_json_and_writes_nothing() {
+	local path planned
+	project
+	sed -i '0,/^    components:/s//    steps: [assemble, tar, {run: "touch ran"}]\n    components:/' releases.yaml
+	must kvrel build foo --dry-run --json
+	planned=$out
+	[ ! -e _build/rel ] && [ ! -e ran ] && [ -z "$(ls _build/*.zst 2>/dev/null)" ] || fail 'something was written'
+	is "$(jq -c '.releases[0] | .steps, [.artifacts[] | sub(".*/"; "")]' <<<"$planned")" \
+		$'["assemble","tar",{"run":"touch ran"}]\n["foo-0.0.1.tar.zst"]'
+	must kvrel build foo --quiet
+	is "$(jq -r '.releases[0].plan[].path' <<<"$planned" | sort)" "$(cd _build/rel/foo && find . -mindepth 1 -printf '%P\n' | sort)"
+	jq -r '.releases[0].plan[] | select(.kind == "file" and (.change | not) and .source_bytes) | "\(.source_bytes) \(.mode) \(.path)"' \
+		<<<"$planned" | while read -r bytes mode path; do
+		is "$bytes $mode" "$(stat -c '%s 0%a' "_build/rel/foo/$path")"
+	done || exit 1
+	must kvrel build foo --dry-run
+	like "$out" '*would write foo-0.0.1.tar.zst*would run touch ran'
+}
+
+it_says_on_a_terminal_that_it_is_packing() {
+	local said
+	command -v script >/dev/null || skip 'script is not installed'
+	project
+	sed -i '0,/^    components:/s//    steps: [assemble, tar]\n    compression: 19\n    components:/' releases.yaml
+	said=$(TERM=xterm script -qec 'kvrel build foo' /dev/null </dev/null)
+	like "$said" '*packing foo-0.0.1.tar.zst ... *packed foo-0.0.1.tar.zst*'
+}
+
 # ---- archives ---------------------------------------------------------------------------------------------------------
 
 it_makes_an_image_that_skopeo_and_umoci_accept() {

@@ -85,6 +85,33 @@ int build_sbom(struct build *build, struct error *err)
 	return 0;
 }
 
+/* What the steps after `assemble` would do. */
+static void announce_step(struct build *build, const struct spec_step *step)
+{
+	const char *out = NULL;
+	switch (step->kind) {
+	case STEP_ASSEMBLE:
+		return;
+	case STEP_TAR:
+		out = build_archive_path(build, "");
+		break;
+	case STEP_SELF_EXTRACT:
+		out = build_artifact_path(build, ".run");
+		break;
+	case STEP_OCI:
+		out = build_artifact_path(build, ".oci.tar");
+		break;
+	case STEP_SBOM:
+		out = build_artifact_path(build, build_wants_cyclonedx(build) ? ".cdx.json" : ".spdx.json");
+		break;
+	case STEP_RUN:
+		build_say(build, "* would run %s", step->command);
+		return;
+	}
+	build_say(build, "* would write %s", path_base(out));
+	build_add_artifact(build, out);
+}
+
 static int run_step(struct build *build, const struct spec_step *step, int *step_status, struct error *err)
 {
 	switch (step->kind) {
@@ -141,7 +168,9 @@ int build_release(struct arena *arena, const struct spec *spec, const struct spe
 	if (status == 0 && !options->dry_run)
 		status = cache_folder(arena, spec->project_dir, &build.cache_dir, err);
 	for (size_t i = 0; i < release->step_count && status == 0; i++)
-		if (!options->dry_run || release->steps[i].kind == STEP_ASSEMBLE)
+		if (options->dry_run && release->steps[i].kind != STEP_ASSEMBLE)
+			announce_step(&build, &release->steps[i]);
+		else
 			status = run_step(&build, &release->steps[i], step_status, err);
 	build_settle(&build, status < 0);
 	build_forget_descriptions(&build);

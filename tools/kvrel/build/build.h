@@ -8,6 +8,8 @@
 
 #include "spec/spec.h"
 
+struct plan; /* plan.h */
+
 struct tool_paths {            /* found relative to the kvrel executable */
 	const char *templates; /* share/kvrel/templates */
 	const char *runtime;   /* lib/kvrel/runtime: kvnode, libkvnode.so, launcher */
@@ -38,10 +40,11 @@ struct build_options {
 
 struct build_result {
 	const char *root;       /* bundle root */
-	const char **artifacts; /* files made by the other steps */
+	const char **artifacts; /* files that the other steps made, or would make */
 	size_t artifact_count;
 	uint64_t files, bytes;
-	bool unchanged; /* the bundle was already exactly this */
+	bool unchanged;          /* the bundle was already exactly this */
+	const struct plan *plan; /* of a dry run; NULL: there was no step `assemble` */
 };
 
 /*

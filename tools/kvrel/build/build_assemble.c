@@ -278,12 +278,16 @@ int build_assemble(struct build *build, struct error *err)
 		return status;
 	announce(build);
 	status = make_plan(build, plan, &packages, err);
+	if (status == 0 && build->options->dry_run)
+		status = build_announce_descriptions(build, plan, err);
 	if (status == 0 && (build->options->dry_run || build->options->verbose))
 		show_plan(build, plan);
 	if (status == 0 && !build->options->dry_run)
 		status = plan_prepare(plan, build->cache_dir, build->options->shared, err);
 	if (status == 0 && !build->options->dry_run)
 		status = build_describe(build, plan, &packages, err);
+	if (build->options->dry_run)
+		build->result->plan = plan;
 	if (status < 0 || build->options->dry_run)
 		return status < 0 ? error_wrap(err, "cannot assemble release '%s'", release->name) : 0;
 	struct staging staging;

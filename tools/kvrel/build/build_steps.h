@@ -42,8 +42,14 @@ void build_settle(struct build *build, bool failed);
 /* Adds the bill of materials and the manifest to a prepared plan. Their files are there until they are forgotten. */
 int build_describe(struct build *build, struct plan *plan, const struct package_map *packages, struct error *err);
 void build_forget_descriptions(struct build *build);
+/* The same for a dry run: only that they will be there. */
+int build_announce_descriptions(struct build *build, struct plan *plan, struct error *err);
 /* Assembles once more elsewhere and compares: INTEGRITY names the first difference. */
 int build_prove(struct build *build, struct error *err);
+/* The line of progress says what is being packed. */
+void build_say_packing(struct build *build, const char *path);
+/* Where the archive of the step `tar` goes; `kind`: "" or "-debug". */
+const char *build_archive_path(struct build *build, const char *kind);
 /* The step `tar`. */
 int build_tar(struct build *build, struct error *err);
 /* The step `sbom`: the bundle's bill of materials as a file of its own. */

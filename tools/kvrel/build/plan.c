@@ -300,24 +300,3 @@ const struct plan_entry *plan_find(const struct plan *plan, const char *path)
 {
 	return plan->count ? bsearch(path, plan->entries, plan->count, sizeof(*plan->entries), key_to_entry) : NULL;
 }
-
-void plan_show(const struct plan *plan, bool verbose, struct buf *out)
-{
-	for (size_t i = 0; i < plan->count; i++) {
-		const struct plan_entry *entry = &plan->entries[i];
-		if (entry->kind == PLAN_DIR)
-			buf_printf(out, "%04o %s/", (unsigned)entry->mode, entry->path);
-		else if (entry->kind == PLAN_LINK)
-			buf_printf(out, "link %s -> %.*s", entry->path, SLICE_FMT(entry->text));
-		else
-			buf_printf(out, "%04o %s", (unsigned)entry->mode, entry->path);
-		if (entry->kind == PLAN_FILE)
-			buf_printf(out, "  <- %s%s", entry->source,
-				   entry->change == CHANGE_STRIP         ? " (stripped)"
-				   : entry->change == CHANGE_EDIT_LOADER ? " (edited)"
-									 : "");
-		if (verbose && entry->kind != PLAN_DIR)
-			buf_printf(out, "  [%s: %s]", plan_origin_name(entry->origin), entry->why);
-		buf_append_char(out, '\n');
-	}
-}

@@ -96,5 +96,7 @@ int plan_finish(struct plan *plan, struct error *err);
 const struct plan_entry *plan_find(const struct plan *plan, const char *path);
 /* One line an entry, with the reasons when `verbose`. */
 void plan_show(const struct plan *plan, bool verbose, struct buf *out);
+/* A list of maps: path, kind, mode, source_bytes, source, change, origin, why. */
+struct value *plan_tree(struct arena *arena, const struct plan *plan);
 
 #endif

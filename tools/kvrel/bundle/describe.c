@@ -27,6 +27,13 @@ static int open_nameless(struct build *build, int *out, struct error *err)
 	return 0;
 }
 
+static const char *sbom_name(const struct build *build)
+{
+	return build_wants_cyclonedx(build) ? "sbom.cdx.json" : "sbom.spdx.json";
+}
+
+static const char *const sbom_why = "the bill of materials", *const manifest_why = "lists all files";
+
 static int add_described(struct build *build, struct plan *plan, int fd, const char *path, const char *why,
 			 struct error *err)
 {
@@ -45,9 +52,7 @@ static int describe_parts(struct build *build, struct plan *plan, const struct m
 		cyclonedx ? sbom_cyclonedx(build->arena, &inputs, fd, err) : sbom_spdx(build->arena, &inputs, fd, err);
 	if (status < 0)
 		return status;
-	return add_described(build, plan, fd,
-			     path_join(build->arena, folder, cyclonedx ? "sbom.cdx.json" : "sbom.spdx.json"),
-			     "the bill of materials", err);
+	return add_described(build, plan, fd, path_join(build->arena, folder, sbom_name(build)), sbom_why, err);
 }
 
 int build_describe(struct build *build, struct plan *plan, const struct package_map *packages, struct error *err)
@@ -68,7 +73,15 @@ int build_describe(struct build *build, struct plan *plan, const struct package_
 	if (status < 0)
 		return error_wrap(err, "cannot describe the bundle");
 	return add_described(build, plan, build->described[1], path_join(build->arena, folder, "manifest.json"),
-			     "lists all files", err);
+			     manifest_why, err);
+}
+
+int build_announce_descriptions(struct build *build, struct plan *plan, struct error *err)
+{
+	const char *folder = arena_printf(build->arena, "releases/%s", build->release->version);
+	plan_add(plan, PLAN_FILE, path_join(build->arena, folder, sbom_name(build)), FROM_GENERATED, sbom_why);
+	plan_add(plan, PLAN_FILE, path_join(build->arena, folder, "manifest.json"), FROM_GENERATED, manifest_why);
+	return plan_finish(plan, err);
 }
 
 void build_forget_descriptions(struct build *build)

@@ -4,6 +4,7 @@
  * (the command may have made or changed component.yaml files and libraries), then hand each release to build_release().
  */
 #include "build/build.h"
+#include "build/plan.h"
 #include "cli/load.h"
 #include "cli/locate.h"
 #include "cli/progress.h"
@@ -134,6 +135,10 @@ static void __attribute__((format(printf, 2, 3))) say(void *context, const char 
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
+	if (strncmp(text, "* packing ", 10) == 0) {
+		progress_say(text + 2); /* there is a line when it is packed */
+		return;
+	}
 	bool news = strncmp(text, "* ", 2) == 0, warning = strncmp(text, "warning: ", 9) == 0;
 	if (strncmp(text, "* running ", 10) == 0)
 		progress_end(); /* the command writes to the terminal itself */
@@ -193,6 +198,21 @@ static void print_next_steps(struct cli *cli, const struct spec_release *release
 	printf("To list all commands:\n\n    %s\n\n", program);
 }
 
+static struct value *steps_list(struct cli *cli, const struct spec_release *release)
+{
+	struct value *list = value_list(&cli->arena);
+	for (size_t i = 0; i < release->step_count; i++) {
+		const char *name = step_kind_name(release->steps[i].kind);
+		struct value *step = value_string(&cli->arena, slice_of(name));
+		if (release->steps[i].kind == STEP_RUN) {
+			step = value_map(&cli->arena);
+			cli_set_text(cli, step, name, release->steps[i].command);
+		}
+		value_list_add(&cli->arena, list, step);
+	}
+	return list;
+}
+
 static struct value *result_document(struct cli *cli, const struct spec_release *release,
 				     const struct build_result *result)
 {
@@ -206,6 +226,10 @@ static struct value *result_document(struct cli *cli, const struct spec_release 
 	for (size_t i = 0; i < result->artifact_count; i++)
 		value_list_add(&cli->arena, artifacts, value_string(&cli->arena, slice_of(result->artifacts[i])));
 	cli_set(cli, map, "artifacts", artifacts);
+	if (result->plan) {
+		cli_set(cli, map, "steps", steps_list(cli, release));
+		cli_set(cli, map, "plan", plan_tree(&cli->arena, result->plan));
+	}
 	return map;
 }
 

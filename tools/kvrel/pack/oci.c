@@ -305,6 +305,7 @@ static const char *created(struct arena *arena, int64_t date)
 int build_oci(struct build *build, struct error *err)
 {
 	const char *out = build_artifact_path(build, ".oci.tar");
+	build_say_packing(build, out);
 	struct image image = { .build = build,
 			       .arena = build->arena,
 			       .layer_file = arena_printf(build->arena, "%s.%ld.layer", out, (long)getpid()),

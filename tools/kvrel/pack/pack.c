@@ -139,7 +139,12 @@ static int write_archive(struct packing *packing, struct error *err)
 	return status < 0 ? status : write_gzip(packing, packing->path, compressed, err);
 }
 
-static const char *archive_path(struct build *build, const char *kind)
+void build_say_packing(struct build *build, const char *path)
+{
+	build->options->progress(build->options->context, "* packing %s", path_base(path));
+}
+
+const char *build_archive_path(struct build *build, const char *kind)
 {
 	const char *suffix = build->release->compression ? ".tar.zst" : ".tar.gz";
 	return build_artifact_path(build, arena_printf(build->arena, "%s%s", kind, suffix));
@@ -245,11 +250,12 @@ static int pack_debug(struct build *build, struct error *err)
 	if (status < 0 || !debug.count)
 		return status;
 	struct packing packing = { .arena = build->arena,
-				   .path = archive_path(build, "-debug"),
+				   .path = build_archive_path(build, "-debug"),
 				   .level = build->release->compression,
 				   .time = build->source_date,
 				   .fill = fill_debug,
 				   .context = &debug };
+	build_say_packing(build, packing.path);
 	status = write_archive(&packing, err);
 	if (status < 0)
 		return status;
@@ -276,11 +282,12 @@ int build_tar(struct build *build, struct error *err)
 	struct bundle bundle;
 	int status = bundle_open(build, &bundle, err);
 	struct packing packing = { .arena = build->arena,
-				   .path = archive_path(build, ""),
+				   .path = build_archive_path(build, ""),
 				   .level = build->release->compression,
 				   .time = build->source_date,
 				   .fill = fill_bundle,
 				   .context = &bundle };
+	build_say_packing(build, packing.path);
 	if (status == 0)
 		status = write_archive(&packing, err);
 	if (status < 0)

@@ -79,6 +79,7 @@ int build_self_extract(struct build *build, struct error *err)
 	const char *archive = arena_printf(build->arena, "%s.tar", out);
 	int level = build->release->compression ? build->release->compression : LEVEL_DEFAULT;
 	uint64_t bytes = 0;
+	build_say_packing(build, out);
 	int status = bundle_pack(build, archive, level, err);
 	if (status == 0)
 		status = write_all(build, archive, out, &bytes, err);

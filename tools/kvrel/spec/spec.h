@@ -40,6 +40,7 @@ struct spec_member { /* a component in a release */
 };
 
 enum spec_step_kind { STEP_ASSEMBLE, STEP_TAR, STEP_OCI, STEP_SBOM, STEP_SELF_EXTRACT, STEP_RUN };
+const char *step_kind_name(enum spec_step_kind kind); /* as releases.yaml has it */
 struct spec_step {
 	enum spec_step_kind kind;
 	const char *command; /* STEP_RUN: for /bin/sh -c */

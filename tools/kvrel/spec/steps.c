@@ -18,6 +18,11 @@ static const struct {
 };
 static_assert(ARRAY_LEN(kinds) == STEP_RUN, "a name for each step but run");
 
+const char *step_kind_name(enum spec_step_kind kind)
+{
+	return kind == STEP_RUN ? "run" : kinds[kind].name;
+}
+
 struct run_step {
 	const char *run;
 };
