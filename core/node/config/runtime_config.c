@@ -246,7 +246,10 @@ int runtime_config_run(struct arena *arena, const struct release *release, const
 		return rc;
 	struct run run = { .arena = arena, .root = release->root, .shown = shown, .layers = layers };
 	struct error why;
-	if (run_text(&run, buf_slice(&text), path, release, sys, &why) != 0)
+	if (run_text(&run, slice_skip_bom(buf_slice(&text)), path, release, sys, &why) == 0)
+		return 0;
+	if (slice_starts(slice_of(why.message), slice_of(shown)))
 		return error_set(err, ERROR_INVALID, "%s", why.message);
-	return 0;
+	/* os.exit(), or an error object that is no text: Lua knows no line */
+	return error_set(err, ERROR_INVALID, "%s: %s", shown, why.message);
 }

@@ -157,6 +157,22 @@ Test(config, names_file_and_line_of_a_syntax_error)
 	cr_assert(strncmp(err.message, "rel/runtime.lua:3: ", 19) == 0, "%s", err.message);
 }
 
+Test(config, names_the_file_where_lua_names_no_line)
+{
+	cr_assert(load("error({})") == -ERROR_INVALID);
+	cr_assert(strncmp(err.message, "rel/runtime.lua: ", 17) == 0, "%s", err.message);
+	cr_assert(load("os.exit(0)") == -ERROR_INVALID);
+	cr_assert_str_eq(err.message, "rel/runtime.lua: os.exit(0)");
+}
+
+Test(config, takes_a_byte_order_mark_before_runtime_lua)
+{
+	cr_assert(load("\xef\xbb\xbf"
+		       "config('echo', {loudness = 8})\r\n") == 0,
+		  "%s", err.message);
+	cr_assert_eq(number("loudness"), 8);
+}
+
 Test(config, refuses_functions_as_values)
 {
 	cr_assert(load("config('echo', {names = {print}})") == -ERROR_INVALID);
