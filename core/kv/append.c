@@ -53,6 +53,9 @@ int rotate(struct durable *store, struct kv_error *err)
 		segment_remove(store->log.dir_fd, number);
 		return kv_fail(err, "out of memory");
 	}
+	/* An index of the size that the last one needed; without the memory it grows as it can. */
+	if (before != NULL)
+		memtable_reserve(memtable, atomic_load(&before->entry_count));
 	segment_begin(memtable, store->pages.state.store);
 	atomic_store(&memtable->older, before);
 	if (before != NULL) {

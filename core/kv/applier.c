@@ -115,8 +115,6 @@ static void give_memory_back(struct durable *store)
 		store->spares.memory_count = 0;
 	}
 	pthread_mutex_unlock(&store->write_lock);
-	if (none.memory_count > 0)
-		pages_forget(&store->pages);
 	while (none.memory_count > 0)
 		memtable_memory_done(&none.memory[--none.memory_count]);
 }
@@ -141,6 +139,7 @@ static void retire(struct durable *store, struct memtable *memtable)
 	}
 	recycle(store, memtable);
 	keep_memory(store, memtable);
+	pages_forget(&store->pages); /* all that was read and is no longer used */
 	memtable_free(memtable);
 }
 

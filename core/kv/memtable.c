@@ -6,17 +6,37 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { FIRST_INDEX_SLOTS = 1024, SMALLEST_ENTRY_BYTES = 16, SMALL_PAGES_BYTES = 1 << 20 };
+enum { FIRST_INDEX_SLOTS = 1024, MAPPED_INDEX_SLOTS = 1 << 15, SMALLEST_ENTRY_BYTES = 16, SMALL_PAGES_BYTES = 1 << 20 };
 
+static size_t index_bytes(uint64_t slots)
+{
+	return sizeof(struct memtable_index) + slots * sizeof(_Atomic uint64_t);
+}
+
+/* Large ones are mapped, so that they leave no hole in the heap. */
 static struct memtable_index *index_new(uint32_t slots, struct memtable_index *older)
 {
-	struct memtable_index *index = calloc(1, sizeof(*index) + slots * sizeof(index->slots[0]));
+	struct memtable_index *index;
 
+	if (slots < MAPPED_INDEX_SLOTS) {
+		index = calloc(1, index_bytes(slots));
+	} else {
+		index = mmap(NULL, index_bytes(slots), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		index = index != MAP_FAILED ? index : NULL;
+	}
 	if (index != NULL) {
 		index->mask = slots - 1;
 		index->older = older;
 	}
 	return index;
+}
+
+static void index_free(struct memtable_index *index)
+{
+	if (index->mask < MAPPED_INDEX_SLOTS - 1)
+		free(index);
+	else
+		munmap(index, index_bytes((uint64_t)index->mask + 1));
 }
 
 /* Small pages for the beginning, so that an idle store stays small; large ones, which miss the TLB less, for the rest.
@@ -99,7 +119,7 @@ void memtable_free(struct memtable *memtable)
 	memtable_memory_done(&memory);
 	for (index = atomic_load(&memtable->index); index != NULL; index = older) {
 		older = index->older;
-		free(index);
+		index_free(index);
 	}
 	free(memtable->made.items);
 	free(memtable->gone.items);

@@ -73,7 +73,7 @@ struct memtable {
  * So many keys make a memtable full, whatever room is left in its segment: an entry and its place in the index cost
  * more memory than a small record. Writes to keys that it knows already go on to the segment's end.
  */
-enum { MEMTABLE_KEYS = 1 << 17, MEMTABLE_FULL = 1024 };
+enum { MEMTABLE_KEYS = 100 << 10, MEMTABLE_FULL = 1024 };
 
 /* Buffer and entries of a memtable that is gone, for the next one: the kernel need not clear them again. Zeroed: none.
  */
