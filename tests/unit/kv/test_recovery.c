@@ -299,3 +299,94 @@ Test(recovery, tells_its_figures_and_syncs_on_request)
 	cr_expect(strstr(stats, "buckets: 1") != NULL, "%s", stats);
 	t_close(&t);
 }
+
+/* The offset in the data file of the only place with these bytes; -1: none. */
+static off_t find_bytes(int fd, const char *bytes)
+{
+	static char page[4096];
+	size_t size = strlen(bytes);
+
+	for (off_t at = 0; pread(fd, page, sizeof(page), at) == (ssize_t)sizeof(page); at += (off_t)sizeof(page)) {
+		const char *found = memmem(page, sizeof(page), bytes, size);
+
+		if (found != NULL)
+			return at + (found - page);
+	}
+	return -1;
+}
+
+Test(recovery, serves_nothing_that_is_damaged_and_names_file_and_offset)
+{
+	char path[300], expected[512], copy[300];
+	off_t at;
+	int fd;
+
+	t_open(&t, dir, ENGINE_ALWAYS);
+	ANSWERS("OK 2", "hset", "h", "good", "precious", "other", "value-to-be-hit");
+	t_close(&t);
+	snprintf(path, sizeof(path), "%s/data.mdb", dir);
+	fd = open(path, O_RDWR);
+	at = find_bytes(fd, "value-to-be-hit");
+	cr_assert(at > 0);
+	flip(fd, at + 3);
+	close(fd);
+	t_open(&t, dir, ENGINE_ALWAYS);
+	snprintf(expected, sizeof(expected),
+		 "ERROR kv store: '%s': the entry at offset %lld is damaged: restore a backup", path, (long long)at);
+	ANSWERS(expected, "hget", "h", "other");
+	ANSWERS(expected, "hgetall", "h");
+	ANSWERS("OK 'precious'", "hget", "h", "good");
+	snprintf(copy, sizeof(copy), "%s/copy", dir);
+	cr_expect(strstr(t_call(&t, "backup", copy, NULL), "is damaged") != NULL);
+	cr_expect(access(copy, F_OK) != 0, "a backup of damaged data got its name");
+	t_close(&t);
+}
+
+Test(recovery, refuses_a_data_file_that_was_cut_short)
+{
+	char path[300], expected[400];
+	const char *message;
+	struct stat stat_of;
+
+	t_open(&t, dir, ENGINE_ALWAYS);
+	for (int i = 0; i < 200; i++) {
+		char key[16];
+
+		snprintf(key, sizeof(key), "k%d", i);
+		ANSWERS("OK 1", "hset", "h", key, "a value of some length, so that there are several pages of them");
+	}
+	t_close(&t);
+	snprintf(path, sizeof(path), "%s/data.mdb", dir);
+	cr_assert(stat(path, &stat_of) == 0 && truncate(path, stat_of.st_size - 8192) == 0);
+	message = t_open_fails(&t, dir);
+	snprintf(expected, sizeof(expected), "'%s' is damaged: it ends at offset %lld", path,
+		 (long long)stat_of.st_size - 8192);
+	cr_expect(strstr(message, expected) != NULL, "%s", message);
+}
+
+/* Overwritten and deleted values leave room that later ones take, while a reader comes and goes. */
+Test(recovery, keeps_the_data_file_small_under_steady_overwrites)
+{
+	char path[300], key[16], value[1001], answer[1100];
+	struct stat early = { 0 }, late = { 0 };
+
+	t_open(&t, dir, ENGINE_NONE);
+	snprintf(path, sizeof(path), "%s/data.mdb", dir);
+	for (int round = 0; round < 60; round++) {
+		memset(value, 'a' + round % 26, sizeof(value) - 1);
+		value[sizeof(value) - 1] = '\0';
+		for (int i = 0; i < 1000; i++) {
+			snprintf(key, sizeof(key), "k%d", i);
+			t_call(&t, "hset", "h", key, value, NULL);
+		}
+		snprintf(answer, sizeof(answer), "OK '%s'", value);
+		ANSWERS(answer, "hget", "h", "k500");
+		if (round == 20)
+			cr_assert(stat(path, &early) == 0);
+	}
+	cr_assert(stat(path, &late) == 0);
+	cr_expect(late.st_size <= early.st_size + early.st_size / 4 && late.st_size < 16 << 20, "%lld after %lld bytes",
+		  (long long)late.st_size, (long long)early.st_size);
+	ANSWERS("OK 1000", "hlen", "h");
+	t_close(&t);
+}
