@@ -38,6 +38,7 @@ enum {
 	OUT_BLOCK_KEEP = 256 * 1024, /* larger ones go back to the heap when sent */
 	OUT_POOL_BYTES = 2 << 20,    /* free output buffers of one worker */
 	SLOT_POOL_MAX = 32 * 1024,   /* free slots of one worker */
+	LATE_MAX = 64,               /* results for other workers before they are given */
 	SLOT_INLINE_BYTES = 40,      /* a late result up to this size needs no heap */
 	ARG_BLOCK_ITEMS = 4096,      /* arguments of a batch before it takes another block */
 	LINGER_MS = 2000, /* a closed connection may send this long, unheard, so that it gets to read the reply */
@@ -197,6 +198,8 @@ struct worker {
 	void (*guest_turn)(void *context); /* NULL: there is no guest */
 	void *guest_context;
 
+	struct slot *late, *last_late; /* of other workers, answered on this one and not given yet */
+	unsigned late_count;
 	struct slot *slot_pool;
 	unsigned slot_pool_count;
 	struct out_block *out_pool;
@@ -339,6 +342,8 @@ void slot_complete(struct kvrel_call *call, const struct kvrel_result *result);
 void slot_answer(struct slot *slot, const struct kvrel_result *result);
 /* Takes the late results that other threads have left. */
 void replies_collect(struct worker *worker);
+/* Gives other workers what this one has for them. */
+void replies_give(struct worker *worker);
 void slot_pool_done(struct worker *worker);
 
 /* output.c */

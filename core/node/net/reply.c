@@ -5,7 +5,8 @@
  * A provider may complete a call inside run(), or a commit later from its own thread, or never while the node lives on.
  * The slot hides the difference: on the worker's own thread the head of a connection's queue is encoded straight from
  * the result it was given; everything else is copied into the slot. Another thread copies, pushes the slot on
- * worker.done and wakes the worker only when the stack was empty, so a burst of completions costs one wake-up.
+ * worker.done and wakes the worker only when the stack was empty, so a burst of completions costs one wake-up. A thread
+ * that is a worker itself gives them at the end of its own wake-up, or when it has many.
  *
  * A closed connection lives on as a dead one until its last call has come back.
  */
@@ -198,6 +199,43 @@ void slot_answer(struct slot *slot, const struct kvrel_result *result)
 	worker_touch(conn);
 }
 
+static void give_late(struct slot *slot)
+{
+	struct worker *worker = slot->conn->worker;
+	struct slot *head = atomic_load_explicit(&worker->done, memory_order_relaxed);
+	do
+		slot->link = head;
+	while (!atomic_compare_exchange_weak_explicit(&worker->done, &head, slot, memory_order_release,
+						      memory_order_relaxed));
+	if (!head)
+		uv_async_send(&worker->wake);
+}
+
+void replies_give(struct worker *worker)
+{
+	struct slot *slot = worker->late;
+	worker->late = worker->last_late = NULL;
+	worker->late_count = 0;
+	while (slot) {
+		struct slot *next = slot->link; /* read first: it is another worker's as soon as it is given */
+		give_late(slot);
+		slot = next;
+	}
+}
+
+/* Given one by one they would wake the other worker for each, as fast as it goes to sleep again. */
+static void hold_late(struct worker *worker, struct slot *slot)
+{
+	slot->link = NULL;
+	if (worker->last_late)
+		worker->last_late->link = slot;
+	else
+		worker->late = slot;
+	worker->last_late = slot;
+	if (++worker->late_count == LATE_MAX)
+		replies_give(worker);
+}
+
 void slot_complete(struct kvrel_call *call, const struct kvrel_result *result)
 {
 	struct slot *slot = (struct slot *)call;
@@ -207,13 +245,10 @@ void slot_complete(struct kvrel_call *call, const struct kvrel_result *result)
 		return;
 	}
 	keep_result(slot, result);
-	struct slot *head = atomic_load_explicit(&worker->done, memory_order_relaxed);
-	do
-		slot->link = head;
-	while (!atomic_compare_exchange_weak_explicit(&worker->done, &head, slot, memory_order_release,
-						      memory_order_relaxed));
-	if (!head)
-		uv_async_send(&worker->wake);
+	if (current_worker)
+		hold_late(current_worker, slot);
+	else
+		give_late(slot);
 }
 
 void replies_collect(struct worker *worker)

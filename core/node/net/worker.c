@@ -131,6 +131,7 @@ static void finish_wake_up(struct worker *worker)
 		if (worker->guest_turn)
 			worker->guest_turn(worker->guest_context);
 	} while (worker->dirty.first);
+	replies_give(worker);
 }
 
 static void on_check(uv_check_t *check)
