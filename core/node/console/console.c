@@ -4,25 +4,14 @@
  * at an idle prompt, too. What is written while a line is being edited goes above it. Where lines cannot be edited the
  * kernel's line mode has to do.
  */
-#include "node/console/console.h"
+#include "node/console/console_internal.h"
 
-#include "base/buf.h"
-#include "base/control.h"
 #include "base/fs.h"
-#include "base/log.h"
 #include "base/scope.h"
-#include "node/console/console_edit.h"
 #include "node/console/console_terminal.h"
-#include "node/control/control_server.h"
-#include "node/node.h"
-#include "node/process/signals.h"
-#include "script/script.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <lauxlib.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -31,24 +20,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { INPUT_MAX_BYTES = CONTROL_FRAME_MAX - 64, READ_BYTES = 4096, CANDIDATES_MAX = 1024 };
-
-struct console {
-	int fd;
-	int log_fd; /* -1: none; what the node logs, to be written here */
-	bool terminal;
-	bool edits;
-	bool prompted; /* the node waits for a line */
-	bool asked;    /* we wait for its completions */
-	bool left;     /* the user does not want more */
-	struct buf prompt;
-	struct buf input; /* read from stdin and not used yet */
-	struct buf log;   /* likewise of the log */
-	bool end_of_input;
-	struct edit edit;
-	struct history history;
-	char *frame;
-};
+enum { CANDIDATES_MAX = 1024 };
 
 /* ---- signals ---- */
 
@@ -87,7 +59,7 @@ static void on_resize(int signal_number)
 	errno = saved;
 }
 
-static int open_signals(struct error *err)
+int console_open_signals(struct error *err)
 {
 	if (wake_fd < 0)
 		wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -100,7 +72,7 @@ static int open_signals(struct error *err)
 
 /* ---- writing ---- */
 
-static void say(int fd, struct slice text)
+void console_say(int fd, struct slice text)
 {
 	(void)fs_write_all(fd, text.data, text.size, NULL);
 }
@@ -108,7 +80,7 @@ static void say(int fd, struct slice text)
 static void flush_edit(struct console *console)
 {
 	if (console->edit.out.size > 0)
-		say(STDOUT_FILENO, buf_slice(&console->edit.out));
+		console_say(STDOUT_FILENO, buf_slice(&console->edit.out));
 	buf_clear(&console->edit.out);
 }
 
@@ -117,7 +89,7 @@ static void say_above(struct console *console, int fd, struct slice text)
 {
 	edit_hide(&console->edit);
 	flush_edit(console);
-	say(fd, text);
+	console_say(fd, text);
 	edit_show(&console->edit);
 	flush_edit(console);
 }
@@ -151,10 +123,10 @@ static enum event wait_event(const struct console *console)
 	return fds[2].revents != 0 ? EVENT_NODE : EVENT_INPUT;
 }
 
-static void read_more(struct console *console)
+void console_read_more(struct console *console)
 {
-	char *room = buf_reserve(&console->input, READ_BYTES);
-	ssize_t got = room != NULL ? read(STDIN_FILENO, room, READ_BYTES) : 0;
+	char *room = buf_reserve(&console->input, CONSOLE_READ_BYTES);
+	ssize_t got = room != NULL ? read(STDIN_FILENO, room, CONSOLE_READ_BYTES) : 0;
 	if (got > 0)
 		console->input.size += (size_t)got;
 	else if (got == 0 || errno != EINTR)
@@ -164,8 +136,8 @@ static void read_more(struct console *console)
 /* Whole lines only, so that none is torn. */
 static void pass_log(struct console *console)
 {
-	char *room = buf_reserve(&console->log, READ_BYTES);
-	ssize_t got = room != NULL ? read(console->log_fd, room, READ_BYTES) : 0;
+	char *room = buf_reserve(&console->log, CONSOLE_READ_BYTES);
+	ssize_t got = room != NULL ? read(console->log_fd, room, CONSOLE_READ_BYTES) : 0;
 	if (got <= 0)
 		return;
 	console->log.size += (size_t)got;
@@ -206,7 +178,7 @@ static bool use_lines(struct console *console)
 	struct slice line;
 	if (!take_line(console, &line)) {
 		if (console->end_of_input && console->terminal)
-			say(STDOUT_FILENO, SLICE("\n"));
+			console_say(STDOUT_FILENO, SLICE("\n"));
 		if (console->end_of_input)
 			leave(console);
 		return true;
@@ -294,7 +266,7 @@ static void on_prompt(struct console *console, struct slice prompt)
 		edit_begin(&console->edit, prompt);
 		flush_edit(console);
 	} else if (console->terminal && console->prompted) {
-		say(STDOUT_FILENO, prompt);
+		console_say(STDOUT_FILENO, prompt);
 	}
 }
 
@@ -319,9 +291,9 @@ static int finish(struct console *console, struct slice payload)
 	bool open = console->edit.open;
 	terminal_restore();
 	if (payload.size > 1 && console->terminal && !console->left) {
-		say(STDOUT_FILENO, open || !console->edits ? SLICE("\n") : SLICE(""));
-		say(STDOUT_FILENO, (struct slice){ payload.data + 1, payload.size - 1 });
-		say(STDOUT_FILENO, SLICE("\n"));
+		console_say(STDOUT_FILENO, open || !console->edits ? SLICE("\n") : SLICE(""));
+		console_say(STDOUT_FILENO, (struct slice){ payload.data + 1, payload.size - 1 });
+		console_say(STDOUT_FILENO, SLICE("\n"));
 	}
 	if (console->left && console->terminal)
 		return 0; /* leaving is no failure, whatever was tried before */
@@ -339,7 +311,7 @@ static int on_frame(struct console *console)
 		if (console->left && console->terminal)
 			return 0;
 		terminal_restore();
-		say(STDERR_FILENO, SLICE("the node closed the connection\n"));
+		console_say(STDERR_FILENO, SLICE("the node closed the connection\n"));
 		return 1;
 	}
 	if (type == CONTROL_DONE)
@@ -357,7 +329,7 @@ static int on_frame(struct console *console)
 static bool on_interrupt(struct console *console)
 {
 	if (console->terminal)
-		say(STDOUT_FILENO, SLICE("\n")); /* behind the ^C that the terminal shows */
+		console_say(STDOUT_FILENO, SLICE("\n")); /* behind the ^C that the terminal shows */
 	if (console->prompted && console->terminal) {
 		buf_clear(&console->input);
 		console->prompted = false;
@@ -365,7 +337,7 @@ static bool on_interrupt(struct console *console)
 	return console->left || tell(console, CONTROL_INTERRUPT, (struct slice){ 0 });
 }
 
-static int converse(struct console *console)
+int console_converse(struct console *console)
 {
 	int code = -1;
 	bool connected = true;
@@ -376,7 +348,7 @@ static int converse(struct console *console)
 			code = on_frame(console);
 			break;
 		case EVENT_INPUT:
-			read_more(console);
+			console_read_more(console);
 			break;
 		case EVENT_INTERRUPT:
 			connected = on_interrupt(console);
@@ -395,191 +367,4 @@ static int converse(struct console *console)
 	}
 	terminal_restore();
 	return code < 0 ? 1 : code;
-}
-
-/* ---- the two ways ---- */
-
-static void say_banner(struct slice hello)
-{
-	SCOPE(buf_done) struct buf text = { 0 };
-	struct slice name;
-	struct slice version;
-	struct slice node;
-	slice_split((struct slice){ hello.data + 5, hello.size - 5 }, ' ', &name, &version);
-	slice_split(version, ' ', &version, &node);
-	const unsigned char *pid = (const unsigned char *)hello.data + 1;
-	buf_printf(&text,
-		   "%.*s %.*s on %.*s, process %u (runtime %s)\n"
-		   "Lua 5.4; help() lists what there is, Tab completes, Ctrl-C ends an expression, Ctrl-D leaves.\n",
-		   SLICE_FMT(name), SLICE_FMT(version), SLICE_FMT(node),
-		   (unsigned)pid[0] << 24 | (unsigned)pid[1] << 16 | (unsigned)pid[2] << 8 | pid[3], KVREL_VERSION);
-	say(STDOUT_FILENO, buf_slice(&text));
-}
-
-/* A whole script runs as one text, so that its locals live; anything else is taken line by line. */
-static bool is_script(struct slice text)
-{
-	lua_State *lua = luaL_newstate();
-	if (lua == NULL)
-		return false;
-	bool compiles = luaL_loadbufferx(lua, text.data, text.size, "stdin", "t") == LUA_OK;
-	lua_close(lua);
-	return compiles;
-}
-
-static int send_request(struct console *console, struct error *err)
-{
-	if (console->terminal)
-		return control_send(console->fd, CONTROL_CONSOLE, SLICE("terminal"), err);
-	while (!console->end_of_input)
-		read_more(console);
-	if (console->input.failed)
-		return error_set(err, ERROR_LIMIT, "stdin is longer than %d bytes", INPUT_MAX_BYTES);
-	if (!is_script(buf_slice(&console->input)))
-		return control_send(console->fd, CONTROL_CONSOLE, (struct slice){ 0 }, err);
-	SCOPE(buf_done) struct buf request = { 0 };
-	buf_append(&request, "\0stdin\0", 7);
-	buf_append_slice(&request, buf_slice(&console->input));
-	if (request.failed || memchr(console->input.data != NULL ? console->input.data : "", '\0', console->input.size))
-		return error_set(err, ERROR_INVALID, "stdin holds NUL bytes");
-	return control_send(console->fd, CONTROL_RPC, buf_slice(&request), err);
-}
-
-static int open_conversation(struct console *console, struct error *err)
-{
-	char type;
-	struct slice hello;
-	int rc = control_receive(console->fd, console->frame, CONTROL_FRAME_MAX, &type, &hello, err);
-	if (rc < 0)
-		return rc;
-	if (rc == 0 || type != CONTROL_HELLO || hello.size < 5 || hello.data[0] != CONTROL_VERSION)
-		return error_set(err, ERROR_UNSUPPORTED, "the node speaks another version of the control protocol");
-	if (console->terminal)
-		say_banner(hello);
-	return send_request(console, err);
-}
-
-static int open_console(struct console *console, struct error *err)
-{
-	console->frame = malloc(CONTROL_FRAME_MAX);
-	if (console->frame == NULL)
-		return error_set(err, ERROR_NO_MEMORY, "no memory for a console");
-	buf_init(&console->input, INPUT_MAX_BYTES);
-	console->terminal = isatty(STDIN_FILENO) == 1;
-	console->edits = console->terminal && terminal_can_edit();
-	console->history.fd = -1;
-	if (console->edits)
-		history_open(&console->history);
-	edit_init(&console->edit, &console->history, terminal_columns());
-	return open_signals(err);
-}
-
-static int run_console(int fd, int log_fd)
-{
-	struct error err;
-	struct console console = { .fd = fd, .log_fd = log_fd };
-	int rc = open_console(&console, &err);
-	if (rc == 0)
-		rc = open_conversation(&console, &err);
-	int code = 1;
-	if (rc == 0) {
-		code = converse(&console);
-	} else {
-		say(STDERR_FILENO, SLICE("ERROR: "));
-		say(STDERR_FILENO, slice_of(err.message));
-		say(STDERR_FILENO, SLICE("\n"));
-	}
-	edit_done(&console.edit);
-	history_close(&console.history);
-	buf_done(&console.input);
-	buf_done(&console.log);
-	free(console.frame);
-	return code;
-}
-
-int console_run(int fd)
-{
-	return run_console(fd, -1);
-}
-
-/* ---- on the node's own terminal ---- */
-
-static struct {
-	const struct node *node;
-	pthread_t thread;
-	int fd;
-	int log_fds[2]; /* never closed: another thread may be writing a record */
-	bool running;
-} attached = { .fd = -1, .log_fds = { -1, -1 } };
-
-/* The log goes through the console, which knows where the line is that is being typed. */
-static int take_log(const struct node *node, struct error *err)
-{
-	if (isatty(STDERR_FILENO) != 1)
-		return 0;
-	if (pipe2(attached.log_fds, O_CLOEXEC) != 0)
-		return error_system(err, errno, "cannot make a pipe for the log");
-	fcntl(attached.log_fds[0], F_SETFL, O_NONBLOCK);
-	log_setup(attached.log_fds[1], log_level(), node->flags.log_format);
-	return 0;
-}
-
-static void give_log_back(void)
-{
-	char rest[READ_BYTES];
-	ssize_t got;
-	if (attached.log_fds[0] < 0)
-		return;
-	log_setup(STDERR_FILENO, log_level(), attached.node->flags.log_format);
-	while ((got = read(attached.log_fds[0], rest, sizeof(rest))) > 0)
-		say(STDERR_FILENO, (struct slice){ rest, (size_t)got });
-}
-
-static void *run_attached(void *unused)
-{
-	(void)unused;
-	(void)run_console(attached.fd, attached.log_fds[0]);
-	give_log_back();
-	/* the session ends with its client; from here on Ctrl-C stops the node */
-	shutdown(attached.fd, SHUT_RDWR);
-	signals_redirect_interrupt(NULL);
-	if (attached.node->state == NODE_RUNNING)
-		say(STDOUT_FILENO, SLICE("The console is closed, the node goes on; Ctrl-C stops it.\n"));
-	return NULL;
-}
-
-int console_attach(struct node *node, struct error *err)
-{
-	int fds[2];
-	if (isatty(STDIN_FILENO) != 1)
-		return error_set(err, ERROR_FAILED, "stdin is no terminal");
-	int rc = open_signals(err);
-	if (rc != 0)
-		return rc;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0)
-		return error_system(err, errno, "cannot make a pair of sockets");
-	attached.node = node;
-	rc = take_log(node, err);
-	if (rc != 0)
-		return rc;
-	attached.fd = fds[1];
-	rc = control_server_attach(node->control, fds[0], err);
-	if (rc != 0)
-		return rc;
-	int failed = pthread_create(&attached.thread, NULL, run_attached, NULL);
-	if (failed != 0)
-		return error_system(err, failed, "cannot start the console's thread");
-	attached.running = true;
-	signals_redirect_interrupt(console_interrupt);
-	return 0;
-}
-
-void console_detach(void)
-{
-	if (!attached.running)
-		return;
-	shutdown(attached.fd, SHUT_RDWR);
-	pthread_join(attached.thread, NULL);
-	attached.running = false;
-	close(TAKE_FD(attached.fd));
 }
