@@ -259,6 +259,29 @@ it_has_and_describes_every_function() {
 	wait_until gone "$pid"
 }
 
+# What help() says of the functions that the README lists, as rows of its table.
+as_rows() {
+	local line signature text
+	while IFS= read -r line; do
+		signature=${line%%  *}
+		text=${line#"$signature"}
+		# shellcheck disable=SC2016 # backquotes of the table
+		case $signature in
+		kv.create\(* | kv.put\(* | kv.get\(* | kv.delete\(* | kv.keys\(* | kv.buckets\(* | node.* | rpc.* | app.*)
+			printf '| `%s` | %s |\n' "$signature" "${text#"${text%%[! ]*}"}"
+			;;
+		esac
+	done
+}
+
+it_says_in_the_readme_what_help_says() {
+	bundle foo
+	must foo/bin/foo eval 'help()'
+	as_rows <<<"$out" >rows
+	sed -n '/^| `\(kv\|node\|rpc\|app\)\.[a-z_]*(/p' "$SRC/README.md" >rows.readme
+	diff rows.readme rows >difference || fail "put these rows (>) into README.md:"$'\n'"$(cat difference)"
+}
+
 # ---- isolation --------------------------------------------------------------------------------------------------------
 
 it_survives_whatever_is_run_in_it() {
