@@ -214,6 +214,8 @@ struct bucket *append_bucket(struct appender *appender, struct kvrel_slice name,
 	bucket = bucket_table_find(&store->buckets, name, hash);
 	if (bucket != NULL && !bucket_is(bucket, BUCKET_DEAD))
 		return bucket;
+	if (store->next_bucket > BUCKET_ID_MAX)
+		return NULL;
 	bucket = bucket_new(name, hash, store->next_bucket);
 	if (bucket == NULL || !bucket_table_set(&store->buckets, bucket)) {
 		free(bucket);
@@ -221,6 +223,13 @@ struct bucket *append_bucket(struct appender *appender, struct kvrel_slice name,
 	}
 	store->next_bucket++;
 	return bucket;
+}
+
+const char *append_bucket_refusal(const struct appender *appender)
+{
+	return appender->store->next_bucket > BUCKET_ID_MAX
+		       ? "the store has made as many buckets as it can number: copy what it holds to a new one"
+		       : "out of memory";
 }
 
 /* A change of the directory, remembered as a key of bucket 0 for listings and for the pages. */

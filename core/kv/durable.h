@@ -248,9 +248,11 @@ struct appender {
 /* Locks, and makes room for `bytes` of records and `entries` keys. 0; or -1, unlocked, and why. */
 int append_begin(struct appender *appender, struct durable *store, size_t bytes, uint32_t entries,
 		 struct kv_error *err);
-/* The node to write to: `bucket`, or if that is NULL or of the past, the present one, made if need be. NULL without
- * memory. */
+/* The node to write to: `bucket`, or if that is NULL or of the past, the present one, made if need be. NULL when
+ * that cannot be. */
 struct bucket *append_bucket(struct appender *appender, struct kvrel_slice name, struct bucket *bucket);
+/* Why it was NULL. */
+const char *append_bucket_refusal(const struct appender *appender);
 /* What has to stand before the first record of a bucket: that it exists (stays: for good), or its name. */
 void append_existence(struct appender *appender, struct bucket *bucket, bool stays);
 void append_vanish(struct appender *appender, struct bucket *bucket);

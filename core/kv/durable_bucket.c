@@ -14,6 +14,7 @@ void run_create(struct durable *store, struct slot *slot, const struct engine_re
 	struct bucket *bucket;
 	struct appender appender;
 	struct kv_error err;
+	const char *refusal;
 	uint64_t end;
 
 	if (bucket_look_up(store, slot, request->bucket, &bucket, &err) != 0) {
@@ -31,12 +32,13 @@ void run_create(struct durable *store, struct slot *slot, const struct engine_re
 	bucket = append_bucket(&appender, request->bucket, bucket);
 	if (bucket != NULL)
 		append_existence(&appender, bucket, true);
+	refusal = append_bucket_refusal(&appender);
 	end = append_end(&appender, bucket);
 	slot->wrote = true;
 	if (bucket != NULL)
 		finish_nil(store, slot, request->call, end);
 	else
-		result_error(request->call, "out of memory");
+		result_error(request->call, refusal);
 }
 
 /* 1 dropped, 0 it was not there, -1 and why. */

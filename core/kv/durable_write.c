@@ -139,12 +139,14 @@ static struct bucket *bucket_now(struct appender *appender, struct slot *slot, c
 				 struct bucket *bucket)
 {
 	struct durable *store = appender->store;
+	const char *refusal;
 	uint64_t changed;
 
 	bucket = append_bucket(appender, request->bucket, bucket);
 	if (bucket == NULL) {
+		refusal = append_bucket_refusal(appender);
 		append_end(appender, NULL);
-		result_error(request->call, "out of memory");
+		result_error(request->call, refusal);
 	} else if (!bucket_exists(bucket) && !(request->flags & ENGINE_MAKE)) {
 		append_end(appender, NULL);
 		changed = atomic_load(&store->directory_changed);

@@ -50,7 +50,7 @@ enum record_kind {
 	RECORD_MARK,    /* value: 8 bytes, the position up to which all was synced when this was written */
 };
 
-enum { BUCKET_ID_MAX_BITS = 40 };
+#define BUCKET_ID_MAX (((uint64_t)1 << 40) - 1)
 
 struct record {
 	uint32_t value_size;

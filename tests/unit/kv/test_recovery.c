@@ -2,6 +2,7 @@
 /* What a start does with a folder that is damaged, torn, in use, of a newer version, full; and backups. */
 #include "driver.h"
 
+#include "pages.h"
 #include "record.h"
 
 #include <criterion/criterion.h>
@@ -388,5 +389,43 @@ Test(recovery, keeps_the_data_file_small_under_steady_overwrites)
 	cr_expect(late.st_size <= early.st_size + early.st_size / 4 && late.st_size < 16 << 20, "%lld after %lld bytes",
 		  (long long)late.st_size, (long long)early.st_size);
 	ANSWERS("OK 1000", "hlen", "h");
+	t_close(&t);
+}
+
+/* Leaves a store that has given out all numbers of buckets but one. */
+static void nearly_all_buckets_made(void)
+{
+	struct pages pages = { 0 };
+	MDB_val key = { 5, (char *)"state" }, value = { sizeof(pages.state), &pages.state };
+	struct kv_error err;
+	MDB_txn *txn;
+
+	t_open(&t, dir, ENGINE_ALWAYS);
+	ANSWERS("OK nil", "create", "first");
+	t_close(&t);
+	cr_assert(pages_open(&pages, dir, 1 << 30, 4, &err) == 0, "%s", err.message);
+	pages.state.next_bucket = BUCKET_ID_MAX;
+	cr_assert(mdb_txn_begin(pages.env, NULL, 0, &txn) == 0);
+	cr_assert(mdb_put(txn, pages.meta, &key, &value, 0) == 0 && mdb_txn_commit(txn) == 0);
+	pages_close(&pages);
+}
+
+Test(recovery, refuses_more_buckets_than_it_can_number_and_keeps_the_others)
+{
+	const char *refusal =
+		"ERROR the store has made as many buckets as it can number: copy what it holds to a new one";
+
+	nearly_all_buckets_made();
+	t_open(&t, dir, ENGINE_ALWAYS);
+	ANSWERS("OK 1", "hset", "last", "k", "v");
+	ANSWERS(refusal, "hset", "one-more", "k", "v");
+	ANSWERS(refusal, "create", "another");
+	ANSWERS("OK 1", "hset", "first", "k", "v");
+	t_close(&t);
+	t_open(&t, dir, ENGINE_ALWAYS);
+	ANSWERS("OK 'v'", "hget", "last", "k");
+	ANSWERS("OK 'v'", "hget", "first", "k");
+	ANSWERS(refusal, "hset", "one-more", "k", "v");
+	ANSWERS("OK 2", "count");
 	t_close(&t);
 }
