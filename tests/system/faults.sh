@@ -176,11 +176,19 @@ it_goes_on_when_a_full_disk_has_room_again() {
 		[ "$line" = OK ] || break
 	done
 	hang_up
-	like "$line" 'ERROR *'
+	like "$line" 'ERROR *make room on the disk*'
+	acknowledged=$((number - 1))
+	one_request 'GET load key1' "$value" OK
+	one_request "GET load key$acknowledged" "$value" OK
 	mount -o remount,size=200m disk
 	wait_until accepts_writes
-	one_request 'GET load key1' "$value" OK
 	gone "$pid" && fail 'it died'
+	stop_node
+	start_daemon
+	for number in 1 $((acknowledged / 2)) "$acknowledged"; do
+		one_request "GET load key$number" "$value" OK
+	done
+	one_request 'GET load late' 1 OK
 	stop_node
 	umount disk
 }
