@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <time.h>
@@ -89,7 +88,7 @@ static int connect_to(const char *node, int64_t until_ms, int *out, struct error
 		return error_set(err, ERROR_NOT_FOUND, "%s is not running", node);
 	if (problem != 0)
 		return error_system(err, problem, "cannot reach %s", node);
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
+	dist_prepare_socket(fd);
 	*out = TAKE_FD(fd);
 	return 0;
 }

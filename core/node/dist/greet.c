@@ -11,7 +11,6 @@
 #include "base/scope.h"
 
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -68,7 +67,7 @@ static void connect_to(struct link *link, const struct dist_address *address)
 		link_close(link, strerror(errno));
 		return;
 	}
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
+	dist_prepare_socket(fd);
 	link->state = LINK_CONNECTING;
 	int rc = link_watch_fd(link, fd);
 	if (rc != 0)

@@ -29,6 +29,7 @@
 enum {
 	PEER_BUCKETS = 64,
 	PEERS_MAX = 4096,
+	WAITING_MAX = 1 << 18,          /* requests to one node, and of one, that are not answered yet */
 	WINDOW_BYTES = 2 * FRAME_MAX,   /* requests to one node that are not answered yet */
 	BACKLOG_MAX = 2 * WINDOW_BYTES, /* … which wait at the other end while it has too much to send */
 	OUT_FULL_BYTES = 8 << 20,       /* unsent on one link: its requests wait */

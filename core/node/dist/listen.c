@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -112,7 +111,7 @@ static void take_connection(struct dist *dist, int fd, const struct sockaddr_sto
 	dist->greetings++;
 	dist_address_text(from, link->address);
 	if (dist->dir == NULL) {
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
+		dist_prepare_socket(fd);
 		link->tls = dist->tls_api->session_new(dist->tls, true);
 	}
 	int rc = link_watch_fd(link, fd);

@@ -7,8 +7,10 @@
 #include <net/if.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 uint16_t dist_port(struct slice name)
 {
@@ -111,4 +113,14 @@ const char *dist_address_text(const struct sockaddr_storage *address, char out[D
 		snprintf(out, DIST_ADDRESS_BYTES, "this host");
 	}
 	return out;
+}
+
+void dist_prepare_socket(int fd)
+{
+	enum { IDLE_S = 15, AGAIN_S = 5, TIMES = 3 };
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &(int){ 1 }, sizeof(int));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &(int){ IDLE_S }, sizeof(int));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &(int){ AGAIN_S }, sizeof(int));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &(int){ TIMES }, sizeof(int));
 }

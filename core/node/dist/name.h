@@ -39,4 +39,8 @@ int dist_address_resolve(const struct dist_place *place, struct dist_address *ou
 /* "127.0.0.1:21000", "[::1]:21000" */
 const char *dist_address_text(const struct sockaddr_storage *address, char out[DIST_ADDRESS_BYTES]);
 
+/* A TCP socket between nodes: nothing waits for more to send, and a host that vanished is noticed within half a minute.
+ */
+void dist_prepare_socket(int fd);
+
 #endif

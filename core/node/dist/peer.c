@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NO_PLACE = UINT32_MAX, TOLD_AGAIN_MS = 60 * 1000, WAITING_MAX = 1 << 20, SHRINK_BYTES = 1 << 20 };
+enum { NO_PLACE = UINT32_MAX, TOLD_AGAIN_MS = 60 * 1000, SHRINK_BYTES = 1 << 20 };
 
 void call_error(struct kvrel_call *call, const char *format, ...)
 {

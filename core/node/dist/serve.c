@@ -227,6 +227,10 @@ void serve_request(struct link *link, struct slice payload)
 		link_close(link, "it sent a malformed request");
 		return;
 	}
+	if (link->running >= WAITING_MAX) {
+		link_close(link, "it asked for more than it may before it is answered");
+		return;
+	}
 	trace(link, &request);
 	if (request.op.size == 0) /* are you there? */
 		answer(link, request.id, KVREL_OK);

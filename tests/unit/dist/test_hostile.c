@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A peer that was let in and means harm. It speaks to a real node over its Unix socket, in bytes of its own making;
+ * whatever it says, the node hangs up on it or goes on, and serves another node as before.
+ */
+#include "base/buf.h"
+#include "base/control.h"
+#include "base/log.h"
+#include "base/scope.h"
+#include "node/dist/dist.h"
+#include "node/dist/frame.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static char dir[] = "/tmp/kvrel-hostile-XXXXXX";
+static struct dist *victim, *friend_of_it;
+static struct kvrel_call *held;
+static pthread_mutex_t held_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void run_echo(void *state, struct kvrel_call *call)
+{
+	(void)state;
+	const struct kvrel_result result = { .kind = KVREL_BYTES, .bytes = call->args[0] };
+	call->complete(call, &result);
+}
+
+static void run_silent(void *state, struct kvrel_call *call)
+{
+	(void)state;
+	pthread_mutex_lock(&held_lock);
+	call->next = held;
+	held = call;
+	pthread_mutex_unlock(&held_lock);
+}
+
+static void give_back_held(void)
+{
+	while (held != NULL) {
+		struct kvrel_call *call = held;
+		held = call->next;
+		call->complete(call, &(struct kvrel_result){ .status = KVREL_ERROR });
+	}
+}
+
+static const struct kvrel_op ops[] = {
+	{ .name = "echo", .min_args = 1, .max_args = 1, .flags = KVREL_OP_READ, .run = run_echo },
+	{ .name = "silent", .max_args = 1, .flags = KVREL_OP_READ | KVREL_OP_WAITS, .run = run_silent },
+};
+
+static int enter(void *context, struct slice op, struct dist_op *out, struct error *err)
+{
+	for (size_t i = 0; i < ARRAY_LEN(ops); i++) {
+		if (op.size > 2 && slice_is((struct slice){ op.data + 2, op.size - 2 }, ops[i].name)) {
+			*out = (struct dist_op){ .op = &ops[i], .state = context };
+			return 0;
+		}
+	}
+	return error_set(err, ERROR_NOT_FOUND, "no such operation");
+}
+
+static void leave(void *context, const struct dist_op *op)
+{
+	(void)context, (void)op;
+}
+
+static void control(void *context, int fd)
+{
+	(void)context;
+	close(fd);
+}
+
+static struct dist *start(const char *name)
+{
+	const struct dist_options options = {
+		.name = name, .dir = dir, .heartbeat_ms = 15000, .host = { NULL, enter, leave, control }
+	};
+	struct dist *dist = NULL;
+	struct error err;
+	cr_assert_eq(dist_new(&options, &dist, &err), 0, "%s", err.message);
+	return dist;
+}
+
+static void set_up(void)
+{
+	cr_assert_not_null(mkdtemp(dir));
+	log_setup(STDERR_FILENO, LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
+	victim = start("victim@here");
+	friend_of_it = start("friend@here");
+}
+
+static void tear_down(void)
+{
+	char command[128];
+	dist_stop(victim, 200);
+	give_back_held();
+	dist_stop(friend_of_it, 200);
+	dist_free(victim);
+	dist_free(friend_of_it);
+	snprintf(command, sizeof(command), "rm -rf %s", dir);
+	cr_expect_eq(system(command), 0);
+}
+
+TestSuite(hostile, .init = set_up, .fini = tear_down, .timeout = 100);
+
+static void expect_service(void)
+{
+	const struct kvrel_slice args[] = { { "x", 1 } };
+	const struct dist_request request = {
+		.node = "victim@here", .component = "t", .op = &ops[0], .timeout_ms = 10000
+	};
+	cr_expect_eq(dist_call(friend_of_it, &request, args, 1, NULL, NULL), KVREL_OK);
+}
+
+/* ---- the peer ---- */
+
+static void put_hello(struct buf *out)
+{
+	const struct frame_hello hello = {
+		.version = FRAME_VERSION, .instance = 1, .from = slice_of("evil@here"), .to = slice_of("victim@here")
+	};
+	frame_put_hello(out, &hello);
+}
+
+static void put_request(struct buf *out, uint64_t id, const char *op, struct kvrel_slice arg)
+{
+	const struct frame_request request = { .id = id,
+					       .timeout_ms = 5000,
+					       .op = slice_of(op),
+					       .seen = { slice_of("evil@here") },
+					       .seen_count = 1,
+					       .args = &arg,
+					       .arg_count = 1 };
+	frame_put_request(out, &request);
+}
+
+static int connect_to_victim(void)
+{
+	struct error err;
+	int fd = -1;
+	int rc = control_connect(dir, "victim@here.dist", &fd, &err);
+	cr_assert_eq(rc, 0, "%s", err.message);
+	const struct timeval limit = { .tv_sec = 10 };
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+	return fd;
+}
+
+static bool say(int fd, struct slice bytes)
+{
+	while (bytes.size > 0) {
+		ssize_t n = send(fd, bytes.data, bytes.size, MSG_NOSIGNAL);
+		if (n < 0)
+			return false;
+		bytes.data += n;
+		bytes.size -= (size_t)n;
+	}
+	return true;
+}
+
+/* Reads until there are so many REPLY frames, or to the end; how many there were, or -1 when it waits for more. */
+static int hear(int fd, int replies_wanted)
+{
+	SCOPE(buf_done) struct buf in = { 0 };
+	struct slice payload;
+	size_t consumed;
+	char piece[1 << 16];
+	char type;
+	int replies = 0;
+	for (;;) {
+		while (frame_next(buf_slice(&in), FRAME_MAX, &type, &payload, &consumed) == 1) {
+			replies += type == FRAME_REPLY;
+			buf_consume(&in, consumed);
+		}
+		if (replies == replies_wanted)
+			return replies;
+		ssize_t n = recv(fd, piece, sizeof(piece), 0);
+		if (n <= 0)
+			return n == 0 || errno == ECONNRESET ? replies : -1;
+		buf_append(&in, piece, (size_t)n);
+	}
+}
+
+static void frame(struct buf *out, const char *type_and_payload, size_t size)
+{
+	const unsigned char length[4] = { (unsigned char)(size >> 24), (unsigned char)(size >> 16),
+					  (unsigned char)(size >> 8), (unsigned char)size };
+	buf_append(out, length, sizeof(length));
+	buf_append(out, type_and_payload, size);
+}
+
+/* ---- what it says ---- */
+
+#define BYTES(text) (text), sizeof(text) - 1
+#define ID          "\0\0\0\0\0\0\0\1"
+
+static const struct {
+	const char *what;
+	const char *bytes;
+	size_t size;
+	bool raw; /* no header is put before them */
+} lies[] = {
+	{ "an empty frame", BYTES("\0\0\0\0"), true },
+	{ "a frame of 4 GiB", BYTES("\xff\xff\xff\xffQ"), true },
+	{ "a frame of a byte more than may be", BYTES("\2\0\0\1Q"), true },
+	{ "a frame of no known type", BYTES("?hello"), false },
+	{ "another hello", BYTES("H"), false },
+	{ "a command channel", BYTES("C"), false },
+	{ "a refusal", BYTES("Xgo away"), false },
+	{ "a request of nothing", BYTES("Q"), false },
+	{ "a request that ends in its id", BYTES("Q\0\0\0"), false },
+	{ "more nodes seen than there are bytes", BYTES("Q" ID ID "\0\0\1\0\6t.echo\xff\1a"), false },
+	{ "4 billion arguments", BYTES("Q" ID ID "\0\0\1\0\6t.echo\0\xff\xff\xff\xff"), false },
+	{ "an argument of 4 GiB", BYTES("Q" ID ID "\0\0\1\0\6t.echo\0\0\0\0\1\xff\xff\xff\xff"), false },
+	{ "bytes behind the arguments", BYTES("Q" ID ID "\0\0\1\0\6t.echo\0\0\0\0\0more"), false },
+	{ "a reply of nothing", BYTES("R"), false },
+	{ "a reply of an unknown status", BYTES("R" ID "\x7f\0"), false },
+	{ "a reply of an unknown kind", BYTES("R" ID "\0\x7f"), false },
+	{ "a reply with 4 billion items", BYTES("R" ID "\0\3\xff\xff\xff\xff"), false },
+	{ "a reply with 4 GiB of bytes", BYTES("R" ID "\0\2\xff\xff\xff\xff"), false },
+};
+
+Test(hostile, is_hung_up_on_when_it_lies)
+{
+	for (size_t i = 0; i < ARRAY_LEN(lies); i++) {
+		SCOPE(buf_done) struct buf out = { 0 };
+		SCOPE_FD int fd = connect_to_victim();
+		put_hello(&out);
+		if (lies[i].raw)
+			buf_append(&out, lies[i].bytes, lies[i].size);
+		else
+			frame(&out, lies[i].bytes, lies[i].size);
+		say(fd, buf_slice(&out));
+		cr_expect_eq(hear(fd, 1), 0, "%s", lies[i].what);
+	}
+	expect_service();
+}
+
+Test(hostile, may_nest_only_so_deep)
+{
+	SCOPE(buf_done) struct buf out = { 0 };
+	SCOPE(buf_done) struct buf deep = { 0 };
+	SCOPE_FD int fd = connect_to_victim();
+	put_hello(&out);
+	buf_append(&deep, "R" ID "\0", 10);
+	for (int i = 0; i < 100000; i++)
+		buf_append(&deep, "\3\0\0\0\1", 5);
+	frame(&out, deep.data, deep.size);
+	say(fd, buf_slice(&out));
+	cr_expect_eq(hear(fd, 1), 0);
+	expect_service();
+}
+
+Test(hostile, gets_an_answer_for_each_use_of_an_id_and_none_for_replies_nobody_waits_for)
+{
+	const struct kvrel_result result = { .kind = KVREL_INT, .integer = 1 };
+	SCOPE(buf_done) struct buf out = { 0 };
+	SCOPE_FD int fd = connect_to_victim();
+	put_hello(&out);
+	for (uint64_t id = 0; id < 1000; id++)
+		frame_put_reply(&out, id << 32 | id, &result);
+	for (int i = 0; i < 1000; i++)
+		put_request(&out, 7, "t.echo", (struct kvrel_slice){ "x", 1 });
+	put_request(&out, 7, "t.nothing", (struct kvrel_slice){ "x", 1 });
+	cr_assert(say(fd, buf_slice(&out)));
+	cr_expect_eq(hear(fd, 1001), 1001);
+	expect_service();
+}
+
+static size_t resident(void)
+{
+	SCOPE(buf_done) struct buf text = { 0 };
+	unsigned long total = 0;
+	unsigned long pages = 0;
+	FILE *file = fopen("/proc/self/statm", "r");
+	cr_assert(file != NULL && fscanf(file, "%lu %lu", &total, &pages) == 2);
+	fclose(file);
+	return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* Says it again and again until the node hangs up or takes nothing more for two seconds; how often it could. */
+static unsigned flood(int fd, struct slice bytes, unsigned most)
+{
+	unsigned said = 0;
+	const struct timeval limit = { .tv_sec = 2 };
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+	while (said < most && say(fd, bytes))
+		said++;
+	return said;
+}
+
+Test(hostile, cannot_have_more_than_so_many_requests_that_wait)
+{
+	SCOPE(buf_done) struct buf out = { 0 };
+	SCOPE(buf_done) struct buf hello = { 0 };
+	SCOPE_FD int fd = connect_to_victim();
+	put_hello(&hello);
+	say(fd, buf_slice(&hello));
+	for (int i = 0; i < 1000; i++)
+		put_request(&out, (uint64_t)i, "t.silent", (struct kvrel_slice){ "x", 1 });
+	unsigned said = flood(fd, buf_slice(&out), 1000);
+	cr_expect_lt(said, 400, "%u thousand requests", said);
+	expect_service();
+}
+
+Test(hostile, fills_no_memory_by_never_reading)
+{
+	static char large[64 << 10];
+	SCOPE(buf_done) struct buf out = { 0 };
+	SCOPE_FD int fd = connect_to_victim();
+	size_t before = resident();
+	put_hello(&out);
+	say(fd, buf_slice(&out));
+	buf_clear(&out);
+	put_request(&out, 1, "t.echo", (struct kvrel_slice){ large, sizeof(large) });
+	flood(fd, buf_slice(&out), 16384); /* 1 GiB */
+	cr_expect_lt(resident() - before, (size_t)400 << 20, "%zu MiB", (resident() - before) >> 20);
+	expect_service();
+}
+
+static uint32_t next_random(uint64_t *seed)
+{
+	*seed = *seed * 6364136223846793005u + 1442695040888963407u;
+	return (uint32_t)(*seed >> 33);
+}
+
+/* A decent conversation with some of its bytes changed. */
+static void mangled(uint64_t seed, struct buf *out)
+{
+	const struct kvrel_result items[] = { { .kind = KVREL_INT, .integer = 3 },
+					      { .kind = KVREL_BYTES, .bytes = { "abc", 3 } } };
+	const struct kvrel_result list = { .kind = KVREL_LIST, .items = items, .count = 2 };
+	put_hello(out);
+	size_t kept = seed % 4 == 0 ? 0 : out->size; /* mostly it gets in */
+	for (int i = 0; i < 20; i++) {
+		put_request(out, next_random(&seed), i % 3 ? "t.echo" : "t.silent", (struct kvrel_slice){ "value", 5 });
+		frame_put_reply(out, next_random(&seed) % 4, &list);
+		frame_put(out, FRAME_PING, (struct slice){ 0 });
+	}
+	for (unsigned i = next_random(&seed) % 8; i > 0; i--)
+		out->data[kept + next_random(&seed) % (out->size - kept)] = (char)next_random(&seed);
+	if (next_random(&seed) % 4 == 0)
+		out->size = kept + next_random(&seed) % (out->size - kept);
+}
+
+Test(hostile, may_say_anything)
+{
+	for (uint64_t seed = 1; seed <= 2000; seed++) {
+		SCOPE(buf_done) struct buf out = { 0 };
+		SCOPE_FD int fd = connect_to_victim();
+		mangled(seed, &out);
+		say(fd, buf_slice(&out));
+		if (seed % 3 == 0)
+			shutdown(fd, SHUT_WR);
+	}
+	expect_service();
+}
