@@ -161,6 +161,10 @@ Test(config, names_the_file_where_lua_names_no_line)
 {
 	cr_assert(load("error({})") == -ERROR_INVALID);
 	cr_assert(strncmp(err.message, "rel/runtime.lua: ", 17) == 0, "%s", err.message);
+}
+
+Test(config, names_the_file_where_it_would_leave)
+{
 	cr_assert(load("os.exit(0)") == -ERROR_INVALID);
 	cr_assert_str_eq(err.message, "rel/runtime.lua: os.exit(0)");
 }
