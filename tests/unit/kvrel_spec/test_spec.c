@@ -205,6 +205,13 @@ Test(spec, names_of_releases_are_checked)
 		 "letter\n");
 }
 
+Test(spec, a_release_keeps_its_name_however_long)
+{
+	static const char name[] = "a123456789_123456789_123456789_123456789_123456789_123456789_123";
+	t_load_ok(arena_printf(&t_arena, "releases:\n  %s: {version: \"1\", components: [kv]}\n", name));
+	cr_assert_str_eq(t_spec->releases[0].name, name);
+}
+
 Test(spec, the_default_release_must_exist)
 {
 	t_load_ok("default_release: r\nreleases:\n  r: {version: \"1\", components: [kv]}\n");

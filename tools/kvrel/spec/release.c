@@ -271,12 +271,12 @@ static void settle_config(const struct release_context *context, const struct re
 
 static const char *check_name(const struct reader *reader, const struct member *member)
 {
+	if (text_is_name(member->key))
+		return arena_copy(reader->arena, member->key);
 	const char *name = reader_printable(reader, member->key);
-	if (!text_is_name(member->key))
-		reader_mistake(reader, &member->origin,
-			       "invalid release name '%s': at most 64 of a-z, 0-9 and '_' are allowed, beginning with "
-			       "a letter",
-			       name);
+	reader_mistake(reader, &member->origin,
+		       "invalid release name '%s': at most 64 of a-z, 0-9 and '_' are allowed, beginning with a letter",
+		       name);
 	return name;
 }
 
