@@ -15,7 +15,11 @@
 #include <sys/stat.h>
 #include <zstd.h>
 
-enum { JOB_BYTES = 16 << 20, WORKERS_MAX = 8, OVERLAP_LOG = 8 };
+/*
+ * A job is what one worker compresses at a time, and memory grows with it. Quick levels gain nothing from long ones; at
+ * the slow ones a small bundle is a single job, which packs best.
+ */
+enum { JOB_BYTES = 8 << 20, SLOW_JOB_BYTES = 16 << 20, SLOW_LEVEL = 10, WORKERS_MAX = 8, OVERLAP_LOG = 8 };
 
 struct compressor {
 	struct arena arena;
@@ -48,7 +52,7 @@ static int set_up(struct compressor *compressor, int level, struct error *err)
 	} settings[] = { { ZSTD_c_compressionLevel, level },
 			 { ZSTD_c_checksumFlag, 1 },
 			 { ZSTD_c_nbWorkers, processors() },
-			 { ZSTD_c_jobSize, JOB_BYTES },
+			 { ZSTD_c_jobSize, level < SLOW_LEVEL ? JOB_BYTES : SLOW_JOB_BYTES },
 			 { ZSTD_c_overlapLog, OVERLAP_LOG } };
 	compressor->context = ZSTD_createCCtx();
 	compressor->buffer_bytes = ZSTD_CStreamOutSize();
