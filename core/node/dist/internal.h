@@ -69,6 +69,7 @@ struct peer {
 	struct dist *dist;
 	struct peer *next; /* in its bucket */
 	char *name;
+	size_t name_size;
 	pthread_mutex_t lock;
 	struct buf outbox; /* frames that the links' thread has not taken yet */
 	struct waiting *waiting;

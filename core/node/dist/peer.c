@@ -33,16 +33,25 @@ void call_error(struct kvrel_call *call, const char *format, ...)
 
 static unsigned bucket_of(struct slice name)
 {
-	uint32_t hash = 0x811c9dc5u;
-	for (size_t i = 0; i < name.size; i++)
-		hash = (hash ^ (unsigned char)name.data[i]) * 0x01000193u;
+	uint64_t hash = name.size;
+	for (uint64_t part; name.size > 0; name.data += sizeof(part), name.size -= sizeof(part)) {
+		part = 0;
+		if (name.size < sizeof(part)) {
+			memcpy(&part, name.data, name.size);
+			name.size = sizeof(part);
+		} else {
+			memcpy(&part, name.data, sizeof(part));
+		}
+		hash = (hash ^ part) * 0x9e3779b97f4a7c15u;
+		hash ^= hash >> 32;
+	}
 	return hash % PEER_BUCKETS;
 }
 
 struct peer *peer_find(struct dist *dist, struct slice name)
 {
 	struct peer *peer = atomic_load_explicit(&dist->peers[bucket_of(name)], memory_order_acquire);
-	while (peer != NULL && !slice_is(name, peer->name))
+	while (peer != NULL && (peer->name_size != name.size || memcmp(peer->name, name.data, name.size) != 0))
 		peer = peer->next;
 	return peer;
 }
@@ -57,6 +66,7 @@ static struct peer *peer_new(struct dist *dist, const char *name)
 		free(peer);
 		return NULL;
 	}
+	peer->name_size = strlen(name);
 	peer->dist = dist;
 	peer->first_free = NO_PLACE;
 	peer->next_deadline_ms = INT64_MAX;

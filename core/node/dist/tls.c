@@ -188,6 +188,8 @@ static int handshake(struct tls_session *session)
 static ssize_t read_some(struct tls_session *session, void *out, size_t room)
 {
 	size_t got = 0;
+	if (BIO_pending(session->in) == 0 && SSL_has_pending(session->ssl) == 0)
+		return 0; /* asking would cost as much as a short record */
 	ERR_clear_error();
 	int result = SSL_read_ex(session->ssl, out, room, &got);
 	if (result == 1)
