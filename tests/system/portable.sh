@@ -294,6 +294,33 @@ it_is_called_by_its_name() {
 	stop_node
 }
 
+# As the README has it, with a core that the kernel wrote.
+it_leaves_a_core_that_gdb_reads() {
+	local pattern core
+	if [ -z "$(command -v gdb)" ] || [ -z "$(command -v zstd)" ]; then
+		skip 'gdb or zstd is not installed'
+	fi
+	read -r pattern </proc/sys/kernel/core_pattern
+	[[ $pattern != '|'* && $pattern != */* ]] || skip "cores go elsewhere here: $pattern"
+	project
+	sed -i '0,/^    components:/s//    steps: [assemble, tar]\n    components:/' releases.yaml
+	must kvrel build foo --quiet
+	mkdir symbols && zstd -dcq _build/foo-0.0.1-debug.tar.zst | tar -xf - -C symbols
+	launcher=$D/project/_build/rel/foo/bin/foo
+	mkdir cores
+	(cd cores && ulimit -c unlimited && exec "$launcher" start) >"$D/log" 2>&1 </dev/null &
+	pid=$!
+	wait_until serving
+	kill -SEGV "$pid"
+	wait "$pid" 2>/dev/null
+	core=$(find cores -type f)
+	[ -s "$core" ] || fail "no core: $(cat "$D/log")"
+	gdb -batch -iex 'set debug-file-directory symbols' _build/rel/foo/runtime-1.0.0/lib/ld-linux-*.so.2 "$core" \
+		-ex 'thread apply all bt' >"$D/said" 2>&1
+	like "$(cat "$D/said")" '*Program terminated with signal SIGSEGV*'
+	like "$(cat "$D/said")" '* node_main (argc=*) at ./core/node/main.c:*'
+}
+
 it_tells_gdb_where_it_is_with_the_debug_archive() {
 	if [ -z "$(command -v gdb)" ] || [ -z "$(command -v zstd)" ]; then
 		skip 'gdb or zstd is not installed'
