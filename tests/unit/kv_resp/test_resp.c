@@ -512,6 +512,24 @@ Test(resp, takes_bytes_in_names_and_values)
 	cr_assert_eq(memcmp(got, "$6\r\n\0\r\n\xff*$\r\n", 12), 0);
 }
 
+/* Short ones are read in another way than long ones. */
+Test(resp, takes_words_of_any_length_whole_or_cut)
+{
+	char word[1200], request[1300], expected[1300];
+	memset(word, 'w', sizeof(word));
+	for (int size = 0; size < (int)sizeof(word); size += size < 120 ? 1 : 97) {
+		int length =
+			snprintf(request, sizeof(request), "*2\r\n$4\r\nECHO\r\n$%d\r\n%.*s\r\n", size, size, word);
+		snprintf(expected, sizeof(expected), "$%d\r\n%.*s\r\n", size, size, word);
+		for (size_t at = 0; at <= (size_t)length; at += at < 30 ? 1 : 60) {
+			t_front_connect(front, "127.0.0.1:1");
+			t_front_feed(front, request, at);
+			t_front_feed(front, request + at, (size_t)length - at);
+			cr_assert_str_eq(output(), expected, "%d bytes, cut at %zu", size, at);
+		}
+	}
+}
+
 static const char session[] = "*4\r\n$4\r\nHSET\r\n$1\r\nb\r\n$1\r\nf\r\n$3\r\na\r\n\r\n"
 			      "PING\r\n"
 			      "*3\r\n$4\r\nhget\r\n$1\r\nb\r\n$1\r\nf\r\n"
