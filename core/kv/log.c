@@ -167,10 +167,11 @@ int log_sync(struct log *log)
 void log_lead(struct log *log, struct call_queue *queue)
 {
 	if (atomic_load_explicit(&log->durability, memory_order_relaxed) != ENGINE_ALWAYS || log_broken(log) ||
-	    atomic_load_explicit(&log->sync_us, memory_order_relaxed) > LEAD_SYNC_US_MAX ||
-	    pthread_mutex_trylock(&log->sync_lock) != 0)
+	    atomic_load_explicit(&log->sync_us, memory_order_relaxed) > LEAD_SYNC_US_MAX)
 		return;
-	sync_news(log);
+	pthread_mutex_lock(&log->sync_lock);
+	if (atomic_load_explicit(&log->durable, memory_order_relaxed) < waiting_position(queue->last))
+		sync_news(log);
 	pthread_mutex_unlock(&log->sync_lock);
 	log_complete(log, queue);
 }

@@ -9,8 +9,9 @@
  *
  * Where a sync is short, a worker does it itself at the end of its wake-up (log_lead): to wake a thread, be woken by it
  * and take results from it costs more than the sync's own processor time, about a quarter of what a write costs when
- * nothing is pipelined, and a connection has nothing to do but wait. Where a sync is long, reads of other connections
- * would wait with it: then, and while somebody else is syncing, the calls go to the thread.
+ * nothing is pipelined, and a connection has nothing to do but wait. A second worker waits for the first one's sync and
+ * may find its own writes in it. Where a sync is long, reads of other connections would wait with it: then the calls go
+ * to the thread.
  *
  * A mark frame before each sync says up to where the log was durable when it was written. A tear before such a position
  * is not the trace of a power loss but damage.
@@ -77,8 +78,7 @@ void log_hand_over(struct log *log, struct call_queue *queue, bool sync);
 void log_write_out(struct log *log, uint64_t end);
 /* Completes what may be told by now, or all with an error; the rest stays in the queue. */
 void log_complete(struct log *log, struct call_queue *queue);
-/* A worker syncs for itself, if that is short and nobody else is at it, and completes what that settles of its calls.
- */
+/* A worker syncs for itself, if that is short and nobody else just did it; completes what that settles of `queue`. */
 void log_lead(struct log *log, struct call_queue *queue);
 /* Returns when everything appended before is synced; -1 when the log is broken. */
 int log_sync(struct log *log);
