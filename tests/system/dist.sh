@@ -210,7 +210,7 @@ it_commands_a_node_by_name() {
 
 # Without the folder of bar's socket: as from another host.
 elsewhere() {
-	mkdir -p -m 700 "$D/elsewhere"
+	[ -d "$D/elsewhere" ] || mkdir -m 700 "$D/elsewhere"
 	XDG_RUNTIME_DIR=$D/elsewhere RELEASE_NODE=bar@127.0.0.1 run "$D/foo/bin/foo" "$@"
 }
 
