@@ -318,6 +318,7 @@ it_ends_the_expression_of_a_client_that_goes() {
 	for text in 'while true do end' 'while true do pcall(function() while true do end end) end' \
 		'setmetatable({}, {__gc = function() while true do end end}) collectgarbage()' \
 		'while true do xpcall(error, function() while true do end end) end' 'while true do print(("x"):rep(1 << 20)) end' \
+		'return (("a"):rep(60)):find(("a-"):rep(60) .. "b")' 'table.move({}, 1, 1 << 60, 2)' \
 		'coroutine.wrap(function() while true do pcall(coroutine.wrap(function() while true do end end)) end end)()'; do
 		for signal in KILL INT; do
 			foo/bin/foo rpc "$text" >/dev/null 2>&1 &
@@ -338,6 +339,30 @@ it_stops_at_once_after_an_endless_finalizer() {
 	must foo/bin/foo rpc 'x = setmetatable({}, {__gc = function() while true do end end}) return 1'
 	must foo/bin/foo stop
 	[ "$took_ms" -lt 1500 ] || fail "the stop took $took_ms ms"
+}
+
+it_does_not_wait_for_a_long_call_of_c() {
+	bundle foo
+	start_daemon
+	idle=$(threads)
+	mkfifo never
+	for signal in KILL INT; do
+		foo/bin/foo rpc "io.open('$D/never'):read()" >/dev/null 2>&1 &
+		client=$!
+		wait_until busy
+		sleep 0.1
+		kill "-$signal" "$client"
+		[ "$signal" = KILL ] || { sleep 0.1 && kill "-$signal" "$client"; } # the second one ends the command
+		wait "$client" 2>/dev/null
+		must foo/bin/foo rpc 'return 1'
+		: >never # the call returns, and the session with it
+		wait_until idle_again
+	done
+	foo/bin/foo rpc "io.open('$D/never'):read()" >/dev/null 2>&1 &
+	wait_until busy
+	must foo/bin/foo stop
+	[ "$took_ms" -lt 3000 ] || fail "the stop took $took_ms ms"
+	wait
 }
 
 it_limits_memory_and_number_of_consoles() {
@@ -393,6 +418,29 @@ it_serves_many_at_a_time_and_gives_the_memory_back() {
 	done
 	# a state takes some 50 KB: of 400 states that stayed there would be more
 	[ "$(resident_kb)" -lt $((before + 12288)) ] || fail "from $before KB to $(resident_kb) KB"
+	stop_node
+}
+
+it_leaves_lua_whole_where_a_component_has_a_name_of_it() {
+	local name
+	project
+	for name in string print; do
+		mkdir -p "core/$name"
+		sed "s/^name: .*/name: $name/" "$SRC/tests/support/faulty/component.yaml" >"core/$name/component.yaml"
+		cp "$BUILD/test-tools/$name.so" "core/$name/"
+	done
+	cat >>releases.yaml <<-END
+		  named:
+		    version: "0.0.1"
+		    components: {string: permanent, print: permanent}
+	END
+	must kvrel build named --quiet
+	start_daemon "$PWD/_build/rel/named/bin/named"
+	must "$launcher" rpc 'print(string.rep("a", 3)) return string.volume(), ("b"):upper(), rpc.call(node.name(), "string.volume")'
+	is "$out" $'aaa\n5\nB\n5'
+	run "$launcher" rpc 'rpc.call(node.name(), "print.volume")'
+	is "$status" 1
+	like "$err" "*there is no function 'print.volume'*"
 	stop_node
 }
 

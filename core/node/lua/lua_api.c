@@ -50,7 +50,11 @@ void lua_api_document(lua_State *lua, const char *table, const char *name, const
 
 void lua_api_table(lua_State *lua, const char *table, const struct lua_doc *docs, size_t count)
 {
-	lua_createtable(lua, 0, (int)count);
+	/* a component may bear the same name */
+	if (lua_getglobal(lua, table) != LUA_TTABLE) {
+		lua_pop(lua, 1);
+		lua_createtable(lua, 0, (int)count);
+	}
 	for (size_t i = 0; i < count; i++) {
 		lua_pushcfunction(lua, docs[i].function);
 		lua_api_document(lua, table, docs[i].name, docs[i].params, docs[i].doc);

@@ -101,12 +101,29 @@ static int call_op(lua_State *lua)
 	return 1;
 }
 
+static bool has_field(lua_State *lua, const char *name)
+{
+	bool found = lua_getfield(lua, -1, name) != LUA_TNIL;
+	lua_pop(lua, 1);
+	return found;
+}
+
+/* A component may bear the name of a table of Lua's or ours: its operations join what is there and replace nothing. One
+ * that is called like a function is left to front-ends and to rpc.call() of other nodes. */
 static void define_component(lua_State *lua, struct component *component)
 {
 	const struct kvrel_component *table = component->table;
-	lua_createtable(lua, 0, (int)table->op_count);
+	int there = lua_getglobal(lua, component->sys->name);
+	if (there != LUA_TNIL && there != LUA_TTABLE) {
+		lua_pop(lua, 1);
+		return;
+	}
+	if (there == LUA_TNIL) {
+		lua_pop(lua, 1);
+		lua_createtable(lua, 0, (int)table->op_count);
+	}
 	for (size_t i = 0; i < table->op_count; i++) {
-		if ((table->ops[i].flags & KVREL_OP_WAITS) != 0)
+		if ((table->ops[i].flags & KVREL_OP_WAITS) != 0 || has_field(lua, table->ops[i].name))
 			continue;
 		lua_pushlightuserdata(lua, component);
 		lua_pushlightuserdata(lua, &component->ops[i]);

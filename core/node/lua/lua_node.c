@@ -147,7 +147,7 @@ static void push_function(lua_State *lua, const char *name)
 		struct slice head;
 		slice_split(rest, '.', &head, &rest);
 		if (!lua_istable(lua, -1))
-			break;
+			luaL_error(lua, "rpc.call: there is no function '%s'", name);
 		lua_pushlstring(lua, head.data, head.size);
 		lua_gettable(lua, -2);
 		lua_remove(lua, -2);

@@ -7,6 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#ifndef FAULTY_NAME
+#define FAULTY_NAME "faulty"
+#endif
+
 struct faulty {
 	struct kvrel_node *node;
 	const struct kvrel_api *api;
@@ -145,7 +149,7 @@ const struct kvrel_component *kvrel_component(void)
 	static const struct kvrel_component component = {
 		.abi = KVREL_ABI,
 		.size = sizeof(component),
-		.name = "faulty",
+		.name = FAULTY_NAME,
 		.ops = ops,
 		.op_count = sizeof(ops) / sizeof(ops[0]),
 		.start = start,
