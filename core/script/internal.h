@@ -21,8 +21,8 @@ struct script {
 	int exit_code;
 	bool was_interrupted;
 	bool gives_way;
-	unsigned hooks; /* run so far */
-	int hooks_left; /* while it is closed: how long finalizers may still take; 0: it is not */
+	unsigned looks; /* so far */
+	int looks_left; /* while it is closed: how long finalizers may still take; 0: it is not */
 	script_print_fn *print;
 	void *print_context;
 };
@@ -41,10 +41,17 @@ struct script_chunk {
 };
 
 struct script *script_of(lua_State *lua);
+/* A function on the stack, or the message that helps more: of `1 +` the expression's, which breaks off at the end. */
+bool script_compile(lua_State *lua, const struct script_chunk *chunk);
 /* As script_run(); the results are on the stack. */
 int script_run_chunk(struct script *script, struct script_chunk *chunk, int *results, struct error *err);
 /* Sets `ending` and raises; all the protected calls of the chunk are left as fast as they are entered. */
 int script_end(lua_State *lua, enum script_ending ending);
+/* For long loops in C: raises when everything has to end; lets others on the processor. Every few thousand steps. */
+void script_look(lua_State *lua);
+/* Each replaces functions of Lua's library. Raises. */
+void script_open_patterns(lua_State *lua);
+void script_open_bounded(lua_State *lua);
 /* Replaces print, io.write, os.exit and what is refused. Raises. */
 void script_open_lib(lua_State *lua);
 

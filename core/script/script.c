@@ -17,7 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { HOOK_INSTRUCTIONS = 1000, HOOKS_OF_A_TURN = 8, HOOKS_OF_CLOSING = 10000 };
+enum { HOOK_INSTRUCTIONS = 1000, LOOKS_OF_A_TURN = 8, LOOKS_OF_CLOSING = 10000 };
 
 struct script *script_of(lua_State *lua)
 {
@@ -58,22 +58,27 @@ static int raise_ending(lua_State *lua, const struct script *script)
 	return lua_error(lua);
 }
 
-static void hook(lua_State *lua, lua_Debug *activation)
+void script_look(lua_State *lua)
 {
 	struct script *script = script_of(lua);
 
-	(void)activation;
 	/* the scheduler looks at a thread that computes at each of its ticks, milliseconds apart */
-	if (script->gives_way && ++script->hooks % HOOKS_OF_A_TURN == 0)
+	if (script->gives_way && ++script->looks % LOOKS_OF_A_TURN == 0)
 		sched_yield();
-	if (script->hooks_left && --script->hooks_left == 0) {
-		script->hooks_left = 1;
+	if (script->looks_left && --script->looks_left == 0) {
+		script->looks_left = 1;
 		script->interrupted = 1;
 	}
 	if (script->ending == SCRIPT_GOES_ON && script->interrupted)
 		script->ending = SCRIPT_INTERRUPTED;
 	if (script->ending != SCRIPT_GOES_ON)
 		script_end(lua, script->ending);
+}
+
+static void hook(lua_State *lua, lua_Debug *activation)
+{
+	(void)activation;
+	script_look(lua);
 	/* a coroutine that survived an interrupt */
 	if (lua_gethookcount(lua) != HOOK_INSTRUCTIONS)
 		lua_sethook(lua, hook, LUA_MASKCOUNT, HOOK_INSTRUCTIONS);
@@ -102,6 +107,8 @@ static int open_state(lua_State *lua)
 	lua_pushliteral(lua, "");
 	lua_setfield(lua, -2, "cpath");
 	script_open_lib(lua);
+	script_open_patterns(lua);
+	script_open_bounded(lua);
 	return 0;
 }
 
@@ -140,7 +147,7 @@ void script_free(struct script *script)
 		return;
 	script->ending = SCRIPT_GOES_ON;
 	script->interrupted = 0;
-	script->hooks_left = HOOKS_OF_CLOSING; /* finalizers run now, and nobody is there to interrupt them */
+	script->looks_left = LOOKS_OF_CLOSING; /* finalizers run now, and nobody is there to interrupt them */
 	lua_close(script->lua);
 	free(script);
 }
@@ -181,88 +188,6 @@ bool script_was_interrupted(const struct script *script)
 	return script->was_interrupted;
 }
 
-/* ---- compiling ------------------------------------------------------------------------------------------------- */
-
-/* The text in up to two pieces: "return " and the text itself. */
-struct pieces {
-	struct slice piece[2];
-	int next;
-};
-
-static const char *read_piece(lua_State *lua, void *context, size_t *size)
-{
-	struct pieces *pieces = context;
-
-	(void)lua;
-	while (pieces->next < 2) {
-		struct slice piece = pieces->piece[pieces->next++];
-
-		*size = piece.size;
-		if (piece.size)
-			return piece.data;
-	}
-	*size = 0;
-	return NULL;
-}
-
-/* The first line of a script file may name its interpreter; `#list` is an expression. */
-static struct slice without_interpreter(struct slice text)
-{
-	const char *end;
-
-	if (!slice_starts(text, SLICE("#!")))
-		return text;
-	end = memchr(text.data, '\n', text.size);
-	return end ? (struct slice){ end, text.size - (size_t)(end - text.data) } : (struct slice){ "", 0 };
-}
-
-/* Leaves a function or a message on the stack. Text only: compiled chunks can crash the interpreter. */
-static int load(lua_State *lua, struct slice text, const char *name, bool as_expression)
-{
-	struct pieces pieces = { { as_expression ? SLICE("return ") : SLICE(""), without_interpreter(text) }, 0 };
-	SCOPE(buf_done) struct buf chunk_name = { 0 };
-
-	buf_printf(&chunk_name, "@%s", name);
-	return lua_load(lua, read_piece, &pieces, buf_string(&chunk_name), "t");
-}
-
-static bool message_ends_early(lua_State *lua, int index)
-{
-	struct slice message = { 0 };
-
-	message.data = lua_tolstring(lua, index, &message.size);
-	return message.data && slice_ends(message, SLICE("<eof>"));
-}
-
-bool script_is_incomplete(struct script *script, struct slice text)
-{
-	lua_State *lua = script->lua;
-	int top = lua_gettop(lua);
-	bool incomplete = false;
-
-	for (int as_expression = 1; as_expression >= 0; as_expression--) {
-		if (load(lua, text, "", as_expression) == LUA_OK) {
-			incomplete = false;
-			break;
-		}
-		incomplete = incomplete || message_ends_early(lua, -1);
-	}
-	lua_settop(lua, top);
-	return incomplete;
-}
-
-/* A function on the stack, or the message that helps more: of `1 +` the expression's, which breaks off at the end. */
-static bool compile(lua_State *lua, const struct script_chunk *chunk)
-{
-	if (chunk->try_expression && load(lua, chunk->text, chunk->name, true) == LUA_OK)
-		return true;
-	if (load(lua, chunk->text, chunk->name, false) == LUA_OK)
-		return true;
-	if (chunk->try_expression && message_ends_early(lua, -2) && !message_ends_early(lua, -1))
-		lua_pop(lua, 1);
-	return false;
-}
-
 /* ---- running --------------------------------------------------------------------------------------------------- */
 
 static int run_protected(lua_State *lua)
@@ -270,7 +195,7 @@ static int run_protected(lua_State *lua)
 	struct script_chunk *chunk = lua_touserdata(lua, 1);
 	int base;
 
-	if (!compile(lua, chunk))
+	if (!script_compile(lua, chunk))
 		return lua_error(lua);
 	if (chunk->prepare)
 		chunk->prepare(lua, chunk->context);

@@ -45,7 +45,8 @@ bool script_was_interrupted(const struct script *script);
 /* True when `text` fails to compile only because it ends too early: a console then asks for another line. */
 bool script_is_incomplete(struct script *script, struct slice text);
 /* Ends the running chunk, or the next one when none is running, with the error "interrupted"; pcall() in the chunk
- * cannot hold it up. Functions of C (a sort, a pattern, a read) are finished first. Any thread, signal-safe. */
+ * cannot hold it up. Patterns and the functions of tables look for it; others of C (a read, a program that is waited
+ * for) are finished first. Any thread, signal-safe. */
 void script_interrupt(struct script *script);
 /* It was interrupted and has not ended yet: what waits on its behalf should give up. Any thread. */
 bool script_is_interrupted(const struct script *script);

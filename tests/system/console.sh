@@ -277,8 +277,8 @@ as_rows() {
 it_says_in_the_readme_what_help_says() {
 	bundle foo
 	must foo/bin/foo eval 'help()'
-	as_rows <<<"$out" >rows
-	sed -n '/^| `\(kv\|node\|rpc\|app\)\.[a-z_]*(/p' "$SRC/README.md" >rows.readme
+	as_rows <<<"$out" | sort >rows
+	sed -n '/^| `\(kv\|node\|rpc\|app\)\.[a-z_]*(/p' "$SRC/README.md" | sort >rows.readme
 	diff rows.readme rows >difference || fail "put these rows (>) into README.md:"$'\n'"$(cat difference)"
 }
 
