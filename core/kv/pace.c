@@ -9,7 +9,7 @@
 
 enum {
 	BURST_NS = 100000,
-	LONGEST_BURST_NS = 4000000,
+	LONGEST_BURST_NS = 1000000,
 	REST_NS = 150000,
 	WHOLE = MEMTABLE_FULL,
 	DONE_BY = WHOLE * 3 / 4, /* so full may the newest memtable be when the one before it is done */
@@ -88,7 +88,7 @@ void pace_rest(struct pace *pace, size_t done, size_t total)
 		return;
 	atomic_store_explicit(&pace->store->applier.progress, part, memory_order_relaxed);
 	if (!in_a_hurry(pace)) {
-		int64_t longer = (int64_t)behind(pace, part) * (LONGEST_BURST_NS / WHOLE * 4);
+		int64_t longer = (int64_t)behind(pace, part) * (LONGEST_BURST_NS / WHOLE * 8);
 
 		nanosleep(&(struct timespec){ .tv_nsec = REST_NS }, NULL);
 		pace->burst_ns = BURST_NS + longer < LONGEST_BURST_NS ? BURST_NS + longer : LONGEST_BURST_NS;
