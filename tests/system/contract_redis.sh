@@ -171,6 +171,19 @@ it_refuses_wrong_requests_as_redis_does() {
 		CLIENT GETNAME
 		CLIENT REPLY ON
 		CLIENT REPLY x
+		CLIENT NO-EVICT x
+		CLIENT LIST TYPE bogus
+		CLIENT LIST bogus
+		CONFIG SET nosuch 1
+		CONFIG SET maxmemory
+		CONFIG REWRITE
+		COMMAND GETKEYS HSET h f v
+		COMMAND GETKEYS DEL a b c
+		COMMAND GETKEYS nosuch a
+		COMMAND GETKEYS ECHO a
+		COMMAND LIST FILTERBY MODULE x
+		COMMAND LIST FILTERBY x y
+		INFO nosuch
 		CONFIG BOGUS
 		CONFIG GET
 		CONFIG GET nosuch
@@ -217,6 +230,15 @@ it_speaks_resp3_as_redis_does() {
 	done
 	cmp -s "$D/$other_port" "$D/$RESP_PORT" || fail "$(diff "$D/$other_port" "$D/$RESP_PORT")"
 	[ -s "$D/$RESP_PORT" ] || fail "no reply"
+	end_both
+}
+
+it_keeps_silent_as_redis_does() {
+	both
+	printf 'CLIENT REPLY OFF\r\nPING\r\nHSET s a 1\r\nBOGUS\r\nHGET s\r\nCLIENT REPLY ON\r\nHGET s a\r\nDEL s\r\nQUIT\r\n' | same off
+	printf 'CLIENT REPLY SKIP\r\nPING\r\nECHO a\r\nCLIENT REPLY SKIP\r\nCLIENT REPLY SKIP\r\nPING\r\nECHO b\r\nQUIT\r\n' | same skip
+	printf 'CLIENT REPLY OFF\r\nCLIENT REPLY SKIP\r\nPING\r\nECHO a\r\nQUIT\r\n' | same "to the end"
+	printf 'CLIENT REPLY OFF\r\n*x\r\n' | same "a mistake in silence"
 	end_both
 }
 
