@@ -48,7 +48,7 @@ last_row_is() {
 awaits() {
 	local end=$((SECONDS + 20))
 	until last_row_is "$@"; do
-		[ $SECONDS -lt $end ] || fail "expected at the end of the screen: $1"$'\n'"$(look)"
+		[ "$SECONDS" -lt "$end" ] || fail "expected at the end of the screen: $1"$'\n'"$(look)"
 		sleep 0.02
 	done
 }
