@@ -37,7 +37,7 @@ int rotate(struct durable *store, struct kv_error *err)
 {
 	struct memtable *before = atomic_load(&store->newest), *memtable;
 	struct memtable_memory memory;
-	uint64_t number, base = before != NULL ? memtable_end(before) : store->pages.state.applied;
+	uint64_t keys, number, base = before != NULL ? memtable_end(before) : store->pages.state.applied;
 	int fd;
 
 	fd = next_segment(store, &number);
@@ -56,6 +56,9 @@ int rotate(struct durable *store, struct kv_error *err)
 	/* An index of the size that the last one needed; without the memory it grows as it can. */
 	if (before != NULL)
 		memtable_reserve(memtable, atomic_load(&before->entry_count));
+	keys = atomic_load(&store->leaf_pages) * MEMTABLE_KEYS_A_PAGE;
+	if (keys > MEMTABLE_KEYS)
+		memtable->keys_max = keys < memtable->entry_max ? (uint32_t)keys : memtable->entry_max;
 	segment_begin(memtable, store->pages.state.store);
 	atomic_store(&memtable->older, before);
 	if (before != NULL) {
@@ -83,7 +86,7 @@ static bool has_keys_enough(const struct memtable *memtable, uint32_t more)
 {
 	uint32_t have = atomic_load_explicit(&memtable->entry_count, memory_order_relaxed);
 
-	return have > 0 && (uint64_t)have + more > MEMTABLE_KEYS;
+	return have > 0 && (uint64_t)have + more > memtable->keys_max;
 }
 
 int append_begin(struct appender *appender, struct durable *store, size_t bytes, uint32_t entries, struct kv_error *err)

@@ -243,8 +243,10 @@ static size_t records_per_transaction(struct apply *apply)
 	size_t per_page = 1;
 	MDB_stat stat;
 
-	if (mdb_stat(apply->txn, apply->store->pages.data, &stat) == 0 && stat.ms_leaf_pages > 0)
+	if (mdb_stat(apply->txn, apply->store->pages.data, &stat) == 0 && stat.ms_leaf_pages > 0) {
 		per_page = apply->count / stat.ms_leaf_pages;
+		atomic_store(&apply->store->leaf_pages, stat.ms_leaf_pages);
+	}
 	return PAGES_PER_TRANSACTION * (per_page > 0 ? per_page < 64 ? per_page : 64 : 1);
 }
 

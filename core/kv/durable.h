@@ -104,6 +104,7 @@ struct durable {
 	struct memtable *oldest;                 /* the applying thread's */
 	_Atomic uint64_t retired;                /* id of the youngest memtable that the pages hold whole */
 	struct spares spares;
+	_Atomic uint64_t leaf_pages; /* of the pages, when they were last changed */
 
 	struct pages pages;
 	struct log log;

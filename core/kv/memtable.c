@@ -89,6 +89,7 @@ struct memtable *memtable_new(uint64_t id, uint64_t number, uint64_t base, size_
 	memtable->fd = -1;
 	atomic_init(&memtable->used, sizeof(struct segment_header));
 	memtable->entry_max = entry_max(size);
+	memtable->keys_max = MEMTABLE_KEYS;
 	if (memory != NULL && memory->size == size) {
 		memtable->buffer = memory->buffer;
 		memtable->entries = memory->entries;

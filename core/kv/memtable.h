@@ -59,6 +59,7 @@ struct memtable {
 
 	struct entry *entries;
 	uint32_t entry_max;
+	uint32_t keys_max; /* so many make it full */
 	_Atomic uint32_t entry_count;
 	_Atomic(struct memtable_index *) index;
 
@@ -70,10 +71,11 @@ struct memtable {
 };
 
 /*
- * So many keys make a memtable full, whatever room is left in its segment: an entry and its place in the index cost
- * more memory than a small record. Writes to keys that it knows already go on to the segment's end.
+ * So many keys at least make a memtable full, whatever room is left in its segment: an entry and its place in the index
+ * cost more memory than a small record. Writes to keys that it knows already go on to the segment's end. A large store
+ * allows more, in proportion to its pages, each of which is to be written for several keys and not for one.
  */
-enum { MEMTABLE_KEYS = 100 << 10, MEMTABLE_FULL = 1024 };
+enum { MEMTABLE_KEYS = 100 << 10, MEMTABLE_KEYS_A_PAGE = 4, MEMTABLE_FULL = 1024 };
 
 /* Buffer and entries of a memtable that is gone, for the next one: the kernel need not clear them again. Zeroed: none.
  */
@@ -108,7 +110,7 @@ static inline unsigned memtable_fill(const struct memtable *memtable)
 {
 	uint64_t bytes = (uint64_t)memtable->used * MEMTABLE_FULL / memtable->size,
 		 keys = (uint64_t)atomic_load_explicit(&memtable->entry_count, memory_order_relaxed) * MEMTABLE_FULL /
-			MEMTABLE_KEYS;
+			memtable->keys_max;
 
 	return (unsigned)(bytes > keys ? bytes : keys);
 }
