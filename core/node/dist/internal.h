@@ -2,7 +2,8 @@
 /*
  * What the files of dist/ share. Nothing outside this folder includes it.
  *
- *	dist.c     the public functions                               peer.c   another node: what waits for it
+ *	dist.c     the public functions                               peer.c   another node: its link, when to try again
+ *	                                                              waiting.c  the calls that wait for it
  *	listen.c   listening and accepting                            link.c   one connection: bytes in, bytes out
  *	greet.c    opening, proving, names; one link of two           serve.c  requests of other nodes
  *	relay.c    clients of the control protocol                    refusal.c  who was refused, once a minute
@@ -238,16 +239,23 @@ void dist_hurry(struct dist *dist);
 struct peer *peer_get(struct dist *dist, const char *name);
 struct peer *peer_find(struct dist *dist, struct slice name);
 void peer_free(struct peer *peer);
-void peer_forward(struct peer *peer, struct kvrel_call *call, const struct dist_request *request);
 /* The links' thread: sends what waits, or opens a link, or says why not. */
 void peer_work(struct peer *peer, int64_t now);
 /* Its link is gone: everything that waits is answered. */
 void peer_lost(struct peer *peer, bool was_up, const char *reason);
 void peer_up(struct peer *peer, struct link *link);
 void peer_close(struct peer *peer);
+
+/* waiting.c */
+enum { NO_PLACE = UINT32_MAX };
+void peer_forward(struct peer *peer, struct kvrel_call *call, const struct dist_request *request);
+void peer_reply(struct peer *peer, uint64_t id, const struct kvrel_result *result);
 /* True when calls waited for it; none of the others is due before `*next_ms`. */
 bool peer_expire(struct peer *peer, int64_t now, int64_t *next_ms);
-void peer_reply(struct peer *peer, uint64_t id, const struct kvrel_result *result);
+void peer_fail_waiting(struct peer *peer, const char *reason);
+/* With the lock held. Some requests were given up before they were sent: their callers know that, so they must not be
+ * sent any more. */
+void peer_drop_given_up(struct peer *peer);
 void call_error(struct kvrel_call *call, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* link.c */
