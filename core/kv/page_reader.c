@@ -2,8 +2,9 @@
 /*
  * Reading the store. LMDB needs three or four pages for a look-up; most of its time goes into finding the way. A reader
  * therefore keeps a table of spots: where the key and value of a hash are in the map. A spot is good for one snapshot
- * only, which it names, and is checked against the whole key. It costs 32 bytes and copies nothing. Each worker has its
- * own, so that they share no cache line.
+ * only, which it names, and is checked against the whole key. It costs 32 bytes and copies nothing. Two spots share a
+ * cache line, and a key may be in either, the newer one first: keys that meet in one place need not drive each other
+ * out. Each worker has its own table, so that they share no cache line.
  */
 #include "pages.h"
 
@@ -25,11 +26,11 @@ _Static_assert(sizeof(struct page_spot) == 32, "spot");
 
 static void spots_init(struct page_reader *reader, uint64_t bytes)
 {
-	size_t count = 1;
+	size_t count = 2;
 
 	while (count * 2 * sizeof(struct page_spot) <= bytes)
 		count *= 2;
-	if (bytes < sizeof(struct page_spot))
+	if (bytes < 2 * sizeof(struct page_spot))
 		return;
 	reader->spots = mmap(NULL, count * sizeof(struct page_spot), PROT_READ | PROT_WRITE,
 			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -87,7 +88,7 @@ static int begin(struct page_reader *reader, struct kv_error *err)
 
 static struct page_spot *spot_of(const struct page_reader *reader, uint64_t hash)
 {
-	return &reader->spots[hash & reader->spot_mask];
+	return &reader->spots[hash & reader->spot_mask & ~(uint64_t)1]; /* and the one behind it */
 }
 
 void page_prefetch(const struct page_reader *reader, uint64_t hash)
@@ -96,16 +97,38 @@ void page_prefetch(const struct page_reader *reader, uint64_t hash)
 		__builtin_prefetch(spot_of(reader, hash));
 }
 
+static const struct page_spot *likely_spot(const struct page_reader *reader, uint64_t hash)
+{
+	const struct page_spot *spot = spot_of(reader, hash);
+
+	return spot->hash == (uint32_t)(hash >> 32) ? spot : spot + 1;
+}
+
+/* The bucket's id before the key and the value behind it are often in another line than the key. */
 void page_prefetch_spot(const struct page_reader *reader, uint64_t hash)
 {
-	if (reader->spots != NULL)
-		__builtin_prefetch(spot_of(reader, hash)->key);
+	const struct page_spot *spot = reader->spots != NULL ? likely_spot(reader, hash) : NULL;
+
+	if (spot == NULL || spot->key == NULL)
+		return;
+	__builtin_prefetch(spot->key - 8);
+	__builtin_prefetch(spot->value);
+}
+
+/* Where a spot is to be written; an older one of another key makes room. */
+static struct page_spot *place_for(struct page_reader *reader, uint64_t hash)
+{
+	struct page_spot *spot = spot_of(reader, hash);
+
+	if (spot->hash != (uint32_t)(hash >> 32))
+		spot[1] = *spot;
+	return spot;
 }
 
 static bool spot_holds(const struct page_reader *reader, uint64_t bucket, struct kvrel_slice key, uint64_t hash,
 		       struct kvrel_slice *value)
 {
-	const struct page_spot *spot = spot_of(reader, hash);
+	const struct page_spot *spot = likely_spot(reader, hash);
 	unsigned char id[PAGE_ID_MAX];
 	size_t id_size;
 
@@ -147,9 +170,9 @@ static int look_up(struct page_reader *reader, uint64_t bucket, struct kvrel_sli
 		return 0;
 	*value = found.value;
 	if (reader->spots != NULL && !wanted.digested)
-		*spot_of(reader, hash) = (struct page_spot){ found.key.data,         value->data,
-							     (uint32_t)value->size,  (uint32_t)found.key.size,
-							     (uint32_t)(hash >> 32), (uint32_t)reader->transaction };
+		*place_for(reader, hash) = (struct page_spot){ found.key.data,         value->data,
+							       (uint32_t)value->size,  (uint32_t)found.key.size,
+							       (uint32_t)(hash >> 32), (uint32_t)reader->transaction };
 	return 1;
 }
 
