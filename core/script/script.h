@@ -57,6 +57,8 @@ void script_clear_interrupt(struct script *script);
  * short, else indented, list items first, then the keys sorted; depth and length limited, cycles shown. Never raises.
  */
 void script_show(struct script *script, int index, struct buf *out);
+/* A text for a terminal: lines and tabs as they are, what else a terminal would obey as \xNN. */
+void script_show_text(struct slice text, struct buf *out);
 /* Lua value ↔ tree. A table with keys 1..n is a list (an empty one a map), functions and the like an error, as are
  * tables with holes or with both kinds of keys. Maps come sorted by key. script_to_value() never raises. */
 int script_to_value(lua_State *lua, int index, struct arena *arena, struct value **out, struct error *err);

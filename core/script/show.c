@@ -63,6 +63,30 @@ static void show_string(struct slice string, struct buf *out)
 		buf_printf(out, "… %zu bytes more", all - string.size);
 }
 
+/* CSI and its like in UTF-8: terminals obey them, too. */
+static bool is_control(struct slice text, size_t at)
+{
+	unsigned char c = (unsigned char)text.data[at], before = at > 0 ? (unsigned char)text.data[at - 1] : 0;
+	unsigned char after = at + 1 < text.size ? (unsigned char)text.data[at + 1] : 0;
+
+	return (c < 0x20 && c != '\n' && c != '\t') || c == 0x7f || (c == 0xc2 && after >= 0x80 && after < 0xa0) ||
+	       (before == 0xc2 && c >= 0x80 && c < 0xa0);
+}
+
+void script_show_text(struct slice text, struct buf *out)
+{
+	size_t valid = slice_utf8_prefix(text);
+
+	for (size_t at = 0; at < text.size; at++) {
+		if (at > valid)
+			valid = at + slice_utf8_prefix((struct slice){ text.data + at, text.size - at });
+		if (at >= valid || is_control(text, at))
+			buf_printf(out, "\\x%02x", (unsigned char)text.data[at]);
+		else
+			buf_append_char(out, text.data[at]);
+	}
+}
+
 static bool is_identifier(struct slice s)
 {
 	static const char *const words[] = { "and",      "break",  "do",   "else", "elseif", "end",  "false", "for",

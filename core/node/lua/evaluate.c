@@ -92,21 +92,24 @@ static void say(struct evaluator *evaluator, enum evaluate_stream stream, const 
 		evaluator->sink(evaluator->context, stream, buf_slice(text));
 }
 
-/* A console shows the beginning of a long text. */
-static bool show_long_text(struct evaluator *evaluator, int index)
+/* A console shows the beginning of a long text, and none of what a terminal would obey: it may come from anybody. */
+static bool show_text(struct evaluator *evaluator, int index)
 {
 	struct slice text = { 0 };
 	if (!evaluator->keep_last || lua_type(script_lua(evaluator->script), index) != LUA_TSTRING)
 		return false;
 	text.data = lua_tolstring(script_lua(evaluator->script), index, &text.size);
-	if (text.size <= TEXT_SHOWN_BYTES)
-		return false;
-	size_t size = TEXT_SHOWN_BYTES;
-	while (size > TEXT_SHOWN_BYTES - 3 && ((unsigned char)text.data[size] & 0xc0) == 0x80)
-		size--; /* whole characters */
+	size_t size = text.size;
+	if (size > TEXT_SHOWN_BYTES) {
+		size = TEXT_SHOWN_BYTES;
+		while (size > TEXT_SHOWN_BYTES - 3 && ((unsigned char)text.data[size] & 0xc0) == 0x80)
+			size--; /* whole characters */
+	}
 	SCOPE(buf_done) struct buf line = { 0 };
-	buf_append(&line, text.data, size);
-	buf_printf(&line, "… %zu bytes more; print(_) shows all\n", text.size - size);
+	script_show_text((struct slice){ text.data, size }, &line);
+	if (size < text.size)
+		buf_printf(&line, "… %zu bytes more; print(_) shows all", text.size - size);
+	buf_append_char(&line, '\n');
 	say(evaluator, EVALUATE_OUT, &line);
 	return true;
 }
@@ -129,7 +132,7 @@ static void show_values(struct evaluator *evaluator, int results)
 	if (results == 1 && is_stream(lua, first))
 		return;
 	for (int i = first; i < first + results; i++) {
-		if (lua_isnil(lua, i) || show_long_text(evaluator, i))
+		if (lua_isnil(lua, i) || show_text(evaluator, i))
 			continue;
 		SCOPE(buf_done) struct buf line = { 0 };
 		buf_init(&line, SHOWN_MAX_BYTES);

@@ -125,3 +125,11 @@ Test(show, all_of_luas_library_can_be_shown)
 	cr_assert(strstr(show("_G"), "_VERSION = \"Lua 5.4\""));
 	cr_assert(strstr(show("debug.getregistry()"), "{"));
 }
+
+Test(show, a_text_for_a_terminal_commands_nothing)
+{
+	SCOPE(buf_done) struct buf out = { 0 };
+
+	script_show_text(SLICE("a\tb\n\x1b]0;title\a\x7fé\xc2\x9b\x9b\xc2"), &out);
+	cr_assert_str_eq(buf_string(&out), "a\tb\n\\x1b]0;title\\x07\\x7fé\\xc2\\x9b\\x9b\\xc2");
+}
