@@ -3,7 +3,6 @@
 
 #include "result.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -120,6 +119,40 @@ static struct feed *feed_get(struct watches *watches, struct kvrel_slice bucket)
 	return feed;
 }
 
+struct feed *feed_find(struct watches *watches, struct kvrel_slice bucket)
+{
+	return *place_of(watches, bucket);
+}
+
+void feed_add(struct watches *watches, struct feed *feed, struct kvrel_slice key, struct kvrel_slice value,
+	      bool deleted)
+{
+	struct change *change = malloc(sizeof(*change) + key.size + value.size);
+
+	if (change == NULL) { /* then it is lost, and watchers are told so */
+		while (feed->oldest != NULL)
+			drop_oldest(feed);
+		feed->lost = ++watches->number;
+		return;
+	}
+	*change = (struct change){
+		.number = ++watches->number, .key_size = key.size, .value_size = value.size, .deleted = deleted
+	};
+	if (key.size > 0)
+		memcpy(change->bytes, key.data, key.size);
+	if (value.size > 0)
+		memcpy(change->bytes + key.size, value.data, value.size);
+	if (feed->newest != NULL)
+		feed->newest->next = change;
+	else
+		feed->oldest = change;
+	feed->newest = change;
+	feed->count++;
+	feed->bytes += key.size + value.size;
+	while (feed->count > CHANGES_MAX || (feed->bytes > CHANGES_BYTES && feed->count > 1))
+		drop_oldest(feed);
+}
+
 /* ---- answering; with the lock held, which is fine: completing a call runs no operation ---- */
 
 /* What came after `after`, also when it is nothing. */
@@ -145,7 +178,7 @@ static void answer(struct watches *watches, struct kvrel_call *call, const struc
 	call->complete(call, &(struct kvrel_result){ .kind = KVREL_LIST, .items = items, .count = count });
 }
 
-static void answer_waiting(struct watches *watches, struct feed *feed)
+void feed_answer(struct watches *watches, struct feed *feed)
 {
 	struct kvrel_call *call = feed->waiting;
 
@@ -183,6 +216,14 @@ static void refuse_waiting(struct feed *feed, const char *reason)
 		result_error(call, reason);
 		call = next;
 	}
+}
+
+void feed_drop(struct watches *watches, struct feed *feed)
+{
+	while (feed->oldest != NULL)
+		drop_oldest(feed);
+	feed->lost = ++watches->number;
+	refuse_waiting(feed, "the bucket was removed");
 }
 
 /* ---- the public part ---- */
@@ -255,166 +296,4 @@ void watch_next(struct watches *watches, struct kvrel_call *call, struct kvrel_s
 	pthread_mutex_unlock(&watches->lock);
 	if (problem != NULL)
 		result_error(call, problem);
-}
-
-/* ---- writes of buckets that are watched ---- */
-
-struct write {
-	struct kvrel_call call; /* first */
-	struct kvrel_call *original;
-	struct watches *watches;
-	enum engine_kind kind;
-	uint32_t flags;
-	bool *removed;  /* of the items, which of them a delete found */
-	uint32_t count; /* of slices: the bucket, then the items */
-	struct kvrel_slice slices[];
-};
-
-static void add_change(struct watches *watches, struct feed *feed, struct kvrel_slice key, struct kvrel_slice value,
-		       bool deleted)
-{
-	struct change *change = malloc(sizeof(*change) + key.size + value.size);
-
-	if (change == NULL) { /* then it is lost, and watchers are told so */
-		while (feed->oldest != NULL)
-			drop_oldest(feed);
-		feed->lost = ++watches->number;
-		return;
-	}
-	*change = (struct change){
-		.number = ++watches->number, .key_size = key.size, .value_size = value.size, .deleted = deleted
-	};
-	if (key.size > 0)
-		memcpy(change->bytes, key.data, key.size);
-	if (value.size > 0)
-		memcpy(change->bytes + key.size, value.data, value.size);
-	if (feed->newest != NULL)
-		feed->newest->next = change;
-	else
-		feed->oldest = change;
-	feed->newest = change;
-	feed->count++;
-	feed->bytes += key.size + value.size;
-	while (feed->count > CHANGES_MAX || (feed->bytes > CHANGES_BYTES && feed->count > 1))
-		drop_oldest(feed);
-}
-
-static void tell_keys(const struct write *write, struct feed *feed, const struct kvrel_result *result)
-{
-	char number[24];
-	struct kvrel_slice value = { 0 };
-	uint64_t before = write->watches->number;
-	uint32_t step = write->kind == ENGINE_PUT ? 2 : 1;
-
-	if ((write->flags & ENGINE_IF_NEW) != 0 && result->kind == KVREL_INT && result->integer == 0)
-		return; /* nothing was changed */
-	for (uint32_t i = 1; i + step <= write->count; i += step) {
-		if (write->kind == ENGINE_DELETE && !write->removed[i - 1])
-			continue;
-		if (write->kind == ENGINE_PUT)
-			value = write->slices[i + 1];
-		if (write->kind == ENGINE_INCREMENT)
-			value = (struct kvrel_slice){ number, (size_t)snprintf(number, sizeof(number), "%lld",
-									       (long long)result->integer) };
-		add_change(write->watches, feed, write->slices[i], value, write->kind == ENGINE_DELETE);
-	}
-	if (write->watches->number != before)
-		answer_waiting(write->watches, feed);
-}
-
-static void tell_dropped(const struct write *write)
-{
-	for (uint32_t i = 1; i < write->count; i++) {
-		struct feed *feed = *place_of(write->watches, write->slices[i]);
-
-		if (feed == NULL)
-			continue;
-		while (feed->oldest != NULL)
-			drop_oldest(feed);
-		feed->lost = ++write->watches->number;
-		refuse_waiting(feed, "the bucket was removed");
-	}
-}
-
-static void on_written(struct kvrel_call *call, const struct kvrel_result *result)
-{
-	struct write *write = (struct write *)call;
-	struct watches *watches = write->watches;
-
-	if (result->status == KVREL_OK) {
-		pthread_mutex_lock(&watches->lock);
-		struct feed *feed = *place_of(watches, write->slices[0]);
-		if (write->kind == ENGINE_DROP)
-			tell_dropped(write);
-		else if (feed != NULL)
-			tell_keys(write, feed, result);
-		pthread_mutex_unlock(&watches->lock);
-	}
-	write->original->complete(write->original, result);
-	free(write);
-}
-
-static bool is_watched(struct watches *watches, const struct engine_request *request)
-{
-	bool found = request->kind == ENGINE_DROP;
-
-	if (!found && request->kind != ENGINE_PUT && request->kind != ENGINE_DELETE &&
-	    request->kind != ENGINE_INCREMENT)
-		return false;
-	pthread_mutex_lock(&watches->lock);
-	found = found || *place_of(watches, request->bucket) != NULL;
-	pthread_mutex_unlock(&watches->lock);
-	return found;
-}
-
-/* Arguments are gone when the write is acknowledged: what will be told is copied. */
-static struct write *write_new(struct watches *watches, const struct engine_request *request)
-{
-	uint32_t count = 1 + request->item_count;
-	size_t bytes = request->bucket.size;
-	struct write *write;
-	char *to;
-
-	for (uint32_t i = 0; i < request->item_count; i++)
-		bytes += request->items[i].size;
-	write = malloc(sizeof(*write) + count * sizeof(write->slices[0]) + bytes + request->item_count * sizeof(bool));
-	if (write == NULL)
-		return NULL;
-	write->call = *request->call; /* with what prefetching found */
-	write->call.complete = on_written;
-	write->original = request->call;
-	write->watches = watches;
-	write->kind = request->kind;
-	write->flags = request->flags;
-	write->count = count;
-	to = (char *)&write->slices[count];
-	for (uint32_t i = 0; i < count; i++) {
-		struct kvrel_slice from = i == 0 ? request->bucket : request->items[i - 1];
-
-		if (from.size > 0)
-			memcpy(to, from.data, from.size);
-		write->slices[i] = (struct kvrel_slice){ to, from.size };
-		to += from.size;
-	}
-	write->removed = memset(to, 0, request->item_count * sizeof(bool));
-	return write;
-}
-
-void watch_submit(struct watches *watches, struct engine *engine, const struct engine_request *request)
-{
-	struct engine_request copy = *request;
-	struct write *write;
-
-	if (!is_watched(watches, request)) {
-		engine->type->submit(engine, request);
-		return;
-	}
-	write = write_new(watches, request);
-	if (write == NULL) {
-		result_error(request->call, "out of memory");
-		return;
-	}
-	copy.call = &write->call;
-	copy.removed = write->removed;
-	engine->type->submit(engine, &copy);
 }

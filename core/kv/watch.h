@@ -42,6 +42,15 @@ void watch_next(struct watches *watches, struct kvrel_call *call, struct kvrel_s
 /* Submits a request whose bucket may be watched. */
 void watch_submit(struct watches *watches, struct engine *engine, const struct engine_request *request);
 
+/* What watch_write.c tells the feeds, with the lock held. */
+struct feed *feed_find(struct watches *watches, struct kvrel_slice bucket); /* NULL: nobody watches it */
+void feed_add(struct watches *watches, struct feed *feed, struct kvrel_slice key, struct kvrel_slice value,
+	      bool deleted);
+/* Whoever waits hears what was added. */
+void feed_answer(struct watches *watches, struct feed *feed);
+/* The bucket was removed: whoever waits is told so. */
+void feed_drop(struct watches *watches, struct feed *feed);
+
 static inline bool watch_any(const struct watches *watches)
 {
 	return atomic_load_explicit(&watches->feed_count, memory_order_relaxed) > 0;
