@@ -4,11 +4,11 @@
  *
  *	dist.c     the public functions                               peer.c   another node: its link, when to try again
  *	                                                              waiting.c  the calls that wait for it
- *	listen.c   listening and accepting                            link.c   one connection: bytes in, bytes out
+ *	listen.c   listening and accepting                            link.c   one connection: its life, bytes out
  *	greet.c    opening, proving, names; one link of two           serve.c  requests of other nodes
  *	relay.c    clients of the control protocol                    refusal.c  who was refused, once a minute
  *	loop.c     the thread or seat, its turns, the tick, the end
- *	forward.c  a request on its way to a peer
+ *	forward.c  a request on its way to a peer                     link_input.c  bytes in, cut into frames
  *
  * Peers are made by any thread and live as long as the dist; their queue and table of waiting calls are behind a lock
  *of their own. Everything else is touched by the links' thread alone.
@@ -268,10 +268,15 @@ void link_close(struct link *link, const char *reason);
 void link_end(struct link *link);
 void link_unref(struct link *link);
 void link_watch(struct link *link);
+/* Empty again; its memory is kept when it is little. */
+void link_keep_small(struct buf *buf, size_t *sent);
 static inline size_t link_unsent(const struct link *link)
 {
 	return link->out.size - link->out_sent + link->wire.size - link->wire_sent;
 }
+
+/* link_input.c */
+void link_on_poll(uv_poll_t *handle, int status, int events);
 
 /* greet.c */
 void link_open(struct peer *peer);
