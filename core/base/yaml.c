@@ -2,16 +2,13 @@
 /*
  * libyaml's events into values, for whatever yaml_plain.c does not read. Events rather than its documents, because a
  * refusal must name the exact place, and because a tree is built with a stack of our own: a hostile file meets the
- * depth limit long before any recursion.
- *
- * The text is looked over once before libyaml sees it (UTF-8, control bytes, length): its reader would name an offset,
- * people need a line and a column. libyaml counts columns in characters; they are turned into bytes with a cursor that
- * moves forward with the events.
+ * depth limit long before any recursion. Where an event stands in the text, and how a refusal says so: yaml_input.c.
  */
 #include "base/yaml.h"
 
 #include "base/fs.h"
 #include "base/scope.h"
+#include "base/yaml_input.h"
 #include "base/yaml_plain.h"
 #include "base/yaml_scalar.h"
 
@@ -19,7 +16,7 @@
 #include <yaml.h>
 
 /* A value takes more memory than its text: a file of nothing but commas must not fill the machine. */
-enum { VALUES_MAX = 2 * 1000 * 1000, MESSAGE_BYTES = 512 };
+enum { VALUES_MAX = 2 * 1000 * 1000 };
 /* Longer or deeper is not for the short way: it is tried first and may be for nothing. */
 enum { PLAIN_MAX_BYTES = 16 << 20, PLAIN_MAX_DEPTH = 64 };
 
@@ -31,181 +28,16 @@ struct level {
 	struct origin key_origin;
 };
 
-/* A place in the text, counted both ways. */
-struct cursor {
-	size_t line;    /* from 0 */
-	size_t line_at; /* offset of its first byte */
-	size_t column;  /* from 0, in characters */
-	size_t at;      /* offset */
-};
-
 struct reader {
 	struct arena *arena;
-	struct slice text;
-	const char *name;
-	const char *file; /* the name, in the arena */
-	struct yaml_limits limits;
+	struct yaml_input in;
 	yaml_parser_t parser;
 	struct level *levels;
 	unsigned depth;
 	struct value *root;
 	size_t values;
 	bool has_document;
-	bool ascii;
-	bool plain; /* printing ASCII and newlines alone */
-	struct cursor cursor;
-	struct error *err;
 };
-
-/* Keys and tags are quoted from the file, and a message is one line. */
-static void format_message(char *message, size_t size, const char *format, va_list args)
-{
-	vsnprintf(message, size, format, args);
-	for (char *c = message; *c; c++) {
-		if ((unsigned char)*c < 0x20 || *c == 0x7f)
-			*c = '?';
-	}
-}
-
-static int __attribute__((format(printf, 3, 4)))
-refuse_at(const struct reader *reader, struct origin at, const char *format, ...)
-{
-	char message[MESSAGE_BYTES];
-	va_list args;
-
-	va_start(args, format);
-	format_message(message, sizeof(message), format, args);
-	va_end(args);
-	return error_set(reader->err, ERROR_INVALID, "%s:%u:%u: error: %s", reader->name, at.line, at.column, message);
-}
-
-/* A mistake after which the rest can still be understood: 0 where the caller wants to hear of them all. */
-static int __attribute__((format(printf, 3, 4)))
-object_at(const struct reader *reader, struct origin at, const char *format, ...)
-{
-	char message[MESSAGE_BYTES];
-	va_list args;
-
-	va_start(args, format);
-	format_message(message, sizeof(message), format, args);
-	va_end(args);
-	if (!reader->limits.mistake)
-		return refuse_at(reader, at, "%s", message);
-	reader->limits.mistake(reader->limits.context, &at, message);
-	return 0;
-}
-
-/* ---- places ---------------------------------------------------------------------------------------------------- */
-
-/* Length of the line break at `at`, as libyaml sees them; 0: none. */
-static size_t line_break(struct slice text, size_t at)
-{
-	const unsigned char *s = (const unsigned char *)text.data + at;
-	size_t left = text.size - at;
-
-	if (s[0] == '\n')
-		return 1;
-	if (s[0] == '\r')
-		return left > 1 && s[1] == '\n' ? 2 : 1;
-	if (left > 1 && s[0] == 0xc2 && s[1] == 0x85)
-		return 2;
-	if (left > 2 && s[0] == 0xe2 && s[1] == 0x80 && (s[2] == 0xa8 || s[2] == 0xa9))
-		return 3;
-	return 0;
-}
-
-static size_t character_size(struct slice text, size_t at)
-{
-	size_t size = 1;
-
-	while (at + size < text.size && (text.data[at + size] & 0xc0) == 0x80)
-		size++;
-	return size;
-}
-
-/* Moves the cursor to a mark. Marks come in order nearly always, so the whole file is passed once. */
-static void move_to(struct reader *reader, const yaml_mark_t *mark)
-{
-	struct cursor *cursor = &reader->cursor;
-
-	if (mark->line < cursor->line)
-		*cursor = (struct cursor){ 0 };
-	while (cursor->line < mark->line && cursor->at < reader->text.size) {
-		size_t size = line_break(reader->text, cursor->at);
-
-		cursor->at += size ? size : 1;
-		cursor->line += size != 0;
-		if (size) {
-			cursor->line_at = cursor->at;
-			cursor->column = 0;
-		}
-	}
-	if (mark->column < cursor->column) {
-		cursor->at = cursor->line_at;
-		cursor->column = 0;
-	}
-	while (cursor->column < mark->column && cursor->at < reader->text.size) {
-		cursor->at += character_size(reader->text, cursor->at);
-		cursor->column++;
-	}
-}
-
-static struct origin place_of(struct reader *reader, const yaml_mark_t *mark)
-{
-	size_t column = mark->column;
-
-	if (!reader->ascii) {
-		move_to(reader, mark);
-		column = reader->cursor.at - reader->cursor.line_at;
-	}
-	return (struct origin){ reader->file, (uint32_t)mark->line + 1, (uint32_t)column + 1 };
-}
-
-static struct origin place_of_offset(const struct reader *reader, size_t offset)
-{
-	struct origin place = { reader->file, 1, 1 };
-
-	for (size_t at = 0; at < offset;) {
-		size_t size = line_break(reader->text, at);
-
-		place.line += size != 0;
-		place.column = size ? 1 : place.column + 1;
-		at += size ? size : 1;
-	}
-	return place;
-}
-
-/* ---- the look before ------------------------------------------------------------------------------------------- */
-
-static bool is_odd_control(unsigned char c)
-{
-	return (c < 0x20 && c != '\n' && c != '\r' && c != '\t') || c == 0x7f;
-}
-
-static int check_bytes(struct reader *reader)
-{
-	size_t valid = slice_utf8_prefix(reader->text);
-
-	reader->ascii = true;
-	reader->plain = true;
-	for (size_t i = 0; i < valid; i++) {
-		unsigned char c = (unsigned char)reader->text.data[i];
-
-		if (c == '\0')
-			return refuse_at(reader, place_of_offset(reader, i),
-					 "a NUL byte; remove it: this must be a text file");
-		if (is_odd_control(c))
-			return refuse_at(reader, place_of_offset(reader, i),
-					 "the control byte 0x%02x; remove it or write it as \"\\x%02x\"", c, c);
-		reader->ascii = reader->ascii && c < 0x80;
-		reader->plain = reader->plain && c < 0x80 && c != '\t' && c != '\r';
-	}
-	if (valid < reader->text.size)
-		return refuse_at(reader, place_of_offset(reader, valid),
-				 "the byte 0x%02x is no UTF-8; save the file as UTF-8",
-				 (unsigned char)reader->text.data[valid]);
-	return 0;
-}
 
 static int refuse_size(const char *name, size_t limit, struct error *err)
 {
@@ -219,19 +51,21 @@ static int add_key(struct reader *reader, struct level *level, const yaml_event_
 {
 	struct slice key = { (const char *)event->data.scalar.value, event->data.scalar.length };
 	bool plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
-	struct origin place = place_of(reader, &event->start_mark);
+	struct origin place = yaml_input_place_of(&reader->in, &event->start_mark);
 	const struct member *first;
 	int rc = 0;
 
 	if (plain && key.size == 0)
-		return refuse_at(reader, place, "a key is missing before ':'");
+		return yaml_input_refuse(&reader->in, place, "a key is missing before ':'");
 	level->ignored = plain && slice_is(key, "<<");
 	first = level->ignored ? NULL : value_member(level->container, key);
 	if (level->ignored)
-		rc = object_at(reader, place, "merge keys ('<<') are not supported; write the settings out");
+		rc = yaml_input_object(&reader->in, place,
+				       "merge keys ('<<') are not supported; write the settings out");
 	else if (first)
-		rc = object_at(reader, place, "duplicate key '%.*s', first in line %u; remove one of the two",
-			       (int)(key.size < 100 ? key.size : 100), key.data, first->origin.line);
+		rc = yaml_input_object(&reader->in, place,
+				       "duplicate key '%.*s', first in line %u; remove one of the two",
+				       (int)(key.size < 100 ? key.size : 100), key.data, first->origin.line);
 	if (rc < 0)
 		return rc;
 	level->again = first != NULL;
@@ -246,7 +80,7 @@ static int add_value(struct reader *reader, struct value *value)
 	struct level *level = reader->depth ? &reader->levels[reader->depth - 1] : NULL;
 
 	if (++reader->values > VALUES_MAX)
-		return refuse_at(reader, value->origin, "more than %d values; split the file", VALUES_MAX);
+		return yaml_input_refuse(&reader->in, value->origin, "more than %d values; split the file", VALUES_MAX);
 	if (!level) {
 		reader->root = value;
 	} else if (level->container->type == VALUE_LIST) {
@@ -271,18 +105,19 @@ static bool expects_key(const struct reader *reader)
 static int refuse_tag_or_anchor(struct reader *reader, const yaml_event_t *event, const yaml_char_t *anchor,
 				const yaml_char_t *tag)
 {
-	struct origin place = place_of(reader, &event->start_mark);
+	struct origin place = yaml_input_place_of(&reader->in, &event->start_mark);
 	struct slice standard = SLICE("tag:yaml.org,2002:");
 	bool is_standard = tag && slice_starts(slice_of((const char *)tag), standard);
 
 	if (anchor)
-		return object_at(reader, place,
-				 "anchors ('&%.60s') are not supported; write the value out where it is needed",
-				 (const char *)anchor);
+		return yaml_input_object(&reader->in, place,
+					 "anchors ('&%.60s') are not supported; write the value out where it is needed",
+					 (const char *)anchor);
 	if (tag)
-		return object_at(reader, place,
-				 "tags ('%s%.60s') are not supported; remove it and quote the value if it is text",
-				 is_standard ? "!!" : "", (const char *)tag + (is_standard ? standard.size : 0));
+		return yaml_input_object(
+			&reader->in, place,
+			"tags ('%s%.60s') are not supported; remove it and quote the value if it is text",
+			is_standard ? "!!" : "", (const char *)tag + (is_standard ? standard.size : 0));
 	return 0;
 }
 
@@ -302,13 +137,13 @@ static int on_scalar(struct reader *reader, const yaml_event_t *event)
 	value = ARENA_NEW(reader->arena, struct value);
 	value->type = VALUE_STRING;
 	value->quoted = !plain;
-	value->origin = place_of(reader, &event->start_mark);
+	value->origin = yaml_input_place_of(&reader->in, &event->start_mark);
 	value->text = (struct slice){ arena_copy(reader->arena, text), text.size };
 	if (plain)
 		problem = yaml_scalar_resolve(value->text, value);
 	if (problem) {
-		rc = object_at(reader, value->origin, "the number %.*s %s", (int)(text.size < 60 ? text.size : 60),
-			       text.data, problem);
+		rc = yaml_input_object(&reader->in, value->origin, "the number %.*s %s",
+				       (int)(text.size < 60 ? text.size : 60), text.data, problem);
 		value->type = VALUE_NULL;
 	}
 	if (rc < 0)
@@ -320,14 +155,15 @@ static int on_scalar(struct reader *reader, const yaml_event_t *event)
 
 static int on_alias(struct reader *reader, const yaml_event_t *event)
 {
-	struct origin place = place_of(reader, &event->start_mark);
+	struct origin place = yaml_input_place_of(&reader->in, &event->start_mark);
 	const char *anchor = (const char *)event->data.alias.anchor;
 	struct value *value;
 	int rc;
 
 	if (expects_key(reader))
-		return refuse_at(reader, place, "a key must be a plain name, not the alias '*%.60s'", anchor);
-	rc = object_at(reader, place, "aliases ('*%.60s') are not supported; write the value out", anchor);
+		return yaml_input_refuse(&reader->in, place, "a key must be a plain name, not the alias '*%.60s'",
+					 anchor);
+	rc = yaml_input_object(&reader->in, place, "aliases ('*%.60s') are not supported; write the value out", anchor);
 	if (rc < 0)
 		return rc;
 	value = value_null(reader->arena);
@@ -344,13 +180,15 @@ static int on_start(struct reader *reader, const yaml_event_t *event, enum value
 	if (rc < 0)
 		return rc;
 	if (expects_key(reader))
-		return refuse_at(reader, place_of(reader, &event->start_mark),
-				 "a key must be a plain name, not a %s; quote it if it is text", value_type_name(type));
-	if (reader->depth == reader->limits.depth)
-		return refuse_at(reader, place_of(reader, &event->start_mark),
-				 "nested deeper than %u levels; flatten the structure", reader->limits.depth);
+		return yaml_input_refuse(&reader->in, yaml_input_place_of(&reader->in, &event->start_mark),
+					 "a key must be a plain name, not a %s; quote it if it is text",
+					 value_type_name(type));
+	if (reader->depth == reader->in.limits.depth)
+		return yaml_input_refuse(&reader->in, yaml_input_place_of(&reader->in, &event->start_mark),
+					 "nested deeper than %u levels; flatten the structure",
+					 reader->in.limits.depth);
 	value = type == VALUE_LIST ? value_list(reader->arena) : value_map(reader->arena);
-	value->origin = place_of(reader, &event->start_mark);
+	value->origin = yaml_input_place_of(&reader->in, &event->start_mark);
 	rc = add_value(reader, value);
 	if (rc == 0)
 		reader->levels[reader->depth++] = (struct level){ .container = value };
@@ -359,12 +197,13 @@ static int on_start(struct reader *reader, const yaml_event_t *event, enum value
 
 static int on_document(struct reader *reader, const yaml_event_t *event)
 {
-	struct origin place = place_of(reader, &event->start_mark);
+	struct origin place = yaml_input_place_of(&reader->in, &event->start_mark);
 
 	if (reader->has_document)
-		return refuse_at(reader, place, "a second document begins here; one file holds one document");
+		return yaml_input_refuse(&reader->in, place,
+					 "a second document begins here; one file holds one document");
 	if (event->data.document_start.tag_directives.start != event->data.document_start.tag_directives.end)
-		return refuse_at(reader, place, "tags (%%TAG) are not supported; remove the directive");
+		return yaml_input_refuse(&reader->in, place, "tags (%%TAG) are not supported; remove the directive");
 	reader->has_document = true;
 	return 0;
 }
@@ -416,17 +255,18 @@ static int refuse_syntax(struct reader *reader)
 	const yaml_parser_t *parser = &reader->parser;
 	const char *problem = parser->problem ? parser->problem : "it is no YAML";
 	const char *context = parser->context ? parser->context : "";
-	struct origin place = place_of(reader, &parser->problem_mark);
+	struct origin place = yaml_input_place_of(&reader->in, &parser->problem_mark);
 	size_t at;
 
 	if (parser->error == YAML_MEMORY_ERROR)
-		return error_set(reader->err, ERROR_NO_MEMORY, "%s: no memory to read it", reader->name);
+		return error_set(reader->in.err, ERROR_NO_MEMORY, "%s: no memory to read it", reader->in.name);
 	if (parser->error == YAML_READER_ERROR)
-		return refuse_at(reader, place_of_offset(reader, parser->problem_offset), "%s", problem);
-	move_to(reader, &parser->problem_mark);
-	at = reader->cursor.at;
-	return refuse_at(reader, place, "%s%s%s%s", problem, *context ? " " : "", context,
-			 advice(problem, at < reader->text.size ? reader->text.data[at] : '\0'));
+		return yaml_input_refuse(&reader->in, yaml_input_place_of_offset(&reader->in, parser->problem_offset),
+					 "%s", problem);
+	yaml_input_move_to(&reader->in, &parser->problem_mark);
+	at = reader->in.cursor.at;
+	return yaml_input_refuse(&reader->in, place, "%s%s%s%s", problem, *context ? " " : "", context,
+				 advice(problem, at < reader->in.text.size ? reader->in.text.data[at] : '\0'));
 }
 
 static int read_events(struct reader *reader)
@@ -450,19 +290,19 @@ int yaml_parse(struct arena *arena, struct slice text, const char *name, const s
 	       struct value **out, struct error *err)
 {
 	SCOPE_FREE struct level *levels = NULL;
-	struct reader reader = { .arena = arena, .text = text, .name = name, .limits = *limits, .err = err };
+	struct reader reader = { .arena = arena, .in = { .text = text, .name = name, .limits = *limits, .err = err } };
 	int rc;
 
 	if (text.size > limits->size_bytes)
 		return refuse_size(name, limits->size_bytes, err);
-	reader.text = slice_skip_bom(text);
-	rc = check_bytes(&reader);
+	reader.in.text = slice_skip_bom(text);
+	rc = yaml_input_check(&reader.in);
 	if (rc < 0)
 		return rc;
-	reader.file = arena_string(arena, name);
-	if (reader.plain && reader.text.size <= PLAIN_MAX_BYTES)
+	reader.in.file = arena_string(arena, name);
+	if (reader.in.plain && reader.in.text.size <= PLAIN_MAX_BYTES)
 		reader.root =
-			yaml_plain_parse(arena, reader.text, reader.file,
+			yaml_plain_parse(arena, reader.in.text, reader.in.file,
 					 limits->depth < PLAIN_MAX_DEPTH ? limits->depth : PLAIN_MAX_DEPTH, VALUES_MAX);
 	if (reader.root) {
 		*out = reader.root;
@@ -473,15 +313,16 @@ int yaml_parse(struct arena *arena, struct slice text, const char *name, const s
 		return error_set(err, ERROR_NO_MEMORY, "%s: no memory to read it", name);
 	reader.levels = levels;
 	yaml_parser_set_encoding(&reader.parser, YAML_UTF8_ENCODING);
-	yaml_parser_set_input_string(&reader.parser, (const unsigned char *)(reader.text.size ? reader.text.data : ""),
-				     reader.text.size);
+	yaml_parser_set_input_string(&reader.parser,
+				     (const unsigned char *)(reader.in.text.size ? reader.in.text.data : ""),
+				     reader.in.text.size);
 	rc = read_events(&reader);
 	yaml_parser_delete(&reader.parser);
 	if (rc < 0)
 		return rc;
 	if (!reader.root) {
 		reader.root = value_null(arena);
-		reader.root->origin = (struct origin){ reader.file, 1, 1 };
+		reader.root->origin = (struct origin){ reader.in.file, 1, 1 };
 	}
 	*out = reader.root;
 	return 0;
