@@ -5,6 +5,7 @@
  * answer is checked. A plain program, because the sanitizer cannot start under Criterion.
  */
 #include "fixture.h"
+#include "serving.h"
 
 #include "base/log.h"
 #include "node/dist/dist.h"
@@ -92,25 +93,7 @@ static const struct kvrel_op offered[] = {
 
 static int enter(void *context, struct slice op, struct dist_op *out, struct error *err)
 {
-	for (size_t i = 0; i < sizeof(offered) / sizeof(offered[0]); i++) {
-		if (op.size == 6 && memcmp(op.data + 2, offered[i].name, 4) == 0) {
-			*out = (struct dist_op){ .op = &offered[i], .state = context };
-			return 0;
-		}
-	}
-	return error_set(err, ERROR_NOT_FOUND, "no such operation");
-}
-
-static void leave(void *context, const struct dist_op *op)
-{
-	(void)context;
-	(void)op;
-}
-
-static void control(void *context, int fd)
-{
-	(void)context;
-	close(fd);
+	return t_enter(offered, sizeof(offered) / sizeof(offered[0]), context, op, out, err);
 }
 
 /* ---- its clients' protocol: lines; the other node answers them ---- */
@@ -196,7 +179,7 @@ static void start(unsigned index)
 		.dir = dir,
 		.heartbeat_ms = 15000,
 		.seat = { net_loop(node->net), node->net, call_on_seat },
-		.host = { node, enter, leave, control },
+		.host = { node, enter, t_leave, t_control },
 	};
 	check(dist_new(&links, &node->dist, &err), &err);
 	net_set_guest(node->net, turn, node->dist);

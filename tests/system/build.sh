@@ -166,18 +166,16 @@ it_names_a_component_that_is_not_built() {
 
 it_survives_a_full_disk() {
 	local before
-	needs_root
 	project
 	must kvrel build foo
 	before=$(digest _build/rel/foo)
-	mkdir "$D/disk"
-	mount -t tmpfs -o size=2m none "$D/disk" 2>/dev/null || skip 'cannot mount a tmpfs here'
+	small_disk 2m
 	run kvrel build foo --path "$D/disk/foo"
 	is "$status" 1
 	like "$err" '*No space left on device*'
 	is "$(find "$D/disk" -mindepth 1)" ''
 	umount "$D/disk"
-	mount -t tmpfs -o size=20m none "$D/disk"
+	small_disk 20m
 	must kvrel build foo --path "$D/disk/foo"
 	is "$(digest "$D/disk/foo")" "$before"
 	head -c 100m /dev/zero >"$D/disk/fill" 2>/dev/null

@@ -66,13 +66,8 @@ it_keeps_data_where_release_data_says() {
 
 it_says_error_when_its_disk_is_full_and_loses_nothing() {
 	local replies
-	needs_root
 	bundle foo
-	mkdir disk
-	mount -t tmpfs -o size=24m none disk 2>/dev/null || skip "cannot mount a tmpfs here"
-	export RELEASE_DATA=$D/disk
-	# the log takes its room beforehand: let a small disk be enough
-	echo 'config("kv", {log_segment_size = "1MiB"})' >>foo/releases/0.0.1/runtime.lua
+	data_on_small_disk foo
 	start_daemon
 	one_request 'CREATE load' OK
 	one_request 'PUT load early 1' OK

@@ -160,12 +160,8 @@ it_runs_without_proc() {
 }
 
 it_goes_on_when_a_full_disk_has_room_again() {
-	needs_root
 	bundle foo
-	mkdir disk
-	mount -t tmpfs -o size=24m none disk 2>/dev/null || skip 'cannot mount a tmpfs here'
-	export RELEASE_DATA=$D/disk
-	echo 'config("kv", {log_segment_size = "1MiB"})' >>foo/releases/0.0.1/runtime.lua
+	data_on_small_disk foo
 	start_daemon
 	one_request 'CREATE load' OK
 	value=$(printf '%030000d' 7)

@@ -48,6 +48,21 @@ needs_root() {
 	[ "$(id -u)" = 0 ] || skip "needs root"
 }
 
+# small_disk SIZE: an empty file system of that size at $D/disk
+small_disk() {
+	needs_root
+	mkdir -p "$D/disk"
+	mount -t tmpfs -o "size=$1" none "$D/disk" 2>/dev/null || skip 'cannot mount a tmpfs here'
+}
+
+# data_on_small_disk NAME: the data of the bundle NAME go where they soon find no room
+data_on_small_disk() {
+	small_disk 24m
+	export RELEASE_DATA=$D/disk
+	# the log takes its room beforehand: let a small disk be enough
+	echo 'config("kv", {log_segment_size = "1MiB"})' >>"$1/releases/0.0.1/runtime.lua"
+}
+
 is() {
 	[ "$1" = "$2" ] || fail "expected: $2"$'\n'"    came:     $1${err:+$'\n'    stderr:   $err}"
 }

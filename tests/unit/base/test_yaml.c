@@ -124,16 +124,23 @@ static void hear(void *context, const struct origin *at, const char *message)
 	buf_printf(context, "%u:%u %.*s\n", at->line, at->column, (int)strcspn(message, "('"), message);
 }
 
-Test(yaml, a_caller_who_wants_to_hears_of_all_mistakes_that_can_be_read_over)
+/* What can be read of a text, with all its mistakes. */
+static struct value *parse_hearing(const char *text, struct buf *heard)
 {
-	static const char text[] = "a: 1\na: 2\nb: &x {k: !!str 1, k: 2}\nb: {l: 3}\n";
-	struct buf heard = { 0 };
 	struct yaml_limits limits = YAML_LIMITS_DEFAULT;
 	struct value *value = NULL;
 
 	limits.mistake = hear;
-	limits.context = &heard;
+	limits.context = heard;
 	cr_assert_eq(yaml_parse(&arena, slice_of(text), "f.yaml", &limits, &value, &err), 0);
+	return value;
+}
+
+Test(yaml, a_caller_who_wants_to_hears_of_all_mistakes_that_can_be_read_over)
+{
+	struct buf heard = { 0 };
+	struct value *value = parse_hearing("a: 1\na: 2\nb: &x {k: !!str 1, k: 2}\nb: {l: 3}\n", &heard);
+
 	cr_assert_str_eq(buf_string(&heard), "2:1 duplicate key \n3:4 anchors \n3:11 tags \n3:20 duplicate key \n"
 					     "4:1 duplicate key \n");
 	cr_assert_eq(value_get(value, "a")->integer, 1);
@@ -144,14 +151,11 @@ Test(yaml, a_caller_who_wants_to_hears_of_all_mistakes_that_can_be_read_over)
 
 Test(yaml, what_cannot_be_read_is_nothing_to_a_caller_who_wants_to_hear_of_all)
 {
-	static const char text[] = "a: *x\nb: 99999999999999999999\nc:\n  <<: {k: {l: [1]}}\n  m: 1\nc: 1\n";
+	const struct yaml_limits limits = YAML_LIMITS_DEFAULT;
 	struct buf heard = { 0 };
-	struct yaml_limits limits = YAML_LIMITS_DEFAULT;
-	struct value *value = NULL;
+	struct value *value =
+		parse_hearing("a: *x\nb: 99999999999999999999\nc:\n  <<: {k: {l: [1]}}\n  m: 1\nc: 1\n", &heard);
 
-	limits.mistake = hear;
-	limits.context = &heard;
-	cr_assert_eq(yaml_parse(&arena, slice_of(text), "f.yaml", &limits, &value, &err), 0);
 	cr_assert_str_eq(buf_string(&heard),
 			 "1:4 aliases \n2:4 the number 99999999999999999999 does not fit into 64 bits; "
 			 "quote it if it is no number\n4:3 merge keys \n6:1 duplicate key \n");
@@ -160,7 +164,6 @@ Test(yaml, what_cannot_be_read_is_nothing_to_a_caller_who_wants_to_hear_of_all)
 	cr_assert_eq(value_get(value, "c")->map.count, 1);
 	cr_assert_eq(value_path(value, "c.m")->integer, 1);
 	buf_done(&heard);
-	limits.mistake = NULL;
 	cr_assert_lt(yaml_parse(&arena, SLICE("*x : 1"), "f.yaml", &limits, &value, &err), 0);
 }
 

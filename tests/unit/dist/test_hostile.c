@@ -10,6 +10,8 @@
 #include "node/dist/dist.h"
 #include "node/dist/frame.h"
 
+#include "serving.h"
+
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <pthread.h>
@@ -56,30 +58,13 @@ static const struct kvrel_op ops[] = {
 
 static int enter(void *context, struct slice op, struct dist_op *out, struct error *err)
 {
-	for (size_t i = 0; i < ARRAY_LEN(ops); i++) {
-		if (op.size > 2 && slice_is((struct slice){ op.data + 2, op.size - 2 }, ops[i].name)) {
-			*out = (struct dist_op){ .op = &ops[i], .state = context };
-			return 0;
-		}
-	}
-	return error_set(err, ERROR_NOT_FOUND, "no such operation");
-}
-
-static void leave(void *context, const struct dist_op *op)
-{
-	(void)context, (void)op;
-}
-
-static void control(void *context, int fd)
-{
-	(void)context;
-	close(fd);
+	return t_enter(ops, ARRAY_LEN(ops), context, op, out, err);
 }
 
 static struct dist *start(const char *name)
 {
 	const struct dist_options options = {
-		.name = name, .dir = dir, .heartbeat_ms = 15000, .host = { NULL, enter, leave, control }
+		.name = name, .dir = dir, .heartbeat_ms = 15000, .host = { NULL, enter, t_leave, t_control }
 	};
 	struct dist *dist = NULL;
 	struct error err;

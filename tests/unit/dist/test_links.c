@@ -7,6 +7,8 @@
 #include "base/scope.h"
 #include "node/dist/dist.h"
 
+#include "serving.h"
+
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <netinet/in.h>
@@ -72,31 +74,13 @@ static void run_onward(void *state, struct kvrel_call *call)
 
 static int enter(void *context, struct slice op, struct dist_op *out, struct error *err)
 {
-	for (size_t i = 0; i < ARRAY_LEN(ops); i++) {
-		if (op.size > 2 && slice_is((struct slice){ op.data + 2, op.size - 2 }, ops[i].name)) {
-			*out = (struct dist_op){ .op = &ops[i], .state = context };
-			return 0;
-		}
-	}
-	return error_set(err, ERROR_NOT_FOUND, "no such operation");
-}
-
-static void leave(void *context, const struct dist_op *op)
-{
-	(void)context;
-	(void)op;
-}
-
-static void control(void *context, int fd)
-{
-	(void)context;
-	close(fd);
+	return t_enter(ops, ARRAY_LEN(ops), context, op, out, err);
 }
 
 static struct dist_options options_of(struct t_node *node)
 {
 	return (struct dist_options){
-		.name = node->name, .dir = dir, .heartbeat_ms = 15000, .host = { node, enter, leave, control }
+		.name = node->name, .dir = dir, .heartbeat_ms = 15000, .host = { node, enter, t_leave, t_control }
 	};
 }
 
