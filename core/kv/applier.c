@@ -7,6 +7,7 @@
  * limit, and reads are not affected.
  */
 #include "apply.h"
+#include "thread.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -265,13 +266,12 @@ static int64_t freeze_if_due(struct durable *store, bool stopping)
 	return wait;
 }
 
-static void *applier_main(void *argument)
+static void applier_main(void *argument)
 {
 	struct durable *store = argument;
 	struct applier *applier = &store->applier;
 	bool garbage = true;
 
-	pthread_setname_np(pthread_self(), "kv-apply");
 	pace_prepare_thread();
 	for (;;) {
 		bool stopping = is_stopping(applier);
@@ -280,7 +280,7 @@ static void *applier_main(void *argument)
 		prepare_spare(store);
 		if (store->oldest != atomic_load(&store->newest)) {
 			if (!apply_memtable(store, store->oldest) && (stopping || is_stopping(applier)))
-				return NULL;
+				return;
 			if (log_broken(&store->log))
 				doze(applier, RETRY_MS);
 			garbage = true;
@@ -290,7 +290,7 @@ static void *applier_main(void *argument)
 		if (wait == 0)
 			continue;
 		if (stopping)
-			return NULL;
+			return;
 		if (garbage) {
 			garbage = clear_garbage(&store->pages, &garbage) == 0 && garbage;
 		} else {
@@ -307,7 +307,7 @@ int applier_start(struct durable *store, struct kv_error *err)
 	struct applier *applier = &store->applier;
 	int code;
 
-	code = pthread_create(&applier->thread, NULL, applier_main, store);
+	code = thread_start(&applier->thread, &store->options.host, "kv-apply", applier_main, store);
 	if (code != 0)
 		return kv_fail(err, "kv store: cannot start its thread: %s", strerror(code));
 	applier->started = true;

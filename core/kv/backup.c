@@ -7,6 +7,7 @@
 #include "durable.h"
 
 #include "result.h"
+#include "thread.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -87,7 +88,7 @@ static int copy_pages(struct backup *backup, struct kv_error *err)
 	return kv_fail(err, "backup: cannot complete '%.300s': %s", backup->path, strerror(code));
 }
 
-static void *backup_main(void *argument)
+static void backup_main(void *argument)
 {
 	struct backup *backup = argument;
 	struct durable *store = backup->store;
@@ -99,7 +100,6 @@ static void *backup_main(void *argument)
 		result_nil(backup->call);
 	free(backup);
 	atomic_fetch_sub(&store->applier.backups, 1);
-	return NULL;
 }
 
 static int start_backup(struct durable *store, const struct engine_request *request, struct kv_error *err)
@@ -129,7 +129,7 @@ static int start_backup(struct durable *store, const struct engine_request *requ
 		code = 0;
 	if (code == 0) {
 		atomic_fetch_add(&store->applier.backups, 1);
-		code = pthread_create(&thread, NULL, backup_main, backup);
+		code = thread_start(&thread, &store->options.host, "kv-backup", backup_main, backup);
 		if (code == 0) {
 			pthread_detach(thread);
 			return 0;

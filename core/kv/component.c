@@ -20,6 +20,13 @@ static void host_failed(void *context, const char *message)
 	kv->api->failed(kv->node, "%s", message);
 }
 
+static void host_thread_begin(void *context)
+{
+	struct kv *kv = context;
+
+	kv->api->thread_begin(kv->node);
+}
+
 static struct kvrel_slice setting_string(struct kv *kv, const char *key)
 {
 	return kv->api->value_string(kv->api->config(kv->node, key));
@@ -112,7 +119,7 @@ static int open_engine(struct kv *kv)
 		.cache_size = setting_int(kv, "cache_size"),
 		.list_max = setting_int(kv, "max_listing"),
 		.checkpoint_ms = setting_int(kv, "checkpoint_interval"),
-		.host = { kv, host_log, host_failed },
+		.host = { kv, host_log, host_failed, host_thread_begin },
 	};
 	struct kv_error err;
 	bool memory = slice_is(setting_string(kv, "engine"), "memory");

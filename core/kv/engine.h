@@ -105,6 +105,8 @@ struct engine_host {
 	void (*log)(void *context, enum kvrel_log_level level, const char *message);
 	/* The engine cannot go on: it answers writes with errors from now on. */
 	void (*failed)(void *context, const char *message);
+	/* First in each thread that the engine makes; NULL: nobody wants to know. */
+	void (*thread_begin)(void *context);
 };
 
 struct engine_options {

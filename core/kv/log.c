@@ -2,6 +2,7 @@
 #include "durable.h"
 
 #include "hash.h"
+#include "thread.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -268,14 +269,13 @@ static bool await_work(struct log *log, struct call_queue *queue, bool *sync)
 	return !stopping || queue->first != NULL;
 }
 
-static void *log_main(void *argument)
+static void log_main(void *argument)
 {
 	struct log *log = argument;
 	struct call_queue queue = { NULL, NULL };
 	int64_t synced_ms = now_ms();
 	bool sync;
 
-	pthread_setname_np(pthread_self(), "kv-log");
 	while (await_work(log, &queue, &sync)) {
 		if (atomic_load(&log->durability) == ENGINE_EVERYSEC && now_ms() - synced_ms >= 1000)
 			sync = true;
@@ -287,7 +287,6 @@ static void *log_main(void *argument)
 		}
 		log_complete(log, &queue);
 	}
-	return NULL;
 }
 
 /* ---- beginning and end ------------------------------------------------------------------------------------- */
@@ -321,7 +320,7 @@ int log_open(struct log *log, const char *dir, struct kv_error *err)
 
 int log_start(struct log *log, struct kv_error *err)
 {
-	int code = pthread_create(&log->thread, NULL, log_main, log);
+	int code = thread_start(&log->thread, &log->store->options.host, "kv-log", log_main, log);
 
 	if (code != 0)
 		return kv_fail(err, "kv log: cannot start its thread: %s", strerror(code));

@@ -217,7 +217,7 @@ int main(int argc, char **argv)
 					 .cache_size = 16 << 20,
 					 .list_max = 256 << 20,
 					 .checkpoint_ms = 5000,
-					 .host = { NULL, host_log, host_failed } };
+					 .host = { NULL, host_log, host_failed, NULL } };
 	struct kv_error err;
 	struct router *router;
 	char dir[256];
