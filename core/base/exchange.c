@@ -125,6 +125,8 @@ static bool parse(struct exchange *exchange, struct slice record, size_t number,
 	if (!slice_to_int64((struct slice){ inode.data + 1, inode.size - 1 }, &value))
 		return false;
 	const char *text = arena_copy(&exchange->arena, path);
+	if (!path_is_inside(text))
+		return false;
 	out->inode = (ino_t)value;
 	out->here = path_join(&exchange->arena, exchange->root, text);
 	out->there = path_join(&exchange->arena, exchange->beside, text);
@@ -247,7 +249,7 @@ static int take_back(struct exchange *exchange, const char *parent, struct buf *
 	slice_split(steps, '\0', &beside, &steps);
 	slice_split(steps, '\0', &name, &steps);
 	buf_append_slice(label, name);
-	if (!beside.size || beside.data[0] != '.' || memchr(beside.data, '/', beside.size))
+	if (beside.size < 2 || beside.data[0] != '.' || slice_is(beside, "..") || memchr(beside.data, '/', beside.size))
 		return error_set(err, ERROR_INVALID, "'%s' is damaged", list_path(exchange));
 	exchange->beside = path_join(&exchange->arena, parent, arena_copy(&exchange->arena, beside));
 	if (!fs_is_dir(exchange->beside))

@@ -84,11 +84,11 @@ int root_find(struct launch *launch, struct error *err)
 int root_settle(const struct launch *launch, struct error *err)
 {
 	SCOPE(buf_done) struct buf version = { 0 };
+	/* "" would be the caller's folder: whoever owns that would say what is to be moved where */
+	const char *root = *launch->root ? launch->root : "/";
 	struct error why;
 
-	if (!exchange_is_open(launch->root))
-		return 0;
-	if (exchange_recover(launch->root, true, &version, &why) == 0)
+	if (!exchange_is_open(root) || exchange_recover(root, true, &version, &why) == 0)
 		return 0;
 	return error_set(err, ERROR_TRY_AGAIN,
 			 "a build that was to replace this bundle was interrupted, and it cannot be taken back here: "

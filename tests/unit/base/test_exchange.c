@@ -132,3 +132,18 @@ Test(exchange, a_damaged_list_is_no_reason_to_touch_anything)
 	cr_expect_eq(exchange_recover(at("root"), false, &label, &err), -ERROR_INVALID);
 	cr_expect_str_eq(content_of(at("root/a/x")), "old");
 }
+
+Test(exchange, a_list_that_names_what_lies_elsewhere_moves_nothing)
+{
+	static const char *const paths[] = { "../outside", "a/../../outside", "/outside", "" };
+	SCOPE(buf_done) struct buf label = { 0 };
+	write_file(at("outside"), "mine");
+	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+		buf_clear(&steps);
+		exchange_add(&steps, EXCHANGE_PLACE, inode_of(at("outside")), paths[i]);
+		interrupt();
+		cr_expect_eq(exchange_recover(at("root"), false, &label, &err), -ERROR_INVALID, "%s", paths[i]);
+		cr_expect_str_eq(content_of(at("outside")), "mine");
+		rmdir(at("root/made"));
+	}
+}

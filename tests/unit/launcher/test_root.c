@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/exchange.h"
 #include "launcher/launcher.h"
 
 #include <criterion/criterion.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static const char *root, *name;
 static struct error err;
@@ -58,4 +62,19 @@ Test(root, of_this_test_program_is_found_by_the_kernel)
 	cr_assert(launch.self && launch.self[0] == '/');
 	cr_assert(strstr(launch.self, "unit_launcher_root"));
 	arena_done(&launch.arena);
+}
+
+/* Of a bundle that is the root folder itself, as in a container: it must not be looked for where the caller stands. */
+Test(root, of_a_bundle_at_the_top_is_not_the_callers_folder)
+{
+	struct launch launch = { .root = "" };
+	char folder[] = "/tmp/kvrel-unit-XXXXXX";
+
+	cr_assert_not_null(mkdtemp(folder));
+	cr_assert_eq(chdir(folder), 0);
+	cr_assert_eq(mkdir(EXCHANGE_LIST, 0700), 0);
+	cr_expect_eq(root_settle(&launch, &err), 0, "%s", err.message);
+	cr_expect_eq(rmdir(EXCHANGE_LIST), 0);
+	cr_expect_eq(chdir("/"), 0);
+	cr_expect_eq(rmdir(folder), 0);
 }
