@@ -40,7 +40,7 @@ const struct command command_table[] = {
 	ROW("scan", -2, COMMAND_READ, SHAPE_SCAN, "kv.scan", run_scan, "generic", "names of hashes, some at a time"),
 	ROW("dbsize", 1, COMMAND_READ, SHAPE_INTEGER, "kv.count", NULL, "server", "how many hashes there are"),
 	ROW("ping", -1, 0, SHAPE_PONG, NULL, run_ping, "connection", "PONG, or the text given"),
-	ROW("echo", 2, 0, SHAPE_RAW, NULL, run_echo, "connection", "the text given"),
+	ROW("echo", 2, 0, SHAPE_BULK, NULL, run_echo, "connection", "the text given"),
 	ROW("hello", -1, COMMAND_GUEST, SHAPE_RAW, NULL, run_hello, "connection", "chooses the version of the protocol"),
 	ROW("auth", -2, COMMAND_GUEST, SHAPE_RAW, NULL, run_auth, "connection", "authenticates the connection"),
 	ROW("select", 2, 0, SHAPE_RAW, NULL, run_select, "connection", "database 0 is the only one"),

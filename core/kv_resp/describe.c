@@ -16,7 +16,7 @@ static void write_flags(struct text *text, const struct command *command)
 		flags[count++] = "write";
 	if (command->flags & COMMAND_GUEST)
 		flags[count++] = "no-auth";
-	text_array(text, count);
+	text_set(text, count);
 	for (size_t i = 0; i < count; i++)
 		text_simple(text, flags[i]);
 }
@@ -34,7 +34,7 @@ static void write_command(struct text *text, const struct command *command)
 	text_integer(text, command->flags & COMMAND_KEYS ? -1 : keyed ? 1 : 0);
 	text_integer(text, keyed ? 1 : 0);
 	for (int i = 0; i < 4; i++)
-		text_array(text, 0);
+		text_set(text, 0);
 }
 
 static bool command_all(struct request *request)
@@ -83,19 +83,19 @@ static void write_doc(struct text *text, const struct command *command)
 
 static bool command_docs(struct request *request)
 {
-	const struct command *found[COMMANDS_MAX];
 	struct text text = { .resp3 = request->session->resp3 };
-	size_t count = 0;
-	for (size_t i = 0; request->count == 2 && i < command_count; i++)
-		found[count++] = &command_table[i];
-	for (uint32_t i = 2; i < request->count && count < COMMANDS_MAX; i++) {
+	bool all = request->count == 2;
+	size_t count = all ? command_count : 0;
+	for (uint32_t i = 2; i < request->count; i++)
+		count += command_find(request->args[i]) != NULL;
+	text_map(&text, count);
+	for (size_t i = 0; all && i < command_count; i++)
+		write_doc(&text, &command_table[i]);
+	for (uint32_t i = 2; i < request->count; i++) {
 		const struct command *command = command_find(request->args[i]);
 		if (command)
-			found[count++] = command;
+			write_doc(&text, command);
 	}
-	text_map(&text, count);
-	for (size_t i = 0; i < count; i++)
-		write_doc(&text, found[i]);
 	return request_answer(request, &text);
 }
 

@@ -32,15 +32,17 @@ struct scan_options {
 	bool other_type; /* TYPE of something that a bucket is not */
 };
 
+/* An unsigned number of 64 bits; signs and blanks, which Redis lets pass, are no part of any cursor it gave. */
 static bool is_cursor(struct kvrel_slice word)
 {
-	if (word.size == 0 || word.size > 20)
-		return false;
+	uint64_t value = 0;
 	for (size_t i = 0; i < word.size; i++) {
-		if (word.data[i] < '0' || word.data[i] > '9')
+		unsigned digit = (unsigned char)word.data[i] - (unsigned)'0';
+		if (digit > 9 || __builtin_mul_overflow(value, 10u, &value) ||
+		    __builtin_add_overflow(value, digit, &value))
 			return false;
 	}
-	return true;
+	return word.size > 0;
 }
 
 /* NULL, or the error. */

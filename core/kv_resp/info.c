@@ -194,16 +194,28 @@ static void write_memory(struct text *text)
 		    bytes, (double)bytes / (1 << 20), bytes);
 }
 
+static void write_clients(struct server *server, struct text *text)
+{
+	text_format(text, "connected_clients:%llu\r\nblocked_clients:0\r\n",
+		    (unsigned long long)client_figures(server).open);
+}
+
+static void write_stats(struct server *server, struct text *text)
+{
+	struct client_figures figures = client_figures(server);
+	text_format(text, "total_connections_received:%llu\r\ntotal_commands_processed:%llu\r\n",
+		    (unsigned long long)figures.connected, (unsigned long long)figures.commands);
+}
+
 static void write_section(enum section section, struct server *server, const char *node_name, int64_t buckets,
 			  struct text *text)
 {
-	struct client_figures figures = client_figures(server);
 	switch (section) {
 	case SERVER:
 		write_server(server, node_name, text);
 		break;
 	case CLIENTS:
-		text_format(text, "connected_clients:%llu\r\nblocked_clients:0\r\n", (unsigned long long)figures.open);
+		write_clients(server, text);
 		break;
 	case MEMORY:
 		write_memory(text);
@@ -212,8 +224,7 @@ static void write_section(enum section section, struct server *server, const cha
 		text_format(text, "loading:0\r\naof_enabled:1\r\n");
 		break;
 	case STATS:
-		text_format(text, "total_connections_received:%llu\r\ntotal_commands_processed:%llu\r\n",
-			    (unsigned long long)figures.connected, (unsigned long long)figures.commands);
+		write_stats(server, text);
 		break;
 	case REPLICATION:
 		text_format(text, "role:master\r\nconnected_slaves:0\r\n");

@@ -20,15 +20,14 @@ static const struct kvrel_api *api;
 
 /* ---- requests ---- */
 
+/* The words are text for Redis: each ends at its first NUL byte. */
 static bool unknown_command(const struct request *request)
 {
 	struct text args = { 0 };
 	for (uint32_t i = 1; i < request->count && args.size < 128; i++) {
-		size_t size = request->args[i].size;
+		struct kvrel_slice word = request->args[i];
 		size_t room = 128 - args.size;
-		text_bytes(&args, "'", 1);
-		text_bytes(&args, request->args[i].data, size < room ? size : room);
-		text_bytes(&args, "' ", 2);
+		text_format(&args, "'%.*s' ", (int)(word.size < room ? word.size : room), word.data);
 	}
 	struct kvrel_slice name = request->args[0];
 	bool taken = request_error(request, "ERR unknown command '%.*s', with args beginning with: %.*s",

@@ -131,9 +131,14 @@ static void write_info(const struct writer *w, struct kvrel_conn *conn, const st
 		       unsigned sections)
 {
 	struct server *server = w->api->conn_state(conn);
-	struct text report = { 0 };
+	struct text report = { 0 }, reply = { .resp3 = w->resp3 };
 	info_write(server, w->api->node_name(server->node), result->integer, sections, &report);
-	write_bulk(w, (struct kvrel_slice){ report.data, report.size });
+	text_verbatim(&reply, (struct kvrel_slice){ report.data, report.size });
+	if (report.failed || reply.failed)
+		write_literal(w, "-ERR out of memory\r\n");
+	else
+		w->api->out_bytes(w->out, reply.data, reply.size);
+	text_done(&reply);
 	text_done(&report);
 }
 

@@ -11,16 +11,12 @@ bool run_ping(struct request *request)
 		return request_wrong_arity(request);
 	if (request->count == 1)
 		return request_ask(request, NULL, NULL, 0, SHAPE_PONG);
-	struct text text = { 0 };
-	text_bulk(&text, request->args[1]);
-	return request_answer(request, &text);
+	return run_echo(request);
 }
 
 bool run_echo(struct request *request)
 {
-	struct text text = { 0 };
-	text_bulk(&text, request->args[1]);
-	return request_answer(request, &text);
+	return request_ask(request, NULL, request->args + 1, 1, SHAPE_BULK);
 }
 
 /* ---- authentication ---- */
@@ -105,12 +101,14 @@ static const char *read_hello(const struct request *request, struct hello *out, 
 		} else if (word_is(*word, "setname") && i + 1 < request->count) {
 			out->rename = true;
 			out->name = request->args[i + 1];
+			if (!is_client_name(out->name))
+				return bad_name;
 			i += 2;
 		} else {
 			return "ERR Syntax error in HELLO option";
 		}
 	}
-	return out->rename && !is_client_name(out->name) ? bad_name : NULL;
+	return NULL;
 }
 
 static bool answer_hello(const struct request *request)
@@ -165,8 +163,11 @@ bool run_hello(struct request *request)
 bool run_select(struct request *request)
 {
 	int64_t database;
-	if (!word_is_integer(request->args[1], &database) || database < INT32_MIN || database > INT32_MAX)
+	if (!word_is_integer(request->args[1], &database))
 		return request_error(request, "ERR value is not an integer or out of range");
+	if (database < INT32_MIN || database > INT32_MAX)
+		return request_error(request, "ERR value is out of range, value must between %d and %d", INT32_MIN,
+				     INT32_MAX);
 	if (database != 0)
 		return request_error(request, "ERR DB index is out of range");
 	return request_ok(request);

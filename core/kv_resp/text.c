@@ -64,7 +64,7 @@ void text_error(struct text *text, const char *format, ...)
 	append_va(text, format, args);
 	va_end(args);
 	for (size_t i = start; i < text->size; i++) {
-		if ((unsigned char)text->data[i] < ' ')
+		if (text->data[i] == '\r' || text->data[i] == '\n')
 			text->data[i] = ' ';
 	}
 	text_bytes(text, "\r\n", 2);
@@ -98,6 +98,22 @@ void text_nil(struct text *text)
 void text_array(struct text *text, size_t count)
 {
 	text_format(text, "*%zu\r\n", count);
+}
+
+void text_set(struct text *text, size_t count)
+{
+	text_format(text, text->resp3 ? "~%zu\r\n" : "*%zu\r\n", count);
+}
+
+void text_verbatim(struct text *text, struct kvrel_slice bytes)
+{
+	if (!text->resp3) {
+		text_bulk(text, bytes);
+		return;
+	}
+	text_format(text, "=%zu\r\ntxt:", bytes.size + 4);
+	text_bytes(text, bytes.data, bytes.size);
+	text_bytes(text, "\r\n", 2);
 }
 
 void text_map(struct text *text, size_t pairs)

@@ -20,13 +20,16 @@ void text_done(struct text *text);
 void text_bytes(struct text *text, const void *data, size_t size);
 void text_format(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void text_simple(struct text *text, const char *word);
-/* "ERR …" or another error word first; line breaks and control bytes become blanks. */
+/* "ERR …" or another error word first; line breaks become blanks, as they do in Redis. */
 void text_error(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void text_integer(struct text *text, int64_t number);
 void text_bulk(struct text *text, struct kvrel_slice bytes);
 void text_string(struct text *text, const char *string);
 void text_nil(struct text *text);
 void text_array(struct text *text, size_t count);
+void text_set(struct text *text, size_t count);
+/* Text for people. */
+void text_verbatim(struct text *text, struct kvrel_slice bytes);
 /* `pairs` keys with their values follow. */
 void text_map(struct text *text, size_t pairs);
 
