@@ -71,12 +71,31 @@ static void *release(void *arg)
 	return NULL;
 }
 
+/* One that asks for this and that, and is cut off all the time; what it gets does not matter. */
+static void *victim(void *unused)
+{
+	(void)unused;
+	for (unsigned round = 0; !atomic_load(&over); round++) {
+		int fd = t_connect(t.port);
+		t_send(fd, "mark 1\nheld a\nlater b\nlatebig 100000\nbeside c\n");
+		if (round % 2)
+			t_expect(fd, "1\n");
+		else
+			close(fd);
+		t_cut_marked(); /* or one that ends */
+		if (round % 2)
+			close(fd);
+	}
+	return NULL;
+}
+
 int main(void)
 {
-	pthread_t clients[CLIENTS], releaser;
+	pthread_t clients[CLIENTS], releaser, cut;
 	unsigned numbers[CLIENTS];
 	t = t_net_start(WORKERS, 1000, 64 * 1024);
 	pthread_create(&releaser, NULL, release, t.provider);
+	pthread_create(&cut, NULL, victim, NULL);
 	for (unsigned i = 0; i < CLIENTS; i++) {
 		numbers[i] = i;
 		pthread_create(&clients[i], NULL, client, &numbers[i]);
@@ -85,6 +104,7 @@ int main(void)
 		pthread_join(clients[i], NULL);
 	atomic_store(&over, true);
 	pthread_join(releaser, NULL);
+	pthread_join(cut, NULL);
 	t_net_stop(&t);
 	if (atomic_load(&wrong) > 0)
 		return 1;

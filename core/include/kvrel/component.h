@@ -3,12 +3,12 @@
  * What a component exports and what the node offers it: the one public header of kvrel.
  *
  * A component is a shared object plus a component.yaml. It exports one function, kvrel_component(), that returns a
- * table. The node looks at the table's ABI stamp before anything else, checks that the name is the one in
- *component.yaml, and calls start() when all the components it depends on have started. Everything a component needs it
- *gets from the table of functions handed to start(): it links neither the node nor another component.
+ * table. The node looks at the table's ABI stamp before anything else, checks that the name is the one in the
+ * component.yaml, and calls start() when all the components it depends on have started. Everything a component needs
+ * it gets from the table of functions handed to start(): it links neither the node nor another component.
  *
  * Operations are how components offer something to each other, to consoles and to other nodes: a named function over
- *byte strings that completes now or later. kv offers "kv.put"; a front-end looks it up by name and submits calls.
+ * byte strings that completes now or later. kv offers "kv.put"; a front-end looks it up by name and submits calls.
  *
  *	front-end: receive() parses all complete requests of one read, one request() each
  *	node:      prefetch() of each call, then run() of each, then batch_ran() of the provider, before replies are
@@ -18,10 +18,10 @@
  *
  * Threads. start, stop and config_changed run on the node's main thread, one at a time. receive, encode, prefetch, run,
  * batch_ran and batch_end run on worker threads; one connection stays on one worker for life. Calls of consoles and of
- *start-up code run with worker == KVREL_NO_WORKER on a thread of their own; batch_end follows each of them.
+ * start-up code run with worker == KVREL_NO_WORKER on a thread of their own; batch_end follows each of them.
  *
  * Everything here is C, and stays layout-compatible within one KVREL_ABI: tables carry their size and only grow at the
- *end.
+ * end.
  */
 #ifndef KVREL_COMPONENT_H
 #define KVREL_COMPONENT_H
@@ -316,6 +316,12 @@ struct kvrel_api {
 	 * reported.
 	 */
 	void (*thread_begin)(struct kvrel_node *node);
+
+	/*
+	 * Any thread, as long as closed() has not returned: breaks a connection off, soon. What it has not been sent by
+	 * then is lost; closed() follows as always.
+	 */
+	void (*conn_cut)(struct kvrel_conn *conn);
 };
 
 /* api->out_reserve() and out_commit() without a call for most replies. `size` is not 0. */

@@ -387,7 +387,7 @@ void conn_close(struct kvrel_conn *conn)
 void conn_free_if_unused(struct kvrel_conn *conn)
 {
 	if (!conn->dead || !conn->poll_closed || conn->slot_count > 0 || conn->asides_running > 0 || conn->in_ready ||
-	    conn->in_dirty || conn->in_settle)
+	    conn->in_dirty || conn->in_settle || conn->cuts)
 		return;
 	unlink_conn(conn->worker, conn);
 	free(conn->input.own);

@@ -34,8 +34,9 @@ enum {
 	READ_BYTES = 64 * 1024,      /* asked of one recv */
 	READ_BYTES_MIN = 16 * 1024,  /* with less room left in the arena its batch is run first */
 	ARENA_BYTES = 256 * 1024,    /* what a batch has read, of all its connections */
-	OUT_BLOCK_BYTES = 16 * 1024, /* first size of an output buffer */
+	OUT_BLOCK_BYTES = 1024,      /* first size of an output buffer: a sync may answer a thousand clients at once */
 	OUT_BLOCK_KEEP = 256 * 1024, /* larger ones go back to the heap when sent */
+	OUT_DROP_BYTES = 16 * 1024,  /* sent and not yet dropped from the front of one */
 	OUT_POOL_BYTES = 2 << 20,    /* free output buffers of one worker */
 	SLOT_POOL_MAX = 32 * 1024,   /* free slots of one worker */
 	LATE_MAX = 64,               /* results for other workers before they are given */
@@ -93,6 +94,12 @@ struct input {
 	size_t own_capacity;
 };
 
+/* Something to do on a worker's thread. */
+struct task {
+	void (*run)(struct worker *worker, struct task *task);
+	struct task *next;
+};
+
 struct kvrel_conn {
 	struct worker *worker;
 	const struct kvrel_protocol *protocol;
@@ -125,6 +132,8 @@ struct kvrel_conn {
 	unsigned aside_count;              /* of those, and of what runs */
 	unsigned asides_running;
 	uv_poll_t poll;
+	struct task cut;           /* of conn_cut() */
+	_Atomic bool cuts;         /* it is posted and has not run */
 	_Alignas(16) char state[]; /* protocol->conn_bytes */
 };
 
@@ -160,12 +169,6 @@ struct conn_list {
 struct out_block {
 	struct out_block *next;
 	size_t capacity;
-};
-
-/* Something to do on a worker's thread. */
-struct task {
-	void (*run)(struct worker *worker, struct task *task);
-	struct task *next;
 };
 
 /* Written by the worker alone, read by anyone. */

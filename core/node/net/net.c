@@ -295,6 +295,24 @@ static void close_after(struct kvrel_conn *conn)
 	conn->closing = true;
 }
 
+static void run_cut(struct worker *worker, struct task *task)
+{
+	struct kvrel_conn *conn = (struct kvrel_conn *)(void *)((char *)task - offsetof(struct kvrel_conn, cut));
+	(void)worker;
+	conn->cuts = false;
+	conn->failed = true;
+	worker_touch(conn);
+}
+
+/* A connection that ends meanwhile is kept until its worker has seen this. */
+static void conn_cut(struct kvrel_conn *conn)
+{
+	if (atomic_exchange(&conn->cuts, true))
+		return;
+	conn->cut.run = run_cut;
+	worker_post(conn->worker, &conn->cut);
+}
+
 void net_fill_api(struct kvrel_api *api)
 {
 	api->conn_state = conn_state;
@@ -302,5 +320,6 @@ void net_fill_api(struct kvrel_api *api)
 	api->request = batch_request;
 	api->request_aside = batch_request_aside;
 	api->close_after = close_after;
+	api->conn_cut = conn_cut;
 	out_fill_api(api);
 }

@@ -303,6 +303,7 @@ static void free_leftovers(struct worker *worker)
 		conn->slot_count = 0;
 		conn->asides_running = 0;
 		conn->in_dirty = conn->in_ready = conn->in_settle = false;
+		conn->cuts = false;
 		conn_free_if_unused(conn);
 	}
 }

@@ -3,18 +3,24 @@
  * A network with a tiny protocol and a provider whose answers come when a test wants them.
  *
  * Requests are lines "OPERATION ARGUMENT…" with one blank between words; replies are lines too:
- *	echo TEXT      TEXT, at once                         later TEXT   TEXT, from the provider's thread after the
- *batch big N          N times 'x', at once                  latebig N    the same, later held TEXT      TEXT, once
- *t_provider_release() is called tree           a list with a list in it, later       say TEXT     TEXT, without an
- *operation nothing        "nothing", without an operation or a result bye            "bye", then the connection is
- *closed beside TEXT  as held, outside the order
+ *
+ *	echo TEXT     TEXT, at once
+ *	big N         N times 'x', at once
+ *	later TEXT    TEXT, from the provider's thread after the batch
+ *	latebig N     N times 'x', the same
+ *	held TEXT     TEXT, once t_provider_release() is called
+ *	tree          a list with a list in it, later
+ *	say TEXT      TEXT, without an operation
+ *	mark TEXT     the same; it is the marked connection from now on
+ *	nothing       "nothing", without an operation or a result
+ *	bye           "bye", then the connection is closed
+ *	beside TEXT   as held, outside the order
  */
 #ifndef TEST_NET_FIXTURE_H
 #define TEST_NET_FIXTURE_H
 
 #include "node/net.h"
-
-struct t_provider;
+#include "provider.h"
 
 struct t_net {
 	struct net *net;
@@ -24,12 +30,8 @@ struct t_net {
 
 struct t_net t_net_start(unsigned workers, unsigned max_connections, size_t output_max);
 void t_net_stop(struct t_net *t);
-/* Lets the held calls go, from a thread of the provider's. */
-void t_provider_release(struct t_provider *provider);
-unsigned t_provider_held(struct t_provider *provider);
-/* Calls that prefetch() saw before the first run() of their batch, at most; and how often batch_end was called. */
-unsigned t_provider_deepest_batch(struct t_provider *provider);
-unsigned t_provider_batch_ends(struct t_provider *provider);
+/* Cuts off the connection that was marked last; false when it has ended. */
+bool t_cut_marked(void);
 
 /* Blocking, with a limit of ten seconds on everything. */
 int t_connect(uint16_t port);
