@@ -109,7 +109,7 @@ void out_fill_api(struct kvrel_api *api)
 static void drop_sent(struct out *out)
 {
 	struct kvrel_out *bytes = &out->bytes;
-	if (out->sent < OUT_BLOCK_BYTES || out->sent < bytes->size / 2)
+	if (out->sent < OUT_DROP_BYTES || out->sent < bytes->size / 2)
 		return;
 	memmove(bytes->data, bytes->data + out->sent, bytes->size - out->sent);
 	bytes->size -= out->sent;
