@@ -130,6 +130,8 @@ int start_line(struct launch *launch, bool console, int ready_fd, struct runtime
 		return r;
 	if (console)
 		args[count++] = "--console";
+	/* for a restart: RELEASE_NAME may be another name than the file's */
+	environ_set("KVREL_LAUNCHER", launch->self);
 	runtime_line(launch, "kvnode", "kvnode", args, count, out);
 	return 0;
 }

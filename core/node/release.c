@@ -13,6 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define LAUNCHER_VARIABLE "KVREL_LAUNCHER"
+
 enum { COOKIE_MAX_BYTES = 4096, START_DATA_MAX_BYTES = 1024 };
 
 static const char *const mode_names[] = { "embedded", "interactive" };
@@ -123,6 +125,18 @@ static const char *sys_file(struct arena *arena, const char *root, const char *v
 	return slice_ends(slice_of(given), SLICE(".yaml")) ? given : arena_printf(arena, "%s.yaml", given);
 }
 
+/* The launcher says where it lies, since RELEASE_NAME may have been set to another name. What a program around us was
+ * started by is none of ours. */
+static const char *find_launcher(struct arena *arena, const struct release *release)
+{
+	const char *bin = path_join(arena, release->root, "bin");
+	const char *given = variable(LAUNCHER_VARIABLE);
+	const char *own = given != NULL && strcmp(path_dir(arena, given), bin) == 0 ? given : NULL;
+	const char *found = own != NULL ? arena_string(arena, own) : path_join(arena, bin, release->name);
+	unsetenv(LAUNCHER_VARIABLE);
+	return found;
+}
+
 int release_read(struct arena *arena, struct release *out, struct error *err)
 {
 	struct release release = { 0 };
@@ -135,6 +149,7 @@ int release_read(struct arena *arena, struct release *out, struct error *err)
 	const char *name = variable("RELEASE_NAME");
 	release.name = arena_string(arena, name != NULL ? name : path_base(release.root));
 	release.version = arena_string(arena, release.version);
+	release.launcher = find_launcher(arena, &release);
 	const char *node = variable("RELEASE_NODE");
 	release.node = node != NULL ? arena_string(arena, node) : default_node(arena, release.name);
 	release.tmp = folder(arena, release.root, "RELEASE_TMP", "tmp");
@@ -200,12 +215,12 @@ const char *release_shown(const struct release *release, const char *path)
 int release_read_cookie(int fd, struct buf *cookie, struct error *err)
 {
 	SCOPE_FD int owned = fd;
-	/* all of the memory at once: growing would leave copies behind */
-	buf_init(cookie, COOKIE_MAX_BYTES + 1);
-	if (buf_reserve(cookie, COOKIE_MAX_BYTES) == NULL)
+	/* all of the memory at once: growing would leave copies behind. One byte more tells what is too long */
+	buf_init(cookie, COOKIE_MAX_BYTES + 2);
+	if (buf_reserve(cookie, COOKIE_MAX_BYTES + 1) == NULL)
 		return error_set(err, ERROR_NO_MEMORY, "no memory for the cookie");
-	while (cookie->size < COOKIE_MAX_BYTES) {
-		ssize_t got = read(owned, cookie->data + cookie->size, COOKIE_MAX_BYTES - cookie->size);
+	while (cookie->size <= COOKIE_MAX_BYTES) {
+		ssize_t got = read(owned, cookie->data + cookie->size, COOKIE_MAX_BYTES + 1 - cookie->size);
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)
@@ -214,7 +229,7 @@ int release_read_cookie(int fd, struct buf *cookie, struct error *err)
 			return 0;
 		cookie->size += (size_t)got;
 	}
-	return error_set(err, ERROR_LIMIT, "the cookie is %d bytes or longer", COOKIE_MAX_BYTES);
+	return error_set(err, ERROR_LIMIT, "the cookie is longer than %d bytes", COOKIE_MAX_BYTES);
 }
 
 void release_forget_cookie(struct buf *cookie)

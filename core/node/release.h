@@ -25,6 +25,7 @@ struct release {
 	const char *data;
 	const char *vm_args;    /* file */
 	const char *sys_config; /* file, with its suffix */
+	const char *launcher;   /* what a restart executes: its file may bear another name than the release */
 };
 
 int release_read(struct arena *arena, struct release *out, struct error *err);

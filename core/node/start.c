@@ -31,8 +31,7 @@ static int failed(struct node *node, const struct report *report, const struct e
 static int execute_again(struct node *node)
 {
 	struct error err;
-	SCOPE(arena_done) struct arena arena = { 0 };
-	const char *program = arena_printf(&arena, "%s/bin/%s", node->release.root, node->release.name);
+	const char *program = node->release.launcher;
 	const char *arguments[] = { program, node->console ? "start_console" : "start", NULL };
 	int client = control_server_take_restart_client(node->control);
 	handover_prepare(node, "restart", handover_cookie(node));

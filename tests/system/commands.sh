@@ -155,6 +155,16 @@ it_refuses_a_restart_with_a_broken_configuration_and_serves_on() {
 	stop_node
 }
 
+it_restarts_under_another_name_than_its_file() {
+	bundle foo
+	export RELEASE_NAME=other
+	start_daemon
+	must foo/bin/foo restart
+	must foo/bin/foo pid
+	is "$out" "$pid"
+	stop_node
+}
+
 it_shows_its_environment_and_command_line() {
 	bundle foo
 	must foo/bin/foo env

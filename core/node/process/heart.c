@@ -159,12 +159,10 @@ static void export_history(const struct heart *heart)
 	setenv(HISTORY_VARIABLE, text, 1);
 }
 
-static const char *what_to_run(const struct heart *heart, struct arena *arena)
+static const char *what_to_run(const struct heart *heart)
 {
-	const struct release *release = &heart->node->release;
 	const char *command = getenv("HEART_COMMAND");
-	return command != NULL && command[0] != '\0' ? command
-						     : arena_printf(arena, "%s/bin/%s", release->root, release->name);
+	return command != NULL && command[0] != '\0' ? command : heart->node->release.launcher;
 }
 
 static _Noreturn void become_command(const char *command)
@@ -196,8 +194,7 @@ static bool run_command(const struct heart *heart, const char *command)
 
 static _Noreturn void start_again(struct heart *heart)
 {
-	SCOPE(arena_done) struct arena arena = { 0 };
-	const char *command = what_to_run(heart, &arena);
+	const char *command = what_to_run(heart);
 	while (may_restart(heart)) {
 		poll(NULL, 0, (int)(heart->history_count - 1) * 1000);
 		if (run_command(heart, command))
