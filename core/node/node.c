@@ -14,6 +14,7 @@
 #include "node/components/links.h"
 #include "node/config/reload.h"
 #include "node/control/control_server.h"
+#include "node/control/status.h"
 #include "node/process/crash.h"
 #include "node/process/deadline.h"
 #include "node/process/handover.h"
@@ -258,6 +259,10 @@ static void on_signal(void *context, int signal_number)
 	if (signal_number == SIGUSR1) {
 		if (!logfile_reopen())
 			log_notice("node", LOG_FIELDS(LOG_S("signal", "SIGUSR1")), "there is no log file to reopen");
+		return;
+	}
+	if (signal_number == SIGUSR2) {
+		status_log(node);
 		return;
 	}
 	node_end(node, NODE_END_STOP,

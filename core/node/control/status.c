@@ -3,6 +3,7 @@
 
 #include "base/fs.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/scope.h"
 #include "node/node.h"
 
@@ -151,4 +152,16 @@ void status_write(const struct node *node, bool json, struct buf *out)
 	SCOPE(arena_done) struct arena arena = { 0 };
 	json_write(out, status_tree(&arena, node), 0);
 	buf_append_char(out, '\n');
+}
+
+void status_log(const struct node *node)
+{
+	SCOPE(buf_done) struct buf text = { 0 };
+	write_text(node, &text);
+	struct slice rest = slice_trim(buf_slice(&text));
+	while (rest.size > 0) {
+		struct slice line;
+		slice_split(rest, '\n', &line, &rest);
+		log_notice("status", LOG_NONE, "%.*s", SLICE_FMT(line));
+	}
 }

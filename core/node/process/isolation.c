@@ -4,7 +4,8 @@
  *
  * Name services: `files` and `dns` are inside libc; any other name in the host's nsswitch.conf makes libc load the
  * host's module, built for another glibc. The locale stays "C" because nobody calls setlocale(); text is UTF-8 by our
- * own code. The signal disposition "ignored" would survive exec into children, a handler does not.
+ * own code. Signals that only say what a write returns as well (to a closed pipe, over a limit of the size of files)
+ * must not end a node; the disposition "ignored" would survive exec into children, a handler does not.
  */
 #include "node/process/isolation.h"
 
@@ -56,11 +57,11 @@ static void ignore_signal(int signal_number)
 	(void)signal_number;
 }
 
-static int ignore_broken_pipes(struct error *err)
+static int ignore_signals_of_writes(struct error *err)
 {
 	struct sigaction action = { .sa_handler = ignore_signal, .sa_flags = SA_RESTART };
-	if (sigaction(SIGPIPE, &action, NULL) != 0)
-		return error_system(err, errno, "cannot handle SIGPIPE");
+	if (sigaction(SIGPIPE, &action, NULL) != 0 || sigaction(SIGXFSZ, &action, NULL) != 0)
+		return error_system(err, errno, "cannot handle SIGPIPE and SIGXFSZ");
 	return 0;
 }
 
@@ -119,7 +120,7 @@ int isolation_begin(struct error *err)
 	if (rc == 0)
 		rc = pin_name_services(err);
 	if (rc == 0)
-		rc = ignore_broken_pipes(err);
+		rc = ignore_signals_of_writes(err);
 	if (rc == 0)
 		rc = give_back("XD_LD_PRELOAD", "LD_PRELOAD", err);
 	if (rc == 0)

@@ -10,7 +10,7 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
-static const int watched[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1 };
+static const int watched[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2 };
 
 static int pipe_fds[2] = { -1, -1 };
 static volatile sig_atomic_t stops_asked;

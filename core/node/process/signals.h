@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * SIGTERM and SIGINT ask for a stop, the second one ends the process at once, SIGHUP and SIGUSR1 are reported.
+ * SIGTERM and SIGINT ask for a stop, the second one ends the process at once, SIGHUP, SIGUSR1 and SIGUSR2 are reported.
  * Handlers, not a signal mask: programs that the node's scripts start must not inherit anything.
  */
 #ifndef NODE_SIGNALS_H
