@@ -6,7 +6,8 @@
  *
  * The order of a command:
  *
- *	root_find → release_select → (env.sh: exec a shell that execs the launcher again) → environ_fill → command->run
+ *	(init_stay_behind →) root_find → release_select → (env.sh: exec a shell that execs the launcher again) →
+ *environ_fill → command->run
  *
  * The shell is part of an exec chain, so the process id never changes and `exit N` in env.sh ends the command with N.
  * Functions return 0 or a negative code with `err` filled; `run` returns the exit code and reports by itself.
@@ -85,6 +86,13 @@ int report_error(const struct error *err);
 const char *shell_quote(struct arena *arena, const char *word);
 /* 0, or EXIT_FAILED after a report: a failed write to stdout is a failed command. */
 int flush_stdout(void);
+
+/* ---- init.c: the first process of a container
+ * ------------------------------------------------------------------------
+ */
+
+/* Returns at once, or, to the first process of a container, in a child of it. */
+void init_stay_behind(void);
 
 /* ---- root.c: where are we -------------------------------------------------------------------------------------------
  */

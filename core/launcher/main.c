@@ -75,6 +75,7 @@ int main(int argc, char **argv)
 	struct error err;
 
 	fs_hold_standard_streams();
+	init_stay_behind();
 	if (root_find(&launch, &err) < 0 || root_settle(&launch, &err) < 0)
 		return report_error(&err);
 	launch.argv0 = argc > 0 && *argv[0] ? argv[0] : launch.self;
