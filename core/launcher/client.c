@@ -23,7 +23,9 @@
 #include <time.h>
 
 enum {
+	SOON_MS = 1000,    /* then it is asked whether an answer is to be expected at all */
 	PID_MS = 2 * 1000, /* for a node that boots */
+	STAT_MAX = 4096,
 	STDIN_BLOCK = 64 * 1024,
 };
 
@@ -119,26 +121,54 @@ static int wait_readable(struct session *session, int timeout_ms, struct error *
 	}
 }
 
+/* By SIGSTOP or a debugger: it will not answer, however long one waits. False also where /proc does not tell. */
+static bool is_halted(const struct session *session)
+{
+	SCOPE(buf_done) struct buf text = { 0 };
+	const char *name_end;
+
+	if (session->pid <= 0 || fs_read(arena_printf(&session->launch->arena, "/proc/%d/stat", (int)session->pid),
+					 STAT_MAX, &text, NULL) < 0)
+		return false;
+	name_end = strrchr(buf_string(&text), ')');
+	return name_end && name_end[1] == ' ' && (name_end[2] == 'T' || name_end[2] == 't');
+}
+
+static int refuse_silence(const struct session *session, int waited_ms, struct error *err)
+{
+	int pid = (int)session->pid;
+
+	if (is_halted(session))
+		return error_set(err, ERROR_FAILED,
+				 "its process %d is halted by a signal; to let it go on type: kill -CONT %d", pid, pid);
+	return error_set(err, ERROR_TRY_AGAIN,
+			 "it has not answered within %d s: it boots, is overloaded or hangs (process %d)",
+			 waited_ms / 1000, pid);
+}
+
 /* The next frame; everything else than a frame is an error, NOT_FOUND when the node has hung up. */
 static int next_frame(struct session *session, int timeout_ms, char *type, struct slice *payload, struct error *err)
 {
-	int r = wait_readable(session, timeout_ms, err);
+	int soon_ms = timeout_ms > SOON_MS ? SOON_MS : timeout_ms;
+	int r = wait_readable(session, soon_ms, err);
 
+	if (r == 0 && soon_ms < timeout_ms && !is_halted(session))
+		r = wait_readable(session, timeout_ms - soon_ms, err);
 	if (r < 0)
 		return r;
 	if (r == 0)
-		return error_set(err, ERROR_TRY_AGAIN, "it does not answer (process %d)", (int)session->pid);
+		return refuse_silence(session, timeout_ms, err);
 	r = control_receive(session->fd, session_frame, sizeof(session_frame), type, payload, err);
 	if (r == 0 || (r < 0 && err->errnum == ECONNRESET))
 		return error_set(err, ERROR_NOT_FOUND, "it closed the connection");
 	return r < 0 ? r : 0;
 }
 
-int session_greet(struct session *session, struct error *err)
+int session_greet(struct session *session, int timeout_ms, struct error *err)
 {
 	struct slice payload;
 	char type;
-	int r = next_frame(session, ANSWER_MS, &type, &payload, err);
+	int r = next_frame(session, timeout_ms, &type, &payload, err);
 
 	if (r < 0)
 		return r;
@@ -147,6 +177,7 @@ int session_greet(struct session *session, struct error *err)
 	if (!session->shown_pid)
 		for (size_t i = 1; i < 5; i++)
 			session->shown_pid = session->shown_pid << 8 | (unsigned char)payload.data[i];
+	session->greeted = true;
 	return 0;
 }
 
@@ -181,9 +212,8 @@ static int open_by_name(struct launch *launch, struct session *session)
 
 	if (r < 0)
 		return report_error(&err);
-	if (session_greet(session, &err) < 0)
+	if (session_greet(session, ANSWER_MS, &err) < 0)
 		return session_found_nobody(session) ? open_here(launch, session) : EXIT_FAILED;
-	session->greeted = true;
 	if (client_connect(launch, environ_get("RELEASE_NODE"), &here.fd, NULL) == 0) {
 		struct ucred peer;
 		socklen_t size = sizeof(peer);
@@ -251,7 +281,7 @@ int session_ask(struct session *session, enum control_type type, struct slice pa
 	struct error err;
 	int code = EXIT_FAILED;
 
-	if (!session->greeted && session_greet(session, &err) < 0) {
+	if (!session->greeted && session_greet(session, ANSWER_MS, &err) < 0) {
 		/* it was killed a moment ago, and its socket outlived it */
 		if (err.code == ERROR_NOT_FOUND)
 			return report("%s is not running", environ_get("RELEASE_NODE"));
@@ -312,7 +342,8 @@ static bool comes_up(struct session *session)
 	char byte;
 
 	/* one that hangs has a process id, too */
-	return wait_readable(session, PID_MS, NULL) <= 0 || recv(session->fd, &byte, 1, MSG_PEEK) > 0;
+	return is_halted(session) || wait_readable(session, PID_MS, NULL) <= 0 ||
+	       recv(session->fd, &byte, 1, MSG_PEEK) > 0;
 }
 
 int command_pid(struct launch *launch)

@@ -29,7 +29,7 @@ extern char session_frame[CONTROL_FRAME_MAX];
 int client_connect(struct launch *launch, const char *node, int *fd, struct error *err);
 /* As RELEASE_DISTRIBUTION says. 0, or an exit code after a report. */
 int session_open(struct launch *launch, struct session *session);
-int session_greet(struct session *session, struct error *err);
+int session_greet(struct session *session, int timeout_ms, struct error *err);
 /* Its channel has ended: did it find nobody there? */
 bool session_found_nobody(struct session *session);
 /* Prints OUT and ERR until DONE; *code and *text (valid until the next frame) are what DONE says. */

@@ -142,7 +142,7 @@ static int look_elsewhere(struct launch *launch)
 		report_error(&err);
 		return -1;
 	}
-	answers = session_greet(&session, &err) == 0;
+	answers = session_greet(&session, ANSWER_MS, &err) == 0;
 	nobody = session_found_nobody(&session);
 	return answers ? 1 : nobody ? 0 : -1;
 }

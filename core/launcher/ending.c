@@ -14,6 +14,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -21,6 +22,7 @@
 enum {
 	SHUTDOWN_MS = 30 * 1000, /* kvnode's default of --shutdown-timeout, used when it does not tell its own */
 	GRACE_MS = 5 * 1000,     /* on top of it, for the process to end */
+	PATIENCE_MS = 2 * 1000,  /* for a node that boots to say a word */
 	POLL_GONE_MS = 10,       /* without pidfd_open (Linux < 5.3) */
 	RETURN_MS = 60 * 1000,   /* for the new image to listen */
 	RETRY_FIRST_MS = 50,
@@ -84,6 +86,19 @@ static int64_t shutdown_limit(struct slice text)
 	return slice_to_int64(text, &limit) && limit >= 0 && limit < INT_MAX - GRACE_MS ? limit : SHUTDOWN_MS;
 }
 
+/* Over its socket, or, when its main thread is busy (with a long boot, for instance), by the signal that means the
+ * same. 0, or the exit code after a report. */
+static int ask_to_stop(struct session *session, struct slice *text)
+{
+	struct error err;
+
+	if (!session->greeted && session->pid > 0 && session_greet(session, PATIENCE_MS, &err) == -(int)ERROR_TRY_AGAIN)
+		return kill(session->pid, SIGTERM) == 0 || errno == ESRCH
+			       ? EXIT_DONE
+			       : report("cannot stop process %d: %s", (int)session->pid, strerror(errno));
+	return session_ask(session, CONTROL_STOP, (struct slice){ 0 }, ANSWER_MS, text);
+}
+
 int command_stop(struct launch *launch)
 {
 	struct session session;
@@ -95,7 +110,7 @@ int command_stop(struct launch *launch)
 	if (code)
 		return code;
 	pidfd = session.pid > 0 ? (int)syscall(SYS_pidfd_open, session.pid, 0) : -1;
-	code = session_ask(&session, CONTROL_STOP, (struct slice){ 0 }, ANSWER_MS, &text);
+	code = ask_to_stop(&session, &text);
 	if (code)
 		return code;
 	limit = shutdown_limit(text);
@@ -121,7 +136,7 @@ static int wait_for_new_image(struct launch *launch)
 
 		if (channel_start(launch, &session.fd, &session.child, &err) < 0)
 			return report_error(&err);
-		if (session_greet(&session, &err) == 0)
+		if (session_greet(&session, ANSWER_MS, &err) == 0)
 			return EXIT_DONE;
 		if (!session_found_nobody(&session))
 			return report("%s was stopped, and did not come back: its log says why", node);

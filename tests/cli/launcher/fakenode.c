@@ -7,6 +7,7 @@
  *	FAKE=die    says something on stderr and ends with 3 without a word on --ready-fd
  *	FAKE=kill   is killed
  *	FAKE=hang   never gets ready
+ *	FAKE=deaf   is ready, and answers nobody
  *	FAKE=serve  serves; FAKE_STOP=hang: a stop is promised and does not happen; FAKE_RESTART=refuse: a restart is
  *refused
  */
@@ -214,6 +215,8 @@ static int serve(const char *ready_fd)
 	puts("fakenode serves");
 	fflush(stdout);
 	say(ready_fd, "ready");
+	while (is("FAKE", "deaf"))
+		pause();
 	while (!leave)
 		serve_one(listener);
 	return 0;
@@ -224,7 +227,7 @@ int main(int argc, char **argv)
 	const char *ready_fd = option(argv, "--ready-fd");
 	bool starts = argc > 7 && strcmp(argv[7], "start") == 0;
 
-	if (starts && is("FAKE", "serve"))
+	if (starts && (is("FAKE", "serve") || is("FAKE", "deaf")))
 		return serve(ready_fd);
 	if (is("FAKE", "fail"))
 		return say(ready_fd, "port 4040 is in use"), 1;
