@@ -179,10 +179,12 @@ static const char *take_handed_over(struct arena *arena)
 {
 	const char *variable = getenv(HAND_OVER_VARIABLE);
 	const char *cookie = NULL;
-	int64_t number;
+	int64_t number = -1;
+	bool sound = variable && slice_to_int64(slice_of(variable), &number);
 	char text[COOKIE_MAX];
 
-	if (!variable || !slice_to_int64(slice_of(variable), &number) || number <= STDERR_FILENO || number > INT_MAX)
+	unsetenv(HAND_OVER_VARIABLE);
+	if (!sound || number <= STDERR_FILENO || number > INT_MAX)
 		return NULL;
 	SCOPE_FD int fd = (int)number;
 	ssize_t size = pread(fd, text, sizeof(text), 0);
@@ -190,7 +192,6 @@ static const char *take_handed_over(struct arena *arena)
 	if (size > 0)
 		(void)take_text(arena, (struct slice){ text, (size_t)size }, &cookie, NULL); /* none is no mistake */
 	explicit_bzero(text, sizeof(text));
-	unsetenv(HAND_OVER_VARIABLE);
 	return cookie;
 }
 
