@@ -66,6 +66,33 @@ Test(closure, rpath_of_a_program_serves_the_libraries_it_loads)
 	cr_expect(ends(path_of("libdeep.so.1"), "private/libdeep.so.1"));
 }
 
+Test(closure, a_search_path_may_not_climb_out_of_the_bundle)
+{
+	FAILS(find("climbs"), ERROR_INVALID, "component 'x'", "RUNPATH entry '$ORIGIN/../../../elsewhere'",
+	      "leads out of the bundle");
+	cr_expect_eq(find("climbs_not"), 0, "%s", err.message);
+}
+
+static int find_components(const char *first, const char *second)
+{
+	const struct closure_root roots[] = {
+		{ .path = file("plain_program"), .shown = "the runtime" },
+		{ .path = file(first), .shown = "component 'a'", .component = true },
+		{ .path = file(second), .shown = "component 'b'", .component = true },
+	};
+	return closure_find(&arena, roots, ARRAY_LEN(roots), NULL, &found, &err);
+}
+
+Test(closure, a_component_may_use_the_library_of_one_that_is_opened_before_it)
+{
+	cr_expect_eq(find_components("first.so", "uses_first.so"), 0, "%s", err.message);
+	cr_expect_null(path_of("first.so"));
+	FAILS(find_components("uses_first.so", "first.so"), ERROR_INVALID, "component 'a' needs 'first.so'",
+	      "opened later", "add it to the dependencies of component 'a'");
+	FAILS(find_components("nameless.so", "uses_nameless.so"), ERROR_INVALID, "component 'b' needs 'nameless.so'",
+	      "no soname", "-Wl,-soname,nameless.so");
+}
+
 Test(closure, runpath_serves_only_the_object_that_says_it)
 {
 	FAILS(find("by_runpath"), ERROR_INVALID, "'libmid.so.1' needs 'libdeep.so.1'", "was not found", "ld.so.cache");

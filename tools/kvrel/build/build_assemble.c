@@ -43,7 +43,8 @@ static int find_closure(struct build *build, const struct plan_inputs *inputs, s
 		roots[count++] = (struct closure_root){ .path = component->library,
 							.shown = arena_printf(arena, "component '%s'", component->name),
 							.libraries = component->libraries,
-							.library_count = component->library_count };
+							.library_count = component->library_count,
+							.component = true };
 	}
 	return closure_find(arena, roots, count, NULL, out, err);
 }

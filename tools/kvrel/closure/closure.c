@@ -6,7 +6,7 @@
  */
 #include "closure/closure.h"
 
-#include "closure/library_search.h"
+#include "closure/admission.h"
 
 #include "base/buf.h"
 #include "base/path.h"
@@ -14,9 +14,7 @@
 
 #include <elf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
-#include <sys/mman.h>
 
 enum { OBJECTS_MAX = 1024 };
 
@@ -37,44 +35,14 @@ static const char *real_path(struct arena *arena, const char *path)
 	return resolved ? arena_string(arena, resolved) : NULL;
 }
 
-/* RPATH and RUNPATH of what goes into a bundle must follow the bundle. */
-static int check_search_path(const struct object *object, const char *tag, const char *list, struct error *err)
-{
-	struct slice rest = slice_of(list), entry;
-	for (bool more = list != NULL; more;) {
-		more = slice_split(rest, ':', &entry, &rest);
-		if (slice_starts(entry, SLICE("$ORIGIN")) || slice_starts(entry, SLICE("${ORIGIN}")))
-			continue;
-		return error_set(err, ERROR_INVALID,
-				 "%s ('%s') has the %s entry '%.*s', which means a folder of this machine; link it "
-				 "with $ORIGIN or without (CMake: INSTALL_RPATH and BUILD_WITH_INSTALL_RPATH)",
-				 object->shown, object->path, tag, SLICE_FMT(entry));
-	}
-	return 0;
-}
-
-static int check_object(const struct search *search, const struct object *object, struct error *err)
-{
-	const struct elf_info *elf = object->elf;
-	if (elf->audits)
-		return error_set(err, ERROR_INVALID,
-				 "%s ('%s') asks the loader for an audit module; such a file is not put into a bundle",
-				 object->shown, object->path);
-	if (search->library.machine && !elf_same_machine(search->library.machine, elf))
-		return error_set(err, ERROR_INVALID, "%s ('%s') is for %s, the runtime for %s", object->shown,
-				 object->path, elf_machine_name(search->arena, elf),
-				 elf_machine_name(search->arena, search->library.machine));
-	int status = check_search_path(object, "RPATH", elf->rpath, err);
-	return status < 0 ? status : check_search_path(object, "RUNPATH", elf->runpath, err);
-}
-
 static int add_object(struct search *search, struct object *object, struct error *err)
 {
 	if (search->count == OBJECTS_MAX)
 		return error_set(err, ERROR_LIMIT, "over %d libraries are needed", OBJECTS_MAX);
-	int status = check_object(search, object, err);
+	int status = admit_object(&search->library, object, err);
 	if (status < 0)
 		return status;
+	object->position = search->count;
 	search->objects[search->count++] = object;
 	return 0;
 }
@@ -107,30 +75,6 @@ static struct object *object_by_inode(const struct search *search, const struct 
 	return NULL;
 }
 
-static void unmap(const struct slice *map)
-{
-	if (map->data)
-		munmap((void *)(uintptr_t)map->data, map->size);
-}
-
-static struct slice map_file(const struct elf_info *elf)
-{
-	SCOPE_FD int fd = open(elf->path, O_RDONLY | O_CLOEXEC);
-	void *at = fd < 0 ? MAP_FAILED : mmap(NULL, elf->size_bytes, PROT_READ, MAP_PRIVATE, fd, 0);
-	return at == MAP_FAILED ? (struct slice){ 0 } : (struct slice){ at, elf->size_bytes };
-}
-
-static bool same_bytes(const struct elf_info *a, const struct elf_info *b)
-{
-	if (a->device == b->device && a->inode == b->inode)
-		return true;
-	if (a->size_bytes != b->size_bytes)
-		return false;
-	SCOPE(unmap) struct slice x = map_file(a);
-	SCOPE(unmap) struct slice y = map_file(b);
-	return x.data && y.data && slice_equal(x, y);
-}
-
 static int missing(struct search *search, const char *name, const struct object *requester, struct error *err)
 {
 	if (search->library.wrong)
@@ -141,32 +85,6 @@ static int missing(struct search *search, const char *name, const struct object 
 			 "%s needs '%s', which was not found (looked in %s); install the package "
 			 "that has it",
 			 requester->shown, name, buf_string(&search->library.looked));
-}
-
-/* Does more than the machine's own folders take part in this requester's searches? */
-static bool has_private_path(const struct object *requester)
-{
-	if (requester->elf->runpath)
-		return true;
-	for (const struct object *o = requester; o; o = o->parent)
-		if (o->elf->rpath && !o->elf->runpath)
-			return true;
-	return false;
-}
-
-/* The same name was asked for again. Fine, unless this requester's search would have led to another file. */
-static int check_conflict(struct search *search, const char *name, const struct object *requester,
-			  const struct object *known, struct error *err)
-{
-	if (known->root || (!has_private_path(requester) && !known->privately))
-		return 0;
-	const struct elf_info *found = library_search(&search->library, name, requester);
-	if (!found || same_bytes(found, known->elf))
-		return 0;
-	return error_set(err, ERROR_INVALID,
-			 "two different files are called '%s': '%s' (%s) and '%s' (needed by %s); a process can hold "
-			 "only one of them",
-			 name, known->path, known->wanted, found->path, requester->shown);
 }
 
 static int add_alias(struct search *search, const char *name, const struct object *object, struct error *err)
@@ -214,7 +132,7 @@ static int request(struct search *search, const char *name, const struct object 
 			return status;
 	}
 	if (known)
-		return check_conflict(search, name, requester, known, err);
+		return admit_request(&search->library, name, requester, known, err);
 	/* A name with a slash is a path of this machine. */
 	if (strchr(name, '/'))
 		return error_set(err, ERROR_INVALID,
@@ -274,7 +192,11 @@ static int add_roots(struct search *search, const struct closure_root *roots, si
 		if (status < 0)
 			return error_wrap(err, "%s", roots[i].shown);
 		struct object *object = ARENA_NEW(search->arena, struct object);
-		*object = (struct object){ .elf = elf, .path = elf->path, .shown = roots[i].shown, .root = true };
+		*object = (struct object){ .elf = elf,
+					   .path = elf->path,
+					   .shown = roots[i].shown,
+					   .root = true,
+					   .component = roots[i].component };
 		object->wanted = "part of the bundle";
 		if ((status = add_object(search, object, err)) < 0)
 			return status;

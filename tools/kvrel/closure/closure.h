@@ -17,6 +17,7 @@ struct closure_root {
 	const char *shown;      /* "component 'kv'", "the runtime" */
 	const char **libraries; /* sonames it opens itself */
 	size_t library_count;
+	bool component; /* opened by its path, in the order of the roots */
 };
 
 struct closure_library {

@@ -97,12 +97,14 @@ static int read_dynamic(const struct reader *reader, const GElf_Phdr *header, st
 	if (!dynamic)
 		return damaged(reader, "the dynamic section lies outside the file", err);
 	size_t count = dynamic->d_size / gelf_fsize(reader->elf, ELF_T_DYN, 1, EV_CURRENT);
+	if (count > DYNAMIC_MAX)
+		count = DYNAMIC_MAX;
 	Elf_Data *strings;
-	int status = find_strings(reader, dynamic, count < DYNAMIC_MAX ? count : DYNAMIC_MAX, &strings, err);
+	int status = find_strings(reader, dynamic, count, &strings, err);
 	if (status < 0)
 		return status;
 	info->needed = arena_array(reader->arena, count + 1, sizeof(*info->needed));
-	for (size_t i = 0; i < count && i < DYNAMIC_MAX; i++) {
+	for (size_t i = 0; i < count; i++) {
 		GElf_Dyn entry;
 		if (!gelf_getdyn(dynamic, (int)i, &entry) || entry.d_tag == DT_NULL)
 			break;

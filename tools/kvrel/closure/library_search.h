@@ -15,7 +15,9 @@ struct object {
 	const char *path;            /* links resolved */
 	const char *shown;
 	const char *wanted;
+	size_t position; /* among all objects; roots come first, in their order */
 	bool root;
+	bool component; /* a root that is opened by its path */
 	bool privately; /* found through somebody's RPATH or RUNPATH */
 	bool glibc;
 };
