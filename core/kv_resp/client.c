@@ -1,111 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * CLIENT, and the list of connections behind it. Workers put their connections on one list and take them off; whoever
- * lists them walks it under the same lock. What changes with every request is atomic, and written by one thread alone,
- * so that serving takes no lock.
- *
- * A connection cannot end another one's: CLIENT KILL is not offered.
- */
+/* CLIENT: what a connection may say and ask about itself and others. */
 #include "request.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- the list ---- */
-
-void client_opened(struct server *server, struct session *session, const char *peer)
-{
-	session->peer = peer;
-	session->opened_s = clock_s();
-	session->active_s = session->opened_s;
-	session->id = atomic_fetch_add(&server->next_id, 1) + 1;
-	pthread_mutex_lock(&server->sessions_lock);
-	session->previous = server->newest;
-	*(session->previous ? &session->previous->next : &server->oldest) = session;
-	server->newest = session;
-	server->connected++;
-	pthread_mutex_unlock(&server->sessions_lock);
-}
-
-void client_closed(struct server *server, struct session *session)
-{
-	pthread_mutex_lock(&server->sessions_lock);
-	*(session->previous ? &session->previous->next : &server->oldest) = session->next;
-	*(session->next ? &session->next->previous : &server->newest) = session->previous;
-	server->commands += atomic_load_explicit(&session->commands, memory_order_relaxed);
-	pthread_mutex_unlock(&server->sessions_lock);
-	free(session->name);
-	free(session->library);
-	free(session->version);
-}
-
-bool client_set_text(struct server *server, char **place, struct kvrel_slice text)
-{
-	char *copy = text.size ? strndup(text.data, text.size) : NULL;
-	if (text.size && !copy)
-		return false;
-	pthread_mutex_lock(&server->sessions_lock);
-	char *old = *place;
-	*place = copy;
-	pthread_mutex_unlock(&server->sessions_lock);
-	free(old);
-	return true;
-}
-
-struct client_figures client_figures(struct server *server)
-{
-	pthread_mutex_lock(&server->sessions_lock);
-	struct client_figures figures = { .connected = server->connected, .commands = server->commands };
-	for (const struct session *session = server->oldest; session; session = session->next) {
-		figures.open++;
-		figures.commands += atomic_load_explicit(&session->commands, memory_order_relaxed);
-	}
-	pthread_mutex_unlock(&server->sessions_lock);
-	return figures;
-}
-
-/* The counters of open sessions are their workers': what they hold now is taken off instead. */
-void client_reset_figures(struct server *server)
-{
-	pthread_mutex_lock(&server->sessions_lock);
-	server->connected = 0;
-	server->commands = 0;
-	for (const struct session *session = server->oldest; session; session = session->next)
-		server->commands -= atomic_load_explicit(&session->commands, memory_order_relaxed);
-	pthread_mutex_unlock(&server->sessions_lock);
-}
-
 /* ---- LIST and INFO ---- */
-
-static void write_text(struct text *text, const char *key, const char *value)
-{
-	text_format(text, " %s=", key);
-	if (value)
-		text_bytes(text, value, strlen(value));
-}
-
-/* The fields that client libraries read; those that mean nothing here have the value of an idle connection of Redis. */
-static void write_line(struct text *text, const struct session *session, int64_t now_s)
-{
-	const struct command *last = atomic_load_explicit(&session->last, memory_order_relaxed);
-	text_format(text, "id=%llu addr=%s fd=-1", (unsigned long long)session->id, session->peer);
-	write_text(text, "name", session->name);
-	text_format(text,
-		    " age=%lld idle=%lld flags=N db=0 sub=0 psub=0 ssub=0 multi=-1 qbuf=0 qbuf-free=0 argv-mem=0 ",
-		    (long long)(now_s - session->opened_s),
-		    (long long)(now_s - atomic_load_explicit(&session->active_s, memory_order_relaxed)));
-	text_format(text, "multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0 tot-mem=0 events=r cmd=%s user=default redir=-1",
-		    last ? last->name : "NULL");
-	text_format(text, " resp=%d", atomic_load_explicit(&session->resp3, memory_order_relaxed) ? 3 : 2);
-	write_text(text, "lib-name", session->library);
-	write_text(text, "lib-ver", session->version);
-	text_bytes(text, "\n", 1);
-}
 
 static bool answer_lines(struct request *request, struct text *lines)
 {
-	struct text text = { 0 };
-	text_bulk(&text, (struct kvrel_slice){ lines->data, lines->size });
+	struct text text = { .resp3 = request->session->resp3 };
+	text_verbatim(&text, (struct kvrel_slice){ lines->data, lines->size });
 	text.failed |= lines->failed;
 	text_done(lines);
 	return request_answer(request, &text);
@@ -114,60 +19,65 @@ static bool answer_lines(struct request *request, struct text *lines)
 static bool client_info(struct request *request)
 {
 	struct text lines = { 0 };
-	write_line(&lines, request->session, clock_s());
+	client_write(&lines, request->session);
 	return answer_lines(request, &lines);
 }
 
-/* `ids` is NULL for all. */
-static bool is_listed(const struct session *session, const struct kvrel_slice *ids, uint32_t count)
+static bool list_all(struct request *request)
 {
-	int64_t id;
-	for (uint32_t i = 0; i < count; i++) {
-		if (word_is_integer(ids[i], &id) && (uint64_t)id == session->id)
-			return true;
-	}
-	return !ids;
-}
-
-static bool answer_list(struct request *request, const struct kvrel_slice *ids, uint32_t count)
-{
-	struct server *server = request->server;
 	struct text lines = { 0 };
-	int64_t now_s = clock_s();
-	pthread_mutex_lock(&server->sessions_lock);
-	for (const struct session *session = server->oldest; session; session = session->next) {
-		if (is_listed(session, ids, count))
-			write_line(&lines, session, now_s);
-	}
-	pthread_mutex_unlock(&server->sessions_lock);
+	client_write_all(request->server, &lines);
 	return answer_lines(request, &lines);
 }
 
-/* All connections are of the type `normal`; the others that Redis has are none here. */
-static bool client_list(struct request *request)
+/* In the order they are asked for, as often as they are. */
+static bool list_some(struct request *request, const struct kvrel_slice *words, uint32_t count)
+{
+	struct text lines = { 0 };
+	int64_t *ids = malloc(count * sizeof(*ids));
+	lines.failed = !ids;
+	for (uint32_t i = 0; ids && i < count; i++) {
+		if (!word_is_integer(words[i], &ids[i])) {
+			free(ids);
+			return request_error(request, "ERR Invalid client ID");
+		}
+	}
+	if (ids)
+		client_write_some(request->server, ids, count, &lines);
+	free(ids);
+	return answer_lines(request, &lines);
+}
+
+bool client_is_type(struct kvrel_slice word, bool *normal)
 {
 	static const char *const others[] = { "master", "replica", "slave", "pubsub" };
-	if (request->count == 2)
-		return answer_list(request, NULL, 0);
-	struct kvrel_slice option = request->args[2], value = request->args[request->count > 3 ? 3 : 2];
-	if (word_is(option, "id") && request->count > 3) {
-		for (uint32_t i = 3; i < request->count; i++) {
-			int64_t id;
-			if (!word_is_integer(request->args[i], &id) || id < 1)
-				return request_error(request, "ERR Invalid client ID");
-		}
-		return answer_list(request, request->args + 3, request->count - 3);
-	}
-	if (!word_is(option, "type") || request->count != 4)
-		return request_error(request, "ERR syntax error");
-	if (word_is(value, "normal"))
-		return answer_list(request, NULL, 0);
+	*normal = word_is(word, "normal");
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
-		if (word_is(value, others[i]))
-			return answer_list(request, request->args, 0);
+		if (word_is(word, others[i]))
+			return true;
 	}
-	return request_error(request, "ERR Unknown client type '%.*s'", (int)(value.size > 128 ? 128 : value.size),
-			     value.data);
+	return *normal;
+}
+
+static bool list_type(struct request *request, struct kvrel_slice type)
+{
+	struct text none = { 0 };
+	bool normal = false;
+	if (!client_is_type(type, &normal))
+		return request_error(request, "ERR Unknown client type '%.*s'",
+				     (int)(type.size > 128 ? 128 : type.size), type.data);
+	return normal ? list_all(request) : answer_lines(request, &none);
+}
+
+static bool client_list(struct request *request)
+{
+	if (request->count == 2)
+		return list_all(request);
+	if (request->count == 4 && word_is(request->args[2], "type"))
+		return list_type(request, request->args[3]);
+	if (request->count > 3 && word_is(request->args[2], "id"))
+		return list_some(request, request->args + 3, request->count - 3);
+	return request_error(request, "ERR syntax error");
 }
 
 /* ---- the others ---- */
@@ -248,6 +158,8 @@ bool run_client(struct request *request)
 		{ "getname", 2, client_getname, "GETNAME", "Return the name of the current connection." },
 		{ "id", 2, client_id, "ID", "Return the ID of the current connection." },
 		{ "info", 2, client_info, "INFO", "Return information about the current client connection." },
+		{ "kill", -3, client_kill, "KILL <ip:port>|<option> <value> [<option> <value> [...]]",
+		  "End connections: of an address, or by ID, ADDR, TYPE, USER and SKIPME." },
 		{ "list", -2, client_list, "LIST [TYPE <type> | ID <id> [<id> ...]]",
 		  "Return information about client connections." },
 		{ "no-evict", 3, client_switch, "NO-EVICT (ON|OFF)", "Accepted; nothing is evicted here." },

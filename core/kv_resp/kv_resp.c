@@ -176,7 +176,7 @@ static void opened(struct kvrel_conn *conn, void *conn_state)
 	struct server *server = api->conn_state(conn);
 	struct session *session = conn_state;
 	session->foreign = !is_loopback(server->address) && !is_loopback(api->conn_peer(conn));
-	client_opened(server, session, api->conn_peer(conn));
+	client_opened(server, session, conn, api->conn_peer(conn));
 }
 
 static void closed(struct kvrel_conn *conn, void *conn_state)

@@ -25,10 +25,10 @@ struct server {
 	size_t password_size;
 	_Atomic int port; /* known a moment after the first client may be there */
 	char address[64];
-	int64_t started_s; /* monotonic */
-	_Atomic uint64_t next_id;
-	pthread_mutex_t sessions_lock; /* of the next three, and of the links and names of sessions */
-	struct session *oldest, *newest;
+	int64_t started_s;               /* monotonic */
+	pthread_mutex_t sessions_lock;   /* of what follows, and of the links and names of sessions */
+	struct session *oldest, *newest; /* in the order of their ids */
+	uint64_t last_id, open;
 	uint64_t connected, commands; /* since the start or CONFIG RESETSTAT; commands without those of open sessions */
 };
 
@@ -38,6 +38,7 @@ enum reply_mode { REPLY_ON, REPLY_OFF, REPLY_SKIP_NEXT, REPLY_SKIP };
 struct session {
 	uint64_t id;
 	struct session *next, *previous; /* on the server's list, by age */
+	struct kvrel_conn *conn;
 	const char *peer;
 	int64_t opened_s;
 	_Atomic int64_t active_s;
@@ -51,6 +52,9 @@ struct session {
 	_Atomic bool resp3;
 	bool known;   /* authenticated */
 	bool foreign; /* from another host */
+	bool cut;     /* a CLIENT KILL has found it; under the lock of the list */
+	bool killed_itself;
+	uint64_t killed; /* by a CLIENT KILL of this one that is not answered yet */
 };
 
 struct request {
@@ -104,13 +108,36 @@ bool run_reset(struct request *request);
 /* Whether a name holds nothing that would break the lines of CLIENT LIST. */
 bool is_client_name(struct kvrel_slice name);
 
-/* client.c */
+/* Of the one user there is. */
+bool is_default_user(struct kvrel_slice name);
+
+/* client.c, client_kill.c */
 bool run_client(struct request *request);
-/* Puts a connection on the list that CLIENT LIST shows; takes it off and frees what it holds. */
-void client_opened(struct server *server, struct session *session, const char *peer);
+bool client_kill(struct request *request);
+/* Whether it is one of the types of Redis' clients; *normal: of the one that clients have here. */
+bool client_is_type(struct kvrel_slice word, bool *normal);
+
+/* client_list.c */
+/* Puts a connection on the list; takes it off and frees what it holds. */
+void client_opened(struct server *server, struct session *session, struct kvrel_conn *conn, const char *peer);
 void client_closed(struct server *server, struct session *session);
 /* Replaces *place, a text of the session, by a copy; an empty one becomes NULL. False without memory. */
 bool client_set_text(struct server *server, char **place, struct kvrel_slice text);
+
+/* A line each. */
+void client_write(struct text *text, const struct session *session);
+void client_write_all(struct server *server, struct text *text);
+void client_write_some(struct server *server, const int64_t *ids, size_t count, struct text *text);
+
+struct client_filter {
+	uint64_t id;                /* 0: any */
+	struct kvrel_slice address; /* without data: any */
+	bool spare_own;
+};
+/* Ends those that fit and were not found before, but `own`, whose end is its own business: they are added to
+ * own->killed. */
+void client_cut(const struct kvrel_api *api, struct server *server, const struct client_filter *filter,
+		struct session *own);
 
 struct client_figures {
 	uint64_t open, connected, commands;

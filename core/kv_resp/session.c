@@ -30,14 +30,19 @@ static bool same_secret(struct kvrel_slice given, const char *secret, size_t siz
 	return difference == 0;
 }
 
+bool is_default_user(struct kvrel_slice name)
+{
+	static const char user[] = "default";
+	return name.size == sizeof(user) - 1 && memcmp(name.data, user, name.size) == 0;
+}
+
 /* Where no password is set, the one user is let in with any, as Redis does. */
 static bool password_is(struct server *server, struct kvrel_slice user, struct kvrel_slice password)
 {
-	static const char name[] = "default";
 	pthread_rwlock_rdlock(&server->settings_lock);
 	bool right = server->password_size == 0 || same_secret(password, server->password, server->password_size);
 	pthread_rwlock_unlock(&server->settings_lock);
-	return right && user.size == sizeof(name) - 1 && memcmp(user.data, name, user.size) == 0;
+	return right && is_default_user(user);
 }
 
 static const char wrong_pass[] = "WRONGPASS invalid username-password pair or user is disabled.";

@@ -59,7 +59,7 @@ Test(connection, tells_of_connections)
 	cr_assert_not_null(strstr(t_output() + before, " resp=3 lib-name=test lib-ver=1.2\n\r\n"));
 	before = strlen(t_output());
 	t_feed("CLIENT LIST TYPE pubsub\r\nCLIENT LIST ID 123456\r\n");
-	cr_assert_str_eq(t_output() + before, "$0\r\n\r\n$0\r\n\r\n");
+	cr_assert_str_eq(t_output() + before, "=4\r\ntxt:\r\n=4\r\ntxt:\r\n");
 	EXPECT("CLIENT LIST ID x", "-ERR Invalid client ID\r\n");
 	EXPECT("CLIENT LIST TYPE bogus", "-ERR Unknown client type 'bogus'\r\n");
 	EXPECT("CLIENT LIST bogus", "-ERR syntax error\r\n");
@@ -68,6 +68,43 @@ Test(connection, tells_of_connections)
 	EXPECT("CLIENT SETINFO bogus x", "-ERR Unrecognized option 'bogus'\r\n");
 	EXPECT_RAW("CLIENT SETINFO LIB-NAME \"a b\"\r\n",
 		   "-ERR lib-name cannot contain spaces, newlines or special characters.\r\n");
+}
+
+Test(connection, lists_the_ids_asked_for_as_often_as_they_are)
+{
+	t_feed("CLIENT ID\r\n");
+	char request[64];
+	long id = strtol(t_output() + 1, NULL, 10);
+	snprintf(request, sizeof(request), "CLIENT LIST ID %ld 0 -1 %ld\r\n", id, id);
+	size_t before = strlen(t_output());
+	t_feed(request);
+	const char *first = strstr(t_output() + before, "\nid=");
+	cr_assert_not_null(first);
+	const char *second = strstr(first + 1, "\nid=");
+	cr_assert_not_null(second);
+	cr_assert_null(strstr(second + 1, "\nid="));
+}
+
+Test(connection, ends_itself_where_it_is_among_those_to_end)
+{
+	EXPECT("CLIENT KILL 127.0.0.1:2", "-ERR No such client\r\n");
+	EXPECT("CLIENT KILL ID 99999", ":0\r\n");
+	EXPECT("CLIENT KILL ADDR 127.0.0.1:1", ":0\r\n");
+	EXPECT("CLIENT KILL SKIPME no TYPE pubsub", ":0\r\n");
+	EXPECT("CLIENT KILL ID 0", "-ERR client-id should be greater than 0\r\n");
+	EXPECT("CLIENT KILL TYPE bogus", "-ERR Unknown client type 'bogus'\r\n");
+	EXPECT("CLIENT KILL USER bogus", "-ERR No such user 'bogus'\r\n");
+	EXPECT("CLIENT KILL USER default SKIPME maybe", "-ERR syntax error\r\n");
+	EXPECT("CLIENT KILL BOGUS x", "-ERR syntax error\r\n");
+	EXPECT("CLIENT KILL ID 1 ADDR", "-ERR syntax error\r\n");
+	cr_assert_not(t_front_is_closed(t_resp));
+	for (unsigned room = 1; room < 3; room++) {
+		t_front_set_room(t_resp, room);
+		EXPECT_RAW("PING\r\nCLIENT KILL 127.0.0.1:1\r\nPING\r\n", "+PONG\r\n+OK\r\n");
+		cr_assert(t_front_is_closed(t_resp));
+		EXPECT_RAW("PING\r\nCLIENT KILL SKIPME no USER default TYPE normal\r\nPING\r\n", "+PONG\r\n:1\r\n");
+		cr_assert(t_front_is_closed(t_resp));
+	}
 }
 
 Test(connection, tells_all_of_a_long_name)
