@@ -39,6 +39,8 @@ struct setting {
 	size_t key_count;
 };
 
+/* "duration" */
+const char *setting_type_name(enum setting_type type);
 /* Reads the declarations of `component`; mistakes go to the reader. */
 void schema_read(const struct reader *reader, const char *component, const struct value *schema,
 		 struct setting **settings, size_t *count);
