@@ -135,60 +135,6 @@ const struct command *command_find(struct kvrel_slice name)
 	return NULL;
 }
 
-bool word_is(struct kvrel_slice word, const char *lower)
-{
-	if (word.size != strlen(lower))
-		return false;
-	for (size_t i = 0; i < word.size; i++) {
-		char c = word.data[i];
-		if ((c >= 'A' && c <= 'Z' ? c | 0x20 : c) != lower[i])
-			return false;
-	}
-	return true;
-}
-
-bool word_is_integer(struct kvrel_slice word, int64_t *out)
-{
-	bool negative = word.size > 0 && word.data[0] == '-';
-	size_t first = negative;
-	if (word.size == first || word.size > 20 || (word.data[first] == '0' && word.size > 1))
-		return false;
-	uint64_t value = 0;
-	for (size_t i = first; i < word.size; i++) {
-		unsigned digit = (unsigned char)word.data[i] - (unsigned)'0';
-		if (digit > 9 || __builtin_mul_overflow(value, 10u, &value) ||
-		    __builtin_add_overflow(value, digit, &value))
-			return false;
-	}
-	if (value > (uint64_t)INT64_MAX + negative)
-		return false;
-	*out = negative ? (int64_t)(0 - value) : (int64_t)value;
-	return true;
-}
-
-bool word_matches(const char *lower, struct kvrel_slice pattern)
-{
-	const char *p = pattern.data, *end = p + pattern.size, *star = NULL, *resume = NULL;
-	while (*lower) {
-		char c = p < end ? *p : '\0';
-		if (c == '*') {
-			star = ++p;
-			resume = lower;
-		} else if (p < end && (c == '?' || (c >= 'A' && c <= 'Z' ? c | 0x20 : c) == *lower)) {
-			p++;
-			lower++;
-		} else if (star) {
-			p = star;
-			lower = ++resume;
-		} else {
-			return false;
-		}
-	}
-	while (p < end && *p == '*')
-		p++;
-	return p == end;
-}
-
 static void upper_case(char *to, size_t room, const char *lower)
 {
 	size_t i = 0;

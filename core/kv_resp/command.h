@@ -69,7 +69,7 @@ bool subcommand_run(struct request *request, const struct subcommand *table, siz
 
 /* Words compare as commands and options do: letters in any case. */
 bool word_is(struct kvrel_slice word, const char *lower);
-/* Patterns of * and ?, which is all that clients use for names of commands and parameters. */
+/* Patterns as KEYS has them, letters in any case. */
 bool word_matches(const char *lower, struct kvrel_slice pattern);
 /* By Redis' rules: decimal, no blanks, no plus, no leading zeros, 64 bits. */
 bool word_is_integer(struct kvrel_slice word, int64_t *out);

@@ -152,6 +152,15 @@ Test(commands, tells_the_settings_that_clients_ask_for)
 {
 	EXPECT("CONFIG GET save", "*2\r\n$4\r\nsave\r\n$0\r\n\r\n");
 	EXPECT("CONFIG GET bogus", "*0\r\n");
+	static const char *const same[] = {
+		"SAVE", "[r-t]ave", "[t-R]AVE", "[^a-r]?ve", "s[]ave", "s[a\\v", "\\sav[^]", "s[\\]a]ve", "?a*[e",
+	};
+	static const bool matches[] = { true, true, true, true, false, false, true, true, true };
+	for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++) {
+		char line[64];
+		snprintf(line, sizeof(line), "CONFIG GET %s", same[i]);
+		EXPECT(line, matches[i] ? "*2\r\n$4\r\nsave\r\n$0\r\n\r\n" : "*0\r\n");
+	}
 	EXPECT("CONFIG GET po* append*", "*4\r\n$10\r\nappendonly\r\n$3\r\nyes\r\n$4\r\nport\r\n$4\r\n6379\r\n");
 }
 
