@@ -205,6 +205,31 @@ bool text_to_duration_ms(struct slice s, uint64_t *ms)
 	return true;
 }
 
+/* C1 controls are two bytes in UTF-8; some terminals obey them like the escape sequences they stand for. */
+static size_t control_size(struct slice s, const char *kept)
+{
+	unsigned char c = (unsigned char)s.data[0];
+
+	if (c < 0x20 || c == 0x7f)
+		return c == '\0' || !strchr(kept, c);
+	return c == 0xc2 && s.size > 1 && (unsigned char)s.data[1] < 0xa0 ? 2 : 0;
+}
+
+char *text_printable(struct arena *arena, struct slice s, const char *kept)
+{
+	char *out = arena_alloc(arena, s.size + 1), *to = out;
+	size_t valid = slice_utf8_prefix(s);
+
+	while (s.size) {
+		size_t bad = valid ? control_size(s, kept) : 1, size = bad ? bad : 1;
+
+		*to++ = bad ? '?' : *s.data;
+		s = (struct slice){ s.data + size, s.size - size };
+		valid = valid ? valid - size : slice_utf8_prefix(s);
+	}
+	return out;
+}
+
 /* Reading one line of words. A word is collected in `word`, which has room for the whole line. */
 struct words {
 	struct arena *arena;

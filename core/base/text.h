@@ -23,6 +23,10 @@ bool text_to_size(struct slice s, uint64_t *bytes);
 /* "250ms", "30s", "5m", "1h", "2d", "30" (seconds) → milliseconds. */
 bool text_to_duration_ms(struct slice s, uint64_t *ms);
 
+/* Foreign text for a terminal: control characters (C0, DEL, C1; not those of `kept`) and what is no UTF-8 become '?'.
+ */
+char *text_printable(struct arena *arena, struct slice s, const char *kept);
+
 /*
  * One line of shell-like words: blanks separate, '…' and "…" quote (a backslash escapes inside "…" and outside),
  * an unquoted # at the start of a word begins a comment. Words land in the arena, a NULL follows the last one. INVALID

@@ -175,3 +175,20 @@ Test(text, mistakes_in_words_name_their_column)
 	cr_assert_str_eq(words(SLICE("a\0b")), "error 2");
 	cr_assert_str_eq(words(SLICE("\"abc\\")), "error 1");
 }
+
+static const char *printable(struct slice s, const char *kept)
+{
+	return text_printable(&arena, s, kept);
+}
+
+Test(text, foreign_text_drives_no_terminal)
+{
+	cr_expect_str_eq(printable(SLICE("plain \xc3\xbc\xe2\x82\xac"), ""), "plain \xc3\xbc\xe2\x82\xac");
+	cr_expect_str_eq(printable(SLICE("\033[31m\x07\x7f"), ""), "?[31m??");
+	cr_expect_str_eq(printable(SLICE("a\xc2\x9b\x6d\xc2\xa0"), ""), "a?m\xc2\xa0");
+	cr_expect_str_eq(printable(SLICE("\xff\xfe\xe2\x82"), ""), "????");
+	cr_expect_str_eq(printable(SLICE("\xffgood\xff\xc3\xbc"), ""), "?good?\xc3\xbc");
+	cr_expect_str_eq(printable(SLICE("a\nb\tc\rd"), "\n\t"), "a\nb\tc?d");
+	cr_expect_str_eq(printable((struct slice){ "a\0b", 3 }, ""), "a?b");
+	cr_expect_str_eq(printable((struct slice){ 0 }, ""), "");
+}

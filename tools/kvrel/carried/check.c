@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "base/scope.h"
+#include "base/text.h"
 
 #include <stdio.h>
 
@@ -17,7 +18,8 @@ static void found(void *context, const char *path, const char *what)
 {
 	struct findings *findings = context;
 	if (!findings->list) {
-		printf("%s %s\n", path, what);
+		printf("%s %s\n", text_printable(&findings->arena, slice_of(path), ""),
+		       text_printable(&findings->arena, slice_of(what), ""));
 		return;
 	}
 	struct value *item = value_map(&findings->arena);

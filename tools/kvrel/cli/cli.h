@@ -86,6 +86,10 @@ struct value *cli_document(struct cli *cli, bool ok);
 /* Shortcuts for documents; text may be NULL, which becomes null. */
 void cli_set_text(struct cli *cli, struct value *map, const char *key, const char *text);
 void cli_set(struct cli *cli, struct value *map, const char *key, struct value *value);
+/* Text out of a bundle or a file, fit for a terminal; documents need none of it. */
+const char *cli_printable(struct cli *cli, const char *text);
+/* The same of every string in it. */
+void cli_make_printable(struct cli *cli, struct value *tree);
 /* "12.3 MiB" */
 const char *cli_size(struct cli *cli, int64_t bytes);
 /* How an absolute path reads from the current folder. */

@@ -97,6 +97,7 @@ int cmd_diff(struct cli *cli)
 		cli_json(value_merge(&cli->arena, cli_document(cli, true), facts));
 		return 0;
 	}
+	cli_make_printable(cli, facts);
 	const struct value *components = value_get(facts, "components"), *packages = value_get(facts, "packages"),
 			   *files = value_get(facts, "files");
 	print_title(cli, facts);

@@ -106,6 +106,7 @@ int cmd_inspect(struct cli *cli)
 		cli_json(value_merge(&cli->arena, document, facts));
 		return 0;
 	}
+	cli_make_printable(cli, facts);
 	print_title(facts);
 	print_components(cli, value_get(facts, "components"));
 	print_libraries(cli, value_get(facts, "libraries"));

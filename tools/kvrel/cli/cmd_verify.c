@@ -16,7 +16,7 @@ static void found(void *context, const char *path, const char *what)
 	struct value *item = value_map(&cli->arena);
 	progress_pause();
 	if (!cli->options.json)
-		printf("%s %s\n", path, what);
+		printf("%s %s\n", cli_printable(cli, path), cli_printable(cli, what));
 	cli_set_text(cli, item, "path", path);
 	cli_set_text(cli, item, "what", what);
 	value_list_add(&cli->arena, findings->list, item);
@@ -39,6 +39,6 @@ int cmd_verify(struct cli *cli)
 	if (status != 0)
 		return cli_say_error(cli, &err);
 	if (!cli->options.json && !cli->options.quiet)
-		printf("%s is as it was built\n", cli->arguments[0]);
+		printf("%s is as it was built\n", cli_printable(cli, cli->arguments[0]));
 	return 0;
 }

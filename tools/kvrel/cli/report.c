@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/path.h"
 #include "base/term.h"
+#include "base/text.h"
 
 enum { EXIT_USAGE = 2, EXIT_INVALID = 3 };
 
@@ -38,15 +39,32 @@ const char *cli_shown(struct cli *cli, const char *path)
 	return path_relative(&cli->arena, cli->cwd, path);
 }
 
-static void say_error(const char *who, const char *message)
+const char *cli_printable(struct cli *cli, const char *text)
 {
-	fflush(stdout);
-	fprintf(stderr, "%s%s:%s %s\n", term_red(stderr), who, term_reset(stderr), message);
+	return text_printable(&cli->arena, slice_of(text), "");
+}
+
+void cli_make_printable(struct cli *cli, struct value *tree)
+{
+	if (tree->type == VALUE_STRING)
+		tree->string = slice_of(text_printable(&cli->arena, tree->string, ""));
+	for (size_t i = 0; tree->type == VALUE_LIST && i < tree->list.count; i++)
+		cli_make_printable(cli, tree->list.items[i]);
+	for (size_t i = 0; tree->type == VALUE_MAP && i < tree->map.count; i++)
+		cli_make_printable(cli, tree->map.members[i].value);
 }
 
 static const char *who(struct cli *cli)
 {
 	return cli->command ? arena_printf(&cli->arena, "kvrel %s", cli->command->name) : "kvrel";
+}
+
+/* Messages quote names of files and bundles, which may hold anything. */
+static void say_error(struct cli *cli, const char *message)
+{
+	fflush(stdout);
+	fprintf(stderr, "%s%s:%s %s\n", term_red(stderr), who(cli), term_reset(stderr),
+		text_printable(&cli->arena, slice_of(message), "\n\t"));
 }
 
 static void report_document(struct cli *cli, const struct error *err)
@@ -64,14 +82,14 @@ int cli_fail(struct cli *cli, const struct error *err)
 {
 	if (err->code == ERROR_USAGE)
 		return cli_usage(cli, "%s", err->message);
-	say_error(who(cli), err->message);
+	say_error(cli, err->message);
 	report_document(cli, err);
 	return error_exit_code(err->code);
 }
 
 int cli_say_error(struct cli *cli, const struct error *err)
 {
-	say_error(who(cli), err->message);
+	say_error(cli, err->message);
 	return error_exit_code(err->code);
 }
 
@@ -92,7 +110,7 @@ int cli_usage(struct cli *cli, const char *format, ...)
 	va_start(args, format);
 	error_vset(&err, ERROR_USAGE, format, args);
 	va_end(args);
-	say_error(who(cli), err.message);
+	say_error(cli, err.message);
 	if (cli->command)
 		fprintf(stderr, "Try 'kvrel help %s'.\n", cli->command->name);
 	else
@@ -108,14 +126,14 @@ static const char *shown_origin(struct cli *cli, const struct origin *origin)
 	char text[1024];
 	if (cli->shown_project && origin->file && strncmp(origin->file, "--", 2) != 0)
 		shown.file = path_clean(&cli->arena, path_join(&cli->arena, cli->shown_project, origin->file));
-	return arena_string(&cli->arena, origin_text(&shown, text, sizeof(text)));
+	return cli_printable(cli, origin_text(&shown, text, sizeof(text)));
 }
 
 static void say_mistake(struct cli *cli, const struct diagnostic *diagnostic)
 {
 	const char *color = diagnostic->warning ? term_yellow(stderr) : term_red(stderr);
 	fprintf(stderr, "%s%s: %s%s:%s %s\n", term_bold(stderr), shown_origin(cli, &diagnostic->origin), color,
-		diagnostic->warning ? "warning" : "error", term_reset(stderr), diagnostic->message);
+		diagnostic->warning ? "warning" : "error", term_reset(stderr), cli_printable(cli, diagnostic->message));
 }
 
 static struct value *mistake_document(struct cli *cli, const struct diagnostic *diagnostic)

@@ -23,13 +23,10 @@ void reader_mistake(const struct reader *reader, const struct origin *origin, co
 
 const char *reader_printable(const struct reader *reader, struct slice text)
 {
-	char *out = arena_alloc(reader->arena, DESCRIBED_BYTES + 4);
-	size_t size = text.size < DESCRIBED_BYTES ? text.size : DESCRIBED_BYTES;
-	size = slice_utf8_prefix((struct slice){ text.data, size });
-	for (size_t i = 0; i < size; i++)
-		out[i] = (unsigned char)text.data[i] < 0x20 || text.data[i] == 0x7f ? '?' : text.data[i];
-	strcpy(out + size, size < text.size ? "..." : "");
-	return out;
+	struct slice shown = { text.data, text.size < DESCRIBED_BYTES ? text.size : DESCRIBED_BYTES };
+	shown.size = slice_utf8_prefix(shown);
+	return arena_printf(reader->arena, "%s%s", text_printable(reader->arena, shown, ""),
+			    shown.size < text.size ? "..." : "");
 }
 
 const char *reader_describe(const struct reader *reader, const struct value *value)
