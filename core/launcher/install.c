@@ -77,10 +77,13 @@ static int check_ours(const char *path, bool *exists)
 	return report("'%s' was not written by 'install': it stays as it is", path);
 }
 
-/* The service's user is none that the bundle knows: others must be able to read it. */
+/* The service's user is none that the bundle knows: others must be able to read it, and to pass through what lies
+ * above.
+ */
 static int check_readable(struct launch *launch)
 {
 	char *path = arena_string(&launch->arena, launch->self);
+	size_t root_size = strlen(launch->root);
 
 	if (strncmp(launch->root, "/tmp/", 5) == 0 || strncmp(launch->root, "/var/tmp/", 9) == 0)
 		return report(
@@ -89,11 +92,13 @@ static int check_readable(struct launch *launch)
 	for (;;) {
 		char *slash = strrchr(path, '/');
 		struct stat st;
+		mode_t needed;
 
 		if (!slash || slash == path)
 			return 0;
 		*slash = '\0';
-		if (stat(path, &st) == 0 && (st.st_mode & 0005) != 0005)
+		needed = strlen(path) < root_size ? S_IXOTH : S_IXOTH | S_IROTH;
+		if (stat(path, &st) == 0 && (st.st_mode & needed) != needed)
 			return report("the service's user cannot enter '%s' (mode %04o): move the bundle, for instance "
 				      "to /opt",
 				      path, (unsigned)(st.st_mode & 07777));
@@ -146,9 +151,11 @@ int command_install(struct launch *launch)
 
 	if (parse(launch, true, &options) != 0 || unit_path(launch, &options, &path) != 0)
 		return EXIT_FAILED;
+	fill_service(launch, &options, &service);
 	if (strpbrk(launch->self, "\n\t"))
 		return report("a unit file cannot hold the path '%s': move the bundle", launch->self);
-	fill_service(launch, &options, &service);
+	if (service.cookie_file && strpbrk(service.cookie_file, "\n\t"))
+		return report("a unit file cannot hold the path '%s': move the cookie", service.cookie_file);
 	service_unit(&text, &service);
 	if (options.print) {
 		fwrite(text.data, 1, text.size, stdout);

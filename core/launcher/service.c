@@ -124,8 +124,11 @@ static void append_service(struct buf *out, const struct service *service)
 		append_cookie(out, service);
 		buf_append_string(out, system_only);
 	}
-	if (service->node)
-		buf_printf(out, "Environment=RELEASE_DISTRIBUTION=name RELEASE_NODE=%s\n", service->node);
+	if (service->node) { /* an address may hold a '%' */
+		buf_append_string(out, "Environment=RELEASE_DISTRIBUTION=name RELEASE_NODE=");
+		append_path(out, service->node);
+		buf_append_char(out, '\n');
+	}
 	buf_append_string(out, common);
 }
 

@@ -288,6 +288,32 @@ it_serves_metrics_and_health() {
 	stop_node
 }
 
+# Folders above the bundle need not be listed by others, only passed.
+it_installs_where_others_may_only_pass() {
+	needs_root
+	unshare --mount true 2>/dev/null || skip 'cannot make a mount namespace here'
+	folder=$(mktemp -d /opt/kvrel-test.XXXXXX)
+	trap 'rm -rf "$folder"' EXIT
+	bundle foo
+	mkdir "$folder/apps"
+	cp -a foo "$folder/apps/"
+	cat >inside <<-'END'
+		mount -t tmpfs none /etc && mkdir -p /etc/systemd/system || exit 99
+		exec "$@"
+	END
+	chmod 711 "$folder" "$folder/apps"
+	must unshare --mount sh inside "$folder/apps/foo/bin/foo" install
+	like "$out" '*\* creating /etc/systemd/system/foo.service*'
+	chmod 710 "$folder/apps"
+	run unshare --mount sh inside "$folder/apps/foo/bin/foo" install
+	is "$status" 1
+	is "$err" "ERROR: the service's user cannot enter '$folder/apps' (mode 0710): move the bundle, for instance to /opt"
+	chmod 755 "$folder/apps"
+	chmod 711 "$folder/apps/foo"
+	run unshare --mount sh inside "$folder/apps/foo/bin/foo" install
+	is "$status" 1
+}
+
 it_writes_a_unit_that_systemd_finds_safe() {
 	command -v systemd-analyze >/dev/null || skip 'no systemd-analyze'
 	needs_root
