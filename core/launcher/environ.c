@@ -109,17 +109,33 @@ static int check_choice(const char *name, const char *const *choices, const char
 	return error_set(err, ERROR_INVALID, "expected %s to be %s, got: %s", name, list, value);
 }
 
+/* After the release, whose name must do for that. */
+static int name_node(struct error *err)
+{
+	const char *release = environ_get("RELEASE_NAME");
+	struct slice name, host;
+	uint16_t port;
+
+	if (!text_split_node(slice_of(release), &name, &host, &port) || host.size)
+		return error_set(err, ERROR_INVALID,
+				 "expected RELEASE_NAME to be a name (letters, digits, '_' and '-'), got: %s", release);
+	environ_set("RELEASE_NODE", release);
+	return 0;
+}
+
 static int fill_names(struct launch *launch, struct error *err)
 {
 	static const char *const modes[] = { "embedded", "interactive", NULL };
 	static const char *const distributions[] = { "sname", "name", "none", NULL };
 	const char *node;
-	int r;
+	int r = 0;
 
 	set_default("RELEASE_MODE", modes[0]);
 	set_default("RELEASE_DISTRIBUTION", distributions[0]);
-	set_default("RELEASE_NODE", environ_get("RELEASE_NAME"));
-	r = check_choice("RELEASE_DISTRIBUTION", distributions, "sname, name or none", err);
+	if (!environ_get("RELEASE_NODE"))
+		r = name_node(err);
+	if (r == 0)
+		r = check_choice("RELEASE_DISTRIBUTION", distributions, "sname, name or none", err);
 	if (r == 0)
 		r = check_choice("RELEASE_MODE", modes, "embedded or interactive", err);
 	if (r < 0)

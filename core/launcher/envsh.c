@@ -28,6 +28,7 @@ bool envsh_is_idle(struct slice text)
 {
 	struct slice line;
 
+	text = slice_skip_bom(text);
 	while (text.size) {
 		slice_split(text, '\n', &line, &text);
 		line = slice_trim(line);

@@ -25,6 +25,7 @@ TestSuite(envsh, .fini = free_arenas);
 Test(envsh, of_comments_and_blank_lines_is_idle)
 {
 	cr_assert(envsh_is_idle(SLICE("")));
+	cr_assert(envsh_is_idle(SLICE("\xef\xbb\xbf# an editor's mark\r\n\r\n")));
 	cr_assert(envsh_is_idle(SLICE("#!/bin/sh\n\n  \t# set RELEASE_NODE\n#x")));
 	cr_assert_not(envsh_is_idle(SLICE("# a\nexport A=1\n")));
 	cr_assert_not(envsh_is_idle(SLICE(":")));
