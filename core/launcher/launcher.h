@@ -21,8 +21,8 @@
 #include <stdio.h>
 #include <sys/types.h>
 
-/* exec failures end with 127, as a shell's do */
-enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_EXEC = 127 };
+/* exec failures end with 127, as a shell's do; MISMATCH is verify's */
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_MISMATCH = 4, EXIT_EXEC = 127 };
 
 struct command;
 

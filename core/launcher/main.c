@@ -76,8 +76,12 @@ int main(int argc, char **argv)
 
 	fs_hold_standard_streams();
 	init_stay_behind();
-	if (root_find(&launch, &err) < 0 || root_settle(&launch, &err) < 0)
+	if (root_find(&launch, &err) < 0)
 		return report_error(&err);
+	if (root_settle(&launch, &err) < 0) {
+		report_error(&err);
+		return argc > 1 && strcmp(argv[1], "verify") == 0 ? EXIT_MISMATCH : EXIT_FAILED;
+	}
 	launch.argv0 = argc > 0 && *argv[0] ? argv[0] : launch.self;
 	launch.args = (const char *const *)argv + (argc > 2 ? 2 : argc);
 	launch.arg_count = argc > 2 ? (size_t)argc - 2 : 0;

@@ -13,8 +13,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { EXIT_MISMATCH = 4 };
-
 static bool has_checker(struct launch *launch, const char *version)
 {
 	return fs_is_dir(arena_printf(&launch->arena, "%s/runtime-%s/lib", launch->root, version));
