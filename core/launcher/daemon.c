@@ -15,11 +15,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -32,6 +34,7 @@ enum {
 	END_MS = 5 * 1000, /* for a node that failed or was interrupted to be gone */
 	TICK_MS = 2,
 	EXIT_INTERRUPTED = 130,
+	CLOSED_ONE_BY_ONE = 1 << 16, /* where it takes a call each; who has more than that open knows why */
 };
 
 struct boot {
@@ -75,16 +78,26 @@ struct slice daemon_tail(struct slice text, size_t lines)
 
 /* ---- the child's side ---- */
 
+static void close_range_of(int first, int last)
+{
+	struct rlimit limit;
+
+	if (first > last || syscall(SYS_close_range, first, last, 0) == 0)
+		return;
+	/* Linux < 5.9 */
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < (rlim_t)last)
+		last = (int)limit.rlim_cur;
+	for (int fd = first; fd <= last && fd < CLOSED_ONE_BY_ONE; fd++)
+		close(fd);
+}
+
 static void close_others(int a, int b)
 {
 	int low = a < b ? a : b, high = a < b ? b : a;
 
-	/* Linux < 5.9 has no close_range: the caller's descriptors stay open then */
-	if (low > 3)
-		syscall(SYS_close_range, 3, low - 1, 0);
-	if (high > low + 1)
-		syscall(SYS_close_range, low < 3 ? 3 : low + 1, high - 1, 0);
-	syscall(SYS_close_range, high < 3 ? 3 : high + 1, ~0U, 0);
+	close_range_of(3, low - 1);
+	close_range_of(low < 3 ? 3 : low + 1, high - 1);
+	close_range_of(high < 3 ? 3 : high + 1, INT_MAX);
 }
 
 static int cookie_option(const struct runtime_line *line)
