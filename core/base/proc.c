@@ -91,7 +91,7 @@ static int file_actions(posix_spawn_file_actions_t *actions, const struct proc_o
 	return rc;
 }
 
-/* No signal is blocked or ignored in the new program, whatever the caller does. */
+/* The new program must not inherit what this one does for its own sake: blocked signals, a SIGPIPE that is ignored. */
 static int attributes(posix_spawnattr_t *attr, bool own_group)
 {
 	short flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;

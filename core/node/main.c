@@ -9,6 +9,7 @@
 #include "node/process/isolation.h"
 #include "node/process/title.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -71,6 +72,7 @@ static int parse_fd(const char *option, const char *value, int *fd, struct error
 	if (value == NULL || !slice_to_int64(slice_of(value), &number) || number < 0 || number > 1 << 20)
 		return error_set(err, ERROR_USAGE, "option '%s' needs the number of a file descriptor", option);
 	*fd = (int)number;
+	(void)fcntl(*fd, F_SETFD, FD_CLOEXEC); /* no program that the configuration runs is to have it */
 	return 0;
 }
 
