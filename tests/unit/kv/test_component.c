@@ -139,6 +139,11 @@ static uint32_t worker_count(struct kvrel_node *n)
 	return 2;
 }
 
+static void thread_begin(struct kvrel_node *n)
+{
+	(void)n;
+}
+
 static const struct kvrel_api api = {
 	.abi = KVREL_ABI,
 	.size = sizeof(api),
@@ -156,6 +161,7 @@ static const struct kvrel_api api = {
 	.node_name = node_name,
 	.data_dir = data_dir,
 	.worker_count = worker_count,
+	.thread_begin = thread_begin,
 };
 
 const struct kvrel_component *kvrel_component(void);
