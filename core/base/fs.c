@@ -136,9 +136,11 @@ int fs_replace(const char *path, struct slice content, mode_t mode, struct error
 /* The last component may exist already, as long as it is a folder. */
 static int make_dir(const char *path, mode_t mode, struct error *err)
 {
-	if (mkdir(path, mode) == 0 || (errno == EEXIST && fs_is_dir(path)))
+	int why = mkdir(path, mode) < 0 ? errno : 0;
+
+	if (!why || (why == EEXIST && fs_is_dir(path)))
 		return 0;
-	return error_system(err, errno == EEXIST ? ENOTDIR : errno, "cannot make folder '%s'", path);
+	return error_system(err, why == EEXIST ? ENOTDIR : why, "cannot make folder '%s'", path);
 }
 
 int fs_make_dirs(const char *path, mode_t mode, struct error *err)
@@ -151,8 +153,10 @@ int fs_make_dirs(const char *path, mode_t mode, struct error *err)
 	for (char *slash = copy + strspn(copy, "/"); (slash = strchr(slash, '/')); slash++) {
 		*slash = '\0';
 		/* an existing parent is left alone, even one we may not look into */
-		if (mkdir(copy, mode) < 0 && errno != EEXIST && !fs_is_dir(copy))
-			return error_system(err, errno, "cannot make folder '%s'", copy);
+		int why = mkdir(copy, mode) < 0 ? errno : 0;
+
+		if (why && why != EEXIST && !fs_is_dir(copy))
+			return error_system(err, why, "cannot make folder '%s'", copy);
 		*slash = '/';
 	}
 	return make_dir(path, mode, err);
@@ -193,6 +197,13 @@ bool fs_is_dir(const char *path)
 	struct stat st;
 
 	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+bool fs_is_file(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
 int fs_read_link(const char *path, struct buf *out, struct error *err)

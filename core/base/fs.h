@@ -30,6 +30,8 @@ int fs_copy_file(const char *from, const char *to, mode_t mode, struct error *er
 int fs_sync_dir(const char *path, struct error *err);
 bool fs_exists(const char *path); /* follows links */
 bool fs_is_dir(const char *path);
+/* A regular one: whatever else could be opened (a pipe) may never end. */
+bool fs_is_file(const char *path);
 /* The link's text, NUL-terminated, appended. */
 int fs_read_link(const char *path, struct buf *out, struct error *err);
 /* Whole buffer, retrying on EINTR and short writes. */
