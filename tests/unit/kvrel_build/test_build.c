@@ -343,6 +343,49 @@ Test(build, overlays_that_lead_out_of_the_bundle_are_refused)
 	cr_expect(!fs_exists(project.root));
 }
 
+Test(build, overlays_do_not_speak_for_kvrel)
+{
+	static const char *const paths[] = { "releases/start.data", "releases/0.0.1/manifest.json",
+					     "releases/9/manifest.json", "releases/0.0.1/sbom.spdx.json",
+					     ".kvrel-replacing" };
+	const char *folders[] = { project_file(&project, "one") };
+	lay_over(folders, 1);
+	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+		const char *path = path_join(&project.arena, "one", paths[i]);
+		project_write(&project, path, "{}");
+		fails(ERROR_INVALID, "is written by kvrel itself");
+		cr_assert_eq(unlink(project_file(&project, path)), 0);
+	}
+}
+
+Test(build, a_cookie_of_an_overlay_is_a_secret_too)
+{
+	const char *folders[] = { project_file(&project, "one") };
+	struct stat st;
+	project_write(&project, "one/releases/COOKIE", "sesame");
+	lay_over(folders, 1);
+	project_must_build(&project);
+	cr_assert_eq(stat(path_join(&project.arena, project.root, "releases/COOKIE"), &st), 0);
+	cr_expect_eq(st.st_mode & 07777, 0600);
+	/* SHA-256 of "sesame": of a short secret a digest tells too much */
+	cr_expect(!strstr(bundle_text(&project, "releases/0.0.1/manifest.json"),
+			  "d0c04f4b1951e4aeaaec8223ed2039e542f3aae805a6fa7f6d794e5afff5d272"));
+	cr_expect(!strstr(bundle_text(&project, "releases/0.0.1/sbom.spdx.json"), "COOKIE"));
+}
+
+Test(build, a_pipe_is_no_file_to_wait_for)
+{
+	const char *templates = project_file(&project, "mine");
+	cr_assert_eq(mkdir(templates, 0755), 0);
+	cr_assert_eq(mkfifo(project_file(&project, "mine/vm.args"), 0644), 0);
+	project.release.templates = templates;
+	fails(ERROR_INVALID, "vm.args: error: it is no file");
+	cr_assert_eq(unlink(project_file(&project, "mine/vm.args")), 0);
+	cr_assert_eq(mkfifo(project_file(&project, "pipe"), 0644), 0);
+	project.release.runtime_config = project_file(&project, "pipe");
+	fails(ERROR_INVALID, "is no regular file");
+}
+
 Test(build, a_dry_run_shows_the_plan_and_writes_nothing)
 {
 	project.options.dry_run = project.options.verbose = true;

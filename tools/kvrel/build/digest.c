@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
+#include <sys/stat.h>
 
 enum { READ_BYTES = 256 << 10 };
 
@@ -91,10 +92,14 @@ int digest_bytes(struct slice bytes, char sha256[DIGEST_HEX_BYTES], struct error
 
 static int add_file(struct digest *digest, const char *path, uint64_t *size_bytes, struct error *err)
 {
-	SCOPE_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* opening a pipe would wait for who writes to it */
+	SCOPE_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	SCOPE_FREE char *buffer = malloc(READ_BYTES);
-	if (fd < 0)
+	struct stat st;
+	if (fd < 0 || fstat(fd, &st) < 0)
 		return error_system(err, errno, "open '%s'", path);
+	if (!S_ISREG(st.st_mode))
+		return error_set(err, ERROR_INVALID, "'%s' is no regular file", path);
 	if (!buffer)
 		return error_system(err, ENOMEM, "read '%s'", path);
 	uint64_t size = 0;

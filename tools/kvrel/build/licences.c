@@ -23,7 +23,7 @@ static const char *terms_of(struct arena *arena, const struct spec *spec, const 
 	for (size_t i = 0; i < ARRAY_LEN(folders); i++)
 		for (size_t j = 0; j < ARRAY_LEN(names); j++) {
 			const char *file = path_join(arena, folders[i], names[j]);
-			if (fs_exists(file) && !fs_is_dir(file))
+			if (fs_is_file(file))
 				return file;
 		}
 	return NULL;

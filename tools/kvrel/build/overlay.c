@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "build/overlay.h"
 
+#include "base/exchange.h"
 #include "base/fs.h"
 #include "base/path.h"
 #include "base/scope.h"
@@ -20,6 +21,32 @@ static bool is_the_nodes(const char *path)
 			return true;
 	}
 	return false;
+}
+
+/* What says what the bundle is: written by kvrel after the overlays, or while it replaces a bundle. */
+static bool is_kvrels(const char *path)
+{
+	static const char *const names[] = { "start.data", "manifest.json", "sbom.spdx.json", "sbom.cdx.json" };
+	struct slice head, rest, version, name;
+	if (strcmp(path, EXCHANGE_LIST) == 0 || strcmp(path, "releases/start.data") == 0)
+		return true;
+	if (!slice_split(slice_of(path), '/', &head, &rest) || !slice_is(head, "releases") ||
+	    !slice_split(rest, '/', &version, &name))
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (slice_is(name, names[i]))
+			return true;
+	return false;
+}
+
+static void add_file(struct scan *scan, const char *path, const struct stat *st)
+{
+	struct plan_entry *entry = plan_add(scan->plan, PLAN_FILE, path, FROM_OVERLAY, scan->why);
+	entry->source = path_join(scan->plan->arena, scan->folder, path);
+	entry->mode = st->st_mode & 0111 ? 0755 : 0644;
+	entry->secret = strcmp(path, "releases/COOKIE") == 0;
+	if (entry->secret)
+		entry->mode = 0600;
 }
 
 static int add_link(struct scan *scan, const char *path, struct error *err)
@@ -49,17 +76,19 @@ static int visit(void *context, const char *relative, const struct stat *st, str
 	if (is_the_nodes(relative))
 		return error_set(err, ERROR_INVALID, "overlay '%s': '%s' belongs to the running node", scan->folder,
 				 relative);
+	if (is_kvrels(relative))
+		return error_set(err, ERROR_INVALID, "overlay '%s': '%s' is written by kvrel itself; remove it",
+				 scan->folder, relative);
 	if (S_ISLNK(st->st_mode))
 		return add_link(scan, relative, err);
 	if (!S_ISREG(st->st_mode) && !S_ISDIR(st->st_mode))
 		return error_set(err, ERROR_INVALID, "overlay '%s': '%s' is neither a file, a folder nor a link",
 				 scan->folder, relative);
-	struct plan_entry *entry = plan_add(scan->plan, S_ISDIR(st->st_mode) ? PLAN_DIR : PLAN_FILE,
-					    arena_string(arena, relative), FROM_OVERLAY, scan->why);
-	if (entry->kind == PLAN_FILE) {
-		entry->source = path_join(arena, scan->folder, relative);
-		entry->mode = st->st_mode & 0111 ? 0755 : 0644;
-	}
+	const char *path = arena_string(arena, relative);
+	if (S_ISDIR(st->st_mode))
+		plan_add(scan->plan, PLAN_DIR, path, FROM_OVERLAY, scan->why);
+	else
+		add_file(scan, path, st);
 	return 0;
 }
 

@@ -57,6 +57,8 @@ int render_template(struct arena *arena, const struct spec *spec, const struct s
 {
 	const char *shown;
 	const char *path = find_template(arena, spec, release, builtin, name, &shown);
+	if (fs_exists(path) && !fs_is_file(path))
+		return error_set(err, ERROR_INVALID, "%s: error: it is no file", shown);
 	SCOPE(buf_done) struct buf text = { 0 };
 	SCOPE(buf_done) struct buf rendered = { 0 };
 	int status = fs_read(path, TEMPLATE_BYTES_MAX, &text, err);

@@ -214,10 +214,15 @@ const char *reader_existing(const struct reader *reader, const char *key, const 
 	const char *path = NULL;
 	const struct field field = { .key = key, .type = folder ? "the path of a folder" : "the path of a file" };
 	read_file_path(reader, &field, value, &path);
-	if (!path || (fs_exists(path) && fs_is_dir(path) == folder))
+	if (!path || (folder ? fs_is_dir(path) : fs_is_file(path)))
 		return path;
-	reader_mistake(reader, &value->origin, "'%s' %s: %s '%s' does not exist", key, reader->where,
-		       folder ? "the folder" : "the file", path_relative(reader->arena, reader->project_dir, path));
+	const char *shown = path_relative(reader->arena, reader->project_dir, path);
+	const char *kind = folder ? "folder" : "file";
+	if (fs_exists(path))
+		reader_mistake(reader, &value->origin, "'%s' %s: '%s' is no %s", key, reader->where, shown, kind);
+	else
+		reader_mistake(reader, &value->origin, "'%s' %s: the %s '%s' does not exist", key, reader->where, kind,
+			       shown);
 	return NULL;
 }
 

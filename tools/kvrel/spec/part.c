@@ -101,7 +101,7 @@ void part_find_library(struct arena *arena, const char *project_dir, const char 
 	};
 	component->library = NULL;
 	for (size_t i = 0; i < ARRAY_LEN(places) && !component->library; i++)
-		if (fs_exists(places[i]) && !fs_is_dir(places[i]))
+		if (fs_is_file(places[i]))
 			component->library = places[i];
 	component->library_sought = arena_printf(arena, "%s nor %s", path_relative(arena, project_dir, places[0]),
 						 path_relative(arena, project_dir, places[1]));
