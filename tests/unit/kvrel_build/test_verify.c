@@ -147,6 +147,40 @@ Test(verify, a_manifest_that_leads_out_of_the_bundle_is_not_followed)
 		    "leads out of the bundle\n");
 }
 
+/* A manifest of the given entries; what is said of it. */
+static void manifest_is_refused(const char *files, const char *words)
+{
+	const char *text = arena_printf(&project.arena,
+					"{\"format\":1,\"release\":{\"name\":\"foo\",\"version\":\"0.0.1\"},"
+					"\"runtime\":\"1.0.0\",\"files\":[%s]}",
+					files);
+	cr_assert_eq(fs_replace(inside("releases/0.0.1/manifest.json"), slice_of(text), 0644, NULL), 0);
+	cr_expect_eq(verify(project.root), -(int)ERROR_INTEGRITY);
+	cr_expect(strstr(buf_string(&reports), words) != NULL, "'%s' lacks '%s'", buf_string(&reports), words);
+}
+#define DIGEST "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+Test(verify, a_manifest_that_kvrel_would_not_write_is_refused)
+{
+	project_must_build(&project);
+	manifest_is_refused("{\"path\":\"a\",\"type\":\"folder\",\"mode\":\"4755\"}", "a mode is missing or none");
+	manifest_is_refused("{\"path\":\"a\",\"type\":\"file\",\"mode\":\"0644\",\"size\":1}", "a digest is missing");
+	manifest_is_refused("{\"path\":\"a\",\"type\":\"file\",\"mode\":\"0644\",\"sha256\":\"" DIGEST
+			    "\",\"size\":9223372036854775807}",
+			    "a size is missing or makes no sense");
+	manifest_is_refused("{\"path\":\"a\",\"type\":\"folder\",\"mode\":\"0755\"},"
+			    "{\"path\":\"a\",\"type\":\"folder\",\"mode\":\"0755\"}",
+			    "lists 'a' twice");
+}
+
+Test(verify, an_interrupted_replacement_is_named_with_what_mends_it)
+{
+	project_must_build(&project);
+	project_write(&project, "_build/rel/foo/.kvrel-replacing", "x");
+	reports_are(".kvrel-replacing says that a build was interrupted while it replaced this bundle; any command of "
+		    "the launcher, or building again, takes it back\n");
+}
+
 Test(verify, what_says_which_version_starts_counts_too)
 {
 	project_must_build(&project);
@@ -259,7 +293,9 @@ Test(verify, entries_that_are_no_plain_files_are_refused)
 	refused(ARCHIVE({ "a", AE_IFREG }, { "b", AE_IFREG, "a" }), "is neither a file");
 	refused(ARCHIVE({ "a", AE_IFREG, NULL, 0, 04755 }), "set-id");
 	refused(ARCHIVE({ "a", AE_IFREG }, { "./a", AE_IFREG }), "is in it twice");
+	refused(ARCHIVE({ ".", AE_IFREG }), "has no name");
 	refused(ARCHIVE({ "a", AE_IFREG }), "is no bundle");
+	refused(make_archive(NULL, 0), "is no bundle");
 }
 
 Test(verify, an_archive_that_swells_without_end_is_refused_early)

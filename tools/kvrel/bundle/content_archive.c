@@ -170,8 +170,10 @@ static int read_entry(struct reading *reading, struct archive_entry *entry, stru
 		return refuse(reading, name, "leads out of the folder it is unpacked in", err);
 	if (archive_entry_hardlink(entry) || (type != AE_IFREG && type != AE_IFDIR && type != AE_IFLNK))
 		return refuse(reading, name, "is neither a file, a folder nor a symbolic link", err);
-	if (!*path)
+	if (!*path && type == AE_IFDIR)
 		return 0;
+	if (!*path)
+		return refuse(reading, name, "has no name that can be used", err);
 	if (archive_entry_perm(entry) & 07000)
 		return refuse(reading, name, "has a set-id or sticky bit", err);
 	struct content_item *item = content_add(builder, path, err);
@@ -203,7 +205,8 @@ static int by_path(const void *a, const void *b)
 static int check_tree(const struct reading *reading, struct error *err)
 {
 	struct content_builder *builder = reading->builder;
-	qsort(builder->items, builder->count, sizeof(*builder->items), by_path);
+	if (builder->count)
+		qsort(builder->items, builder->count, sizeof(*builder->items), by_path);
 	const struct content content = { .items = builder->items, .count = builder->count };
 	for (size_t i = 0; i < builder->count; i++) {
 		const char *path = builder->items[i].path;

@@ -14,6 +14,8 @@
 #include <stdlib.h>
 
 enum { ENTRIES_MAX = 1 << 20 };
+/* Sums of all sizes must fit, whatever a manifest says. */
+#define SIZE_MAX_BYTES (INT64_C(1) << 42)
 
 static bool is_sha256(const char *text)
 {
@@ -24,7 +26,8 @@ static bool read_mode(const struct value *tree, mode_t *out)
 {
 	const char *text = value_text(value_get(tree, "mode"), NULL);
 	unsigned mode;
-	if (!text || strlen(text) > 5 || strspn(text, "01234567") != strlen(text) || sscanf(text, "%o", &mode) != 1)
+	if (!text || strlen(text) > 4 || strspn(text, "01234567") != strlen(text) || sscanf(text, "%o", &mode) != 1 ||
+	    (mode & ~0777u))
 		return false;
 	*out = mode;
 	return true;
@@ -47,7 +50,7 @@ static const char *read_entry(const struct value *tree, struct manifest_entry *o
 		return out->target ? NULL : "a link has no target";
 	}
 	if (!read_mode(tree, &out->mode))
-		return "a mode is missing or no octal number";
+		return "a mode is missing or none that a bundle has";
 	if (strcmp(type, "folder") == 0) {
 		out->kind = PLAN_DIR;
 		return NULL;
@@ -56,10 +59,10 @@ static const char *read_entry(const struct value *tree, struct manifest_entry *o
 		return "a type is none of file, folder, link";
 	out->kind = PLAN_FILE;
 	out->sha256 = value_text(value_get(tree, "sha256"), NULL);
-	if (out->sha256 && !is_sha256(out->sha256))
-		return "a digest is no SHA-256";
-	if (!size || size->type != VALUE_INT || size->integer < 0)
-		return "a size is missing or negative";
+	if (out->sha256 ? !is_sha256(out->sha256) : strcmp(out->path, "releases/COOKIE") != 0)
+		return "a digest is missing or no SHA-256";
+	if (!size || size->type != VALUE_INT || size->integer < 0 || size->integer > SIZE_MAX_BYTES)
+		return "a size is missing or makes no sense";
 	out->size_bytes = (uint64_t)size->integer;
 	return NULL;
 }
@@ -202,6 +205,9 @@ int manifest_parse(struct arena *arena, struct slice text, const char *name, str
 			return status;
 	}
 	qsort(manifest.entries, manifest.count, sizeof(*manifest.entries), by_path);
+	for (size_t i = 1; i < manifest.count; i++)
+		if (strcmp(manifest.entries[i - 1].path, manifest.entries[i].path) == 0)
+			return error_set(err, ERROR_INVALID, "'%s' lists '%s' twice", name, manifest.entries[i].path);
 	*out = manifest;
 	return 0;
 }

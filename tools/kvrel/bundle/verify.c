@@ -8,6 +8,7 @@
 #include "build/build.h"
 #include "bundle/content.h"
 
+#include "base/exchange.h"
 #include "base/scope.h"
 
 struct check {
@@ -82,7 +83,7 @@ static void check_listed(struct check *check, const struct content_manifest *ver
 
 static bool may_be_unlisted(const char *path)
 {
-	return content_keeps_text(path) || strcmp(path, "releases/COOKIE") == 0;
+	return content_keeps_text(path) || strcmp(path, "releases/COOKIE") == 0 || strcmp(path, EXCHANGE_LIST) == 0;
 }
 
 static void check_unlisted(struct check *check)
@@ -98,6 +99,15 @@ static void check_unlisted(struct check *check)
 		folder = item->kind == PLAN_DIR ? item->path : folder;
 		report(check, item->path, "was added");
 	}
+}
+
+/* Whatever else is found then, this is the reason. */
+static void check_interruption(struct check *check)
+{
+	if (content_find(check->content, EXCHANGE_LIST))
+		report(check, EXCHANGE_LIST,
+		       "says that a build was interrupted while it replaced this bundle; any command of the launcher, "
+		       "or building again, takes it back");
 }
 
 /* start.data is in no manifest, as versions that lie side by side share it. */
@@ -147,6 +157,7 @@ int bundle_verify(struct arena *arena, const char *bundle_or_archive,
 	if (status < 0)
 		return status;
 	struct check check = { .content = &content, .arena = arena, .report = report_fn, .context = context };
+	check_interruption(&check);
 	check_start(&check);
 	bool all_known = check_manifests(&check);
 	for (size_t i = 0; i < content.manifest_count; i++)
