@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Inline commands: one line of words, for people with nc or telnet. "…" takes \n \r \t \a \b \xHH and \ before anything
- * else, '…' takes
- * \' alone, as Redis' do. A line without quotes is split in place; another one is decoded into memory of its own.
+ * else, '…' takes \' alone, as Redis' do. A line without quotes is split in place; another one is decoded into memory
+ * of its own.
  */
 #include "resp.h"
 
@@ -11,7 +11,7 @@
 
 static bool is_blank(char c)
 {
-	return c == ' ' || (c >= '\t' && c <= '\r');
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
 static int hex(char c)
