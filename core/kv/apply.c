@@ -311,7 +311,7 @@ int apply_step(struct apply *apply, bool *finished)
 		code = put_state(apply, *finished);
 	mdb_cursor_close(apply->cursor);
 	if (code == 0)
-		code = mdb_txn_commit(apply->txn);
+		code = pages_commit(&apply->store->pages, apply->txn);
 	else
 		mdb_txn_abort(apply->txn);
 	if (code != 0) {
@@ -373,7 +373,7 @@ static int clear_first(const struct pages *pages, MDB_txn *txn, bool *more)
 	return code == MDB_NOTFOUND ? 0 : code;
 }
 
-int clear_garbage(const struct pages *pages, bool *more)
+int clear_garbage(struct pages *pages, bool *more)
 {
 	MDB_txn *txn;
 	int code = mdb_txn_begin(pages->env, NULL, 0, &txn);
@@ -383,7 +383,7 @@ int clear_garbage(const struct pages *pages, bool *more)
 		return code;
 	code = clear_first(pages, txn, more);
 	if (code == 0 && *more)
-		return mdb_txn_commit(txn);
+		return pages_commit(pages, txn);
 	mdb_txn_abort(txn);
 	return code;
 }

@@ -47,6 +47,6 @@ void apply_done(struct apply *apply);
 int apply_step(struct apply *apply, bool *finished);
 
 /* Clears some keys of a dropped bucket; *more: there was something, ask again. */
-int clear_garbage(const struct pages *pages, bool *more);
+int clear_garbage(struct pages *pages, bool *more);
 
 #endif

@@ -156,10 +156,26 @@ int page_put(const struct pages *pages, MDB_txn *txn, MDB_cursor *cursor, uint64
 
 int page_damaged(const struct pages *pages, const void *at, struct kv_error *err)
 {
-	const char *place = at;
-
-	if (pages->map == NULL || place < pages->map)
-		return kv_fail(err, "kv store: '%.300s': an entry is damaged: restore a backup", pages->file);
 	return kv_fail(err, "kv store: '%.300s': the entry at offset %zu is damaged: restore a backup", pages->file,
-		       (size_t)(place - pages->map));
+		       (size_t)((const char *)at - pages->map.at));
+}
+
+int pages_path_damaged(const struct pages *pages, const struct page_path *path, struct kv_error *err)
+{
+	const char *place = path->damage;
+
+	if (place == NULL)
+		return kv_fail(err, "kv store: '%.300s': the record of a table is damaged: restore a backup",
+			       pages->file);
+	if (!path->is_page)
+		return page_damaged(pages, place, err);
+	return kv_fail(err, "kv store: '%.300s': the page at offset %zu is damaged: restore a backup", pages->file,
+		       (size_t)(place - pages->map.at));
+}
+
+bool page_entry_proves(const MDB_val *key, const MDB_val *value)
+{
+	struct page_entry entry;
+
+	return page_entry_split(key, value, &entry);
 }

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reading the store. LMDB needs three or four pages for a look-up; most of its time goes into finding the way. A reader
- * therefore keeps a table of spots: where the key and value of a hash are in the map. A spot is good for one snapshot
- * only, which it names, and is checked against the whole key. It costs 32 bytes and copies nothing. Two spots share a
- * cache line, and a key may be in either, the newer one first: keys that meet in one place need not drive each other
- * out. Each worker has its own table, so that they share no cache line.
+ * Reading the store. The tree needs three or four pages for a look-up; most of its time goes into finding the way. A
+ * reader therefore keeps a table of spots: where the key and value of a hash are in the map. A spot is good for one
+ * snapshot only, which it names, and is checked against the whole key. It costs 32 bytes and copies nothing. Two spots
+ * share a cache line, and a key may be in either, the newer one first: keys that meet in one place need not drive each
+ * other out. Each worker has its own table, so that they share no cache line.
  */
 #include "pages.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -39,7 +38,7 @@ static void spots_init(struct page_reader *reader, uint64_t bytes)
 	reader->spot_mask = count - 1;
 }
 
-int page_reader_init(struct page_reader *reader, const struct pages *pages, uint64_t cache_bytes)
+int page_reader_init(struct page_reader *reader, struct pages *pages, uint64_t cache_bytes)
 {
 	*reader = (struct page_reader){ .pages = pages };
 	spots_init(reader, cache_bytes);
@@ -48,8 +47,6 @@ int page_reader_init(struct page_reader *reader, const struct pages *pages, uint
 
 void page_reader_done(struct page_reader *reader)
 {
-	if (reader->cursor != NULL)
-		mdb_cursor_close(reader->cursor);
 	if (reader->txn != NULL)
 		mdb_txn_abort(reader->txn);
 	if (reader->spots != NULL)
@@ -66,23 +63,23 @@ void page_reader_end(struct page_reader *reader)
 
 static int begin(struct page_reader *reader, struct kv_error *err)
 {
-	int code;
+	struct pages *pages = reader->pages;
 
 	if (reader->live)
 		return 0;
-	if (reader->txn == NULL) {
-		code = mdb_txn_begin(reader->pages->env, NULL, MDB_RDONLY, &reader->txn);
-		if (code == 0)
-			code = mdb_cursor_open(reader->txn, reader->pages->data, &reader->cursor);
-	} else {
-		code = mdb_txn_renew(reader->txn);
-		if (code == 0)
-			code = mdb_cursor_renew(reader->txn, reader->cursor);
+	if (pages_begin(pages, &reader->txn, &reader->meta, err) != 0)
+		return -1;
+	if (reader->transaction != reader->meta.transaction) {
+		reader->transaction = 0;
+		reader->path = (struct page_path){ 0 };
+		if (page_table_find(&reader->path, &pages->map, &reader->meta.tables[PAGE_TABLE_MAIN], "data",
+				    &reader->tree) < 0) {
+			mdb_txn_reset(reader->txn);
+			return pages_path_damaged(pages, &reader->path, err);
+		}
+		reader->transaction = reader->meta.transaction;
 	}
-	if (code != 0)
-		return pages_fail(err, "cannot begin to read", code);
 	reader->live = true;
-	reader->transaction = mdb_txn_id(reader->txn);
 	return 0;
 }
 
@@ -142,30 +139,22 @@ static bool spot_holds(const struct page_reader *reader, uint64_t bucket, struct
 	return true;
 }
 
-static int cannot_read(const struct page_reader *reader, int code, struct kv_error *err)
-{
-	char what[sizeof(reader->pages->file) + 16];
-
-	snprintf(what, sizeof(what), "cannot read '%.300s'", reader->pages->file);
-	return pages_fail(err, what, code);
-}
-
 static int look_up(struct page_reader *reader, uint64_t bucket, struct kvrel_slice key, uint64_t hash,
 		   struct kvrel_slice *value, struct kv_error *err)
 {
 	struct page_entry found;
 	struct page_key wanted;
-	MDB_val stored;
+	struct page_node node;
 	int code;
 
 	page_key_set(reader->pages, &wanted, bucket, key);
-	code = mdb_cursor_get(reader->cursor, &wanted.val, &stored, MDB_SET_KEY);
-	if (code == MDB_NOTFOUND)
+	code = page_get(&reader->path, &reader->tree, &wanted.val, page_entry_proves, &node);
+	if (code < 0)
+		return pages_path_damaged(reader->pages, &reader->path, err);
+	if (code == 0)
 		return 0;
-	if (code != 0)
-		return cannot_read(reader, code, err);
-	if (!page_entry_split(&wanted.val, &stored, &found))
-		return page_damaged(reader->pages, stored.mv_data, err);
+	if (!page_entry_split(&node.key, &node.value, &found))
+		return page_damaged(reader->pages, node.value.mv_data, err);
 	if (wanted.digested && (found.key.size != key.size || memcmp(found.key.data, key.data, key.size) != 0))
 		return 0;
 	*value = found.value;
@@ -186,21 +175,21 @@ int page_find(struct page_reader *reader, uint64_t bucket, struct kvrel_slice ke
 	return look_up(reader, bucket, key, hash, value, err);
 }
 
-/* What a walk's cursor came to: 1 while it is in the bucket. */
-static int walked(const struct page_reader *reader, int code, uint64_t bucket, const MDB_val *stored_key,
-		  const MDB_val *stored, struct kvrel_slice *key, struct kvrel_slice *value, struct kv_error *err)
+/* What a walk came to: 1 while it is in the bucket. */
+static int walked(struct page_reader *reader, int code, uint64_t bucket, const struct page_node *node,
+		  struct kvrel_slice *key, struct kvrel_slice *value, struct kv_error *err)
 {
 	struct page_entry entry;
 	uint64_t id;
 
-	if (code == MDB_NOTFOUND)
+	if (code < 0 || (code > 0 && page_check_leaf(&reader->path) != 0))
+		return pages_path_damaged(reader->pages, &reader->path, err);
+	if (code == 0)
 		return 0;
-	if (code != 0)
-		return cannot_read(reader, code, err);
-	if (page_id_get(stored_key, &id) != 0 && id != bucket)
+	if (page_id_get(&node->key, &id) != 0 && id != bucket)
 		return 0;
-	if (!page_entry_split(stored_key, stored, &entry))
-		return page_damaged(reader->pages, stored->mv_data, err);
+	if (!page_entry_split(&node->key, &node->value, &entry))
+		return page_damaged(reader->pages, node->value.mv_data, err);
 	*key = entry.key;
 	*value = entry.value;
 	return 1;
@@ -211,25 +200,24 @@ int page_first(struct page_reader *reader, uint64_t bucket, struct kvrel_slice a
 {
 	const struct kvrel_slice first = { "", 0 };
 	struct page_key wanted;
-	MDB_val at, stored;
+	struct page_node node;
 	int code;
 
 	if (begin(reader, err) != 0)
 		return -1;
 	page_key_set(reader->pages, &wanted, bucket, after.data != NULL ? after : first);
-	at = wanted.val;
-	code = mdb_cursor_get(reader->cursor, &at, &stored, MDB_SET_RANGE);
-	if (code == 0 && after.data != NULL && at.mv_size == wanted.val.mv_size &&
-	    memcmp(at.mv_data, wanted.bytes, at.mv_size) == 0)
-		code = mdb_cursor_get(reader->cursor, &at, &stored, MDB_NEXT);
-	return walked(reader, code, bucket, &at, &stored, key, value, err);
+	code = page_seek(&reader->path, &reader->tree, &wanted.val, page_entry_proves, &node);
+	if (code > 0 && after.data != NULL && node.key.mv_size == wanted.val.mv_size &&
+	    memcmp(node.key.mv_data, wanted.bytes, node.key.mv_size) == 0)
+		code = page_step(&reader->path, &node);
+	return walked(reader, code, bucket, &node, key, value, err);
 }
 
 int page_next(struct page_reader *reader, uint64_t bucket, struct kvrel_slice *key, struct kvrel_slice *value,
 	      struct kv_error *err)
 {
-	MDB_val at, stored;
-	int code = mdb_cursor_get(reader->cursor, &at, &stored, MDB_NEXT);
+	struct page_node node;
+	int code = page_step(&reader->path, &node);
 
-	return walked(reader, code, bucket, &at, &stored, key, value, err);
+	return walked(reader, code, bucket, &node, key, value, err);
 }

@@ -23,6 +23,8 @@ int pages_fail(struct kv_error *err, const char *what, int code)
 	return kv_fail(err, "kv store: %s: %s%s", what, mdb_strerror(code), advice);
 }
 
+enum { BEGIN_TRIES = 1000 };
+
 /* ---- opening ----------------------------------------------------------------------------------------------- */
 
 static int open_tables(struct pages *pages, MDB_txn *txn)
@@ -90,56 +92,37 @@ static int open_store(struct pages *pages, struct kv_error *err)
 }
 
 /*
- * LMDB reads through its map: a file that was cut short would end the process. What it lost is missed here.
+ * Where the map begins: a page begins with its number. LMDB does not tell, and we read for ourselves. The file's first
+ * page bears LMDB's mark, which proves the guess.
  */
-static int check_size(const struct pages *pages, struct kv_error *err)
+static int find_map(struct pages *pages, struct kv_error *err)
 {
-	struct stat file;
-	uint64_t needed;
-	MDB_envinfo info;
-	MDB_stat stat;
-	int fd, code = mdb_env_info(pages->env, &info);
-
-	if (code == 0)
-		code = mdb_env_stat(pages->env, &stat);
-	if (code == 0)
-		code = mdb_env_get_fd(pages->env, &fd);
-	if (code == 0 && fstat(fd, &file) != 0)
-		code = errno;
-	if (code != 0)
-		return pages_fail(err, "cannot look at its size", code);
-	needed = ((uint64_t)info.me_last_pgno + 1) * stat.ms_psize;
-	if (info.me_last_pgno > 1 && (uint64_t)file.st_size < needed)
-		return kv_fail(err, "kv store: '%.300s' is damaged: it ends at offset %lld of %llu: restore a backup",
-			       pages->file, (long long)file.st_size, (unsigned long long)needed);
-	return 0;
-}
-
-/*
- * Where the map begins: a page begins with its number. LMDB does not tell, and messages are to name offsets in the
- * file. The file's first page bears LMDB's mark, which proves the guess.
- */
-static void find_map(struct pages *pages)
-{
-	static const uint32_t mark = 0xbeefc0de;
 	MDB_val key = { 5, (char *)"state" }, value;
-	MDB_stat stat;
+	const struct page_head *page;
+	const char *at;
 	MDB_txn *txn;
-	size_t number;
+	MDB_stat stat;
+	int code = mdb_env_stat(pages->env, &stat);
 
-	pages->map = NULL;
-	if (mdb_env_stat(pages->env, &stat) != 0 || mdb_txn_begin(pages->env, NULL, MDB_RDONLY, &txn) != 0)
-		return;
-	if (mdb_get(txn, pages->meta, &key, &value) == 0) {
-		const char *page = (const char *)((uintptr_t)value.mv_data & ~(uintptr_t)(stat.ms_psize - 1));
-
-		memcpy(&number, page, sizeof(number));
-		if (number < SIZE_MAX / stat.ms_psize && number * stat.ms_psize < (uintptr_t)page)
-			pages->map = page - number * stat.ms_psize;
-	}
+	if (code == 0)
+		code = mdb_env_get_fd(pages->env, &pages->map.fd);
+	if (code == 0)
+		code = mdb_txn_begin(pages->env, NULL, MDB_RDONLY, &txn);
+	if (code != 0)
+		return pages_fail(err, "cannot begin to read", code);
+	code = mdb_get(txn, pages->meta, &key, &value);
 	mdb_txn_abort(txn);
-	if (pages->map != NULL && memcmp(pages->map + 16, &mark, sizeof(mark)) != 0)
-		pages->map = NULL;
+	if (code != 0)
+		return pages_fail(err, "cannot read its state", code);
+	page = (const struct page_head *)((uintptr_t)value.mv_data & ~(uintptr_t)(stat.ms_psize - 1));
+	at = (const char *)page - page->number * stat.ms_psize;
+	if (page->number > (uintptr_t)page / stat.ms_psize ||
+	    ((const struct page_head *)(const void *)at)->number != 0 || page_meta_of(at) == NULL)
+		return kv_fail(err, "kv store: '%.300s': its pages are not in their places: restore a backup",
+			       pages->file);
+	pages->map.at = at;
+	pages->map.page_size = stat.ms_psize;
+	return 0;
 }
 
 static int open_folder(struct pages *pages, const char *dir, uint64_t map_size, unsigned readers, struct kv_error *err)
@@ -154,13 +137,16 @@ static int open_folder(struct pages *pages, const char *dir, uint64_t map_size, 
 	mdb_env_set_maxdbs(pages->env, 4);
 	mdb_env_set_maxreaders(pages->env, readers);
 	code = mdb_env_set_mapsize(pages->env, map_size);
+	if (code == 0 && pages_inspect(pages->file, err) != 0) {
+		pages_close(pages);
+		return -1;
+	}
 	if (code == 0)
 		code = mdb_env_open(pages->env, dir, MDB_NOTLS | MDB_NORDAHEAD | MDB_NOMETASYNC, 0600);
 	if (code != 0) {
 		snprintf(what, sizeof(what), "cannot open '%.350s'", dir);
 		pages_fail(err, what, code);
-	} else if (check_size(pages, err) == 0 && open_store(pages, err) == 0) {
-		find_map(pages);
+	} else if (open_store(pages, err) == 0 && find_map(pages, err) == 0) {
 		return 0;
 	}
 	pages_close(pages);
@@ -224,10 +210,55 @@ void pages_close(struct pages *pages)
 
 /* ---- while it is open -------------------------------------------------------------------------------------- */
 
-/* Once more what was committed last, in other pages. */
-static int commit_again(const struct pages *pages)
+int pages_commit(struct pages *pages, MDB_txn *txn)
 {
-	MDB_val key = { 5, (char *)"state" }, value = { sizeof(pages->state), (void *)&pages->state };
+	int code;
+
+	atomic_fetch_add(&pages->commits_begun, 1);
+	code = mdb_txn_commit(txn);
+	atomic_fetch_add(&pages->commits_done, 1);
+	return code;
+}
+
+/* 1; 0: it was overtaken while it was looked for, the transaction is reset; -1 and why. */
+static int begin_once(struct pages *pages, MDB_txn **txn, struct page_meta *meta, struct kv_error *err)
+{
+	uint64_t done = atomic_load(&pages->commits_done), id;
+	const struct page_meta *noted;
+	int code = *txn != NULL ? mdb_txn_renew(*txn) : mdb_txn_begin(pages->env, NULL, MDB_RDONLY, txn);
+
+	if (code != 0)
+		return pages_fail(err, "cannot begin to read", code);
+	id = mdb_txn_id(*txn);
+	if (meta->transaction == id)
+		return 1;
+	noted = page_meta_of(pages->map.at + (id & 1) * pages->map.page_size);
+	if (noted != NULL)
+		*meta = *noted;
+	/* where a commit is noted is overwritten by the second one after it */
+	if (noted != NULL && meta->transaction == id && atomic_load(&pages->commits_begun) <= done + 1)
+		return 1;
+	meta->transaction = 0;
+	mdb_txn_reset(*txn);
+	return 0;
+}
+
+int pages_begin(struct pages *pages, MDB_txn **txn, struct page_meta *meta, struct kv_error *err)
+{
+	int code = 0;
+
+	for (int tries = 0; code == 0 && tries < BEGIN_TRIES; tries++)
+		code = begin_once(pages, txn, meta, err);
+	if (code == 0)
+		return kv_fail(err, "kv store: '%.300s': the record of its last change is damaged: restore a backup",
+			       pages->file);
+	return code > 0 ? 0 : -1;
+}
+
+/* Once more what was committed last, in other pages. */
+static int commit_again(struct pages *pages)
+{
+	MDB_val key = { 5, (char *)"state" }, value = { sizeof(pages->state), &pages->state };
 	MDB_txn *txn;
 	int code = mdb_txn_begin(pages->env, NULL, 0, &txn);
 
@@ -235,12 +266,12 @@ static int commit_again(const struct pages *pages)
 		return code;
 	code = mdb_put(txn, pages->meta, &key, &value, 0);
 	if (code == 0)
-		return mdb_txn_commit(txn);
+		return pages_commit(pages, txn);
 	mdb_txn_abort(txn);
 	return code;
 }
 
-int pages_sync(const struct pages *pages, bool again)
+int pages_sync(struct pages *pages, bool again)
 {
 	int code = again ? commit_again(pages) : 0;
 
@@ -252,6 +283,6 @@ void pages_forget(const struct pages *pages)
 	MDB_envinfo info;
 	MDB_stat stat;
 
-	if (pages->map != NULL && mdb_env_info(pages->env, &info) == 0 && mdb_env_stat(pages->env, &stat) == 0)
-		madvise((void *)pages->map, (info.me_last_pgno + 1) * stat.ms_psize, MADV_DONTNEED);
+	if (mdb_env_info(pages->env, &info) == 0 && mdb_env_stat(pages->env, &stat) == 0)
+		madvise((void *)pages->map.at, (info.me_last_pgno + 1) * stat.ms_psize, MADV_DONTNEED);
 }

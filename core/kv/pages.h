@@ -10,6 +10,8 @@
  * bytes together, with the whole key in front of the value; no shorter key is that long, so the two never meet. The
  * digest's key is random and the store's own; a second key with the same digest would be refused.
  *
+ * LMDB writes the pages. They are read by page_tree.h, which believes none of them.
+ *
  * A commit syncs what it wrote but not the page that makes it the latest: a power loss may take the last one, and the
  * log still has it. pages_sync() settles that before the log lets go of anything.
  *
@@ -21,8 +23,7 @@
 #define KV_PAGES_H
 
 #include "engine.h"
-
-#include <lmdb.h>
+#include "page_tree.h"
 
 enum { PAGES_FORMAT = 2, PAGE_KEY_MAX = 511, PAGE_ID_MAX = 6, PAGE_LONG_KEY = PAGE_KEY_MAX - PAGE_ID_MAX };
 
@@ -52,21 +53,29 @@ struct pages {
 	MDB_env *env;
 	MDB_dbi data, garbage, meta;
 	struct page_state state; /* as of the last commit; the applying thread's after the start */
-	const char *map;         /* where the data file begins in memory; NULL: not known */
-	char file[400];          /* its name, for messages */
+	struct page_map map;
+	_Atomic uint64_t commits_begun, commits_done;
+	char file[400]; /* the data file's name, for messages */
 };
 
 struct page_spot;
 struct page_reader {
-	const struct pages *pages;
+	struct pages *pages;
 	MDB_txn *txn;
-	MDB_cursor *cursor;
 	bool live;
-	size_t transaction;
+	uint64_t transaction; /* of `tree`; 0: none yet */
 	struct page_spot *spots;
 	size_t spot_mask;
+	struct page_meta meta; /* of the transaction, and */
+	struct page_tree tree; /* where its data are */
+	struct page_path path;
 };
 
+/*
+ * Looks at a data file before LMDB does: where its commits are noted, its size, and all tables but that of the data, so
+ * that to open it is safe. No file is fine.
+ */
+int pages_inspect(const char *file, struct kv_error *err);
 /* Makes the store if the folder has none. Refuses one of a newer format. */
 int pages_open(struct pages *pages, const char *dir, uint64_t map_size, unsigned readers, struct kv_error *err);
 void pages_close(struct pages *pages);
@@ -74,11 +83,14 @@ void pages_close(struct pages *pages);
  * What was committed is there after a power loss. LMDB's code. `again`: it failed before; a page that could not be
  * written may never be tried again by the system, so it has to be written anew.
  */
-int pages_sync(const struct pages *pages, bool again);
+int pages_sync(struct pages *pages, bool again);
+/* Of a write transaction: what was committed is what readers find from now on. LMDB's code. */
+int pages_commit(struct pages *pages, MDB_txn *txn);
 /* Gives the memory of the map back; what is read again comes from the system's cache. */
 void pages_forget(const struct pages *pages);
-/* Looks at every entry: checksums, order, the number of keys in each bucket. */
-int pages_verify(const struct pages *pages, struct kv_error *err);
+/* Looks at every page and entry: whole, in their places, none used twice, checksums, the number of keys in each bucket.
+ */
+int pages_verify(struct pages *pages, struct kv_error *err);
 /* "kv store: <what>: <LMDB's reason>", and what helps. Returns -1. */
 int pages_fail(struct kv_error *err, const char *what, int code);
 
@@ -99,12 +111,22 @@ struct page_entry {
 bool page_entry_split(const MDB_val *stored_key, const MDB_val *stored_value, struct page_entry *entry);
 /* Says that what lies at `at` in the map is damaged. Returns -1. */
 int page_damaged(const struct pages *pages, const void *at, struct kv_error *err);
+/* The same of what a path came to. */
+int pages_path_damaged(const struct pages *pages, const struct page_path *path, struct kv_error *err);
+/* page_proof of `data`. */
+bool page_entry_proves(const MDB_val *key, const MDB_val *value);
+
+/*
+ * Begins or renews a read transaction, and says what its commit noted of the tables; what `meta` holds is kept when it
+ * is of that transaction already. 0, or -1 and why.
+ */
+int pages_begin(struct pages *pages, MDB_txn **txn, struct page_meta *meta, struct kv_error *err);
 
 /* Stores one key; `key` is room for it. By `cursor` if there is one, which is quicker in order of keys. LMDB's code. */
 int page_put(const struct pages *pages, MDB_txn *txn, MDB_cursor *cursor, uint64_t bucket, struct kvrel_slice name,
 	     struct page_key *key, struct kvrel_slice value);
 
-int page_reader_init(struct page_reader *reader, const struct pages *pages, uint64_t cache_bytes);
+int page_reader_init(struct page_reader *reader, struct pages *pages, uint64_t cache_bytes);
 void page_reader_done(struct page_reader *reader);
 /* Gives the snapshot back. */
 void page_reader_end(struct page_reader *reader);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Looking at everything: what a checksum of one entry cannot see is an entry that is missing. So keys are counted
- * against what the directory says of their buckets, and have to be in order, or look-ups would not find them.
+ * against what the directory says of their buckets, entries against what LMDB says of their table, and every page is
+ * looked at, the free ones too.
  */
 #include "pages.h"
 
-#include <errno.h>
+#include "page_survey.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,15 +17,17 @@ struct expected {
 };
 
 struct verify {
-	const struct pages *pages;
-	MDB_txn *txn;
+	struct pages *pages;
+	struct page_meta meta;
+	struct page_survey survey;
+	struct page_tree garbage;
+	uint64_t entries; /* of the table that is being looked at */
+	struct kv_error *err;
 	struct expected *buckets; /* by id, once all are known */
 	size_t count, capacity;
 	bool sorted;
 	size_t at; /* the one whose keys are being counted */
 	int64_t seen;
-	unsigned char before[PAGE_KEY_MAX];
-	size_t before_size;
 };
 
 static int by_id(const void *a, const void *b)
@@ -86,33 +90,21 @@ static int pass_buckets(struct verify *verify, uint64_t id, struct kv_error *err
 static int check_dropped(const struct verify *verify, uint64_t id, struct kv_error *err)
 {
 	unsigned char bytes[PAGE_ID_MAX];
-	MDB_val key = { page_id_put(bytes, id), bytes }, value;
-	int code = mdb_get(verify->txn, verify->pages->garbage, &key, &value);
+	const MDB_val key = { page_id_put(bytes, id), bytes };
+	struct page_path path = { 0 };
+	struct page_node node;
+	int code = page_get(&path, &verify->garbage, &key, NULL, &node);
 
-	if (code == MDB_NOTFOUND)
+	if (code == 0)
 		return kv_fail(err, "kv store: '%.300s': bucket %llu has keys and no name: restore a backup",
 			       verify->pages->file, (unsigned long long)id);
-	return code == 0 ? 0 : pages_fail(err, "cannot read", code);
-}
-
-static int check_order(struct verify *verify, const MDB_val *key, struct kv_error *err)
-{
-	size_t shorter = key->mv_size < verify->before_size ? key->mv_size : verify->before_size;
-	int order = memcmp(verify->before, key->mv_data, shorter);
-
-	if (key->mv_size > sizeof(verify->before) || order > 0 || (order == 0 && key->mv_size <= verify->before_size))
-		return page_damaged(verify->pages, key->mv_data, err);
-	memcpy(verify->before, key->mv_data, key->mv_size);
-	verify->before_size = key->mv_size;
-	return 0;
+	return code > 0 ? 0 : pages_path_damaged(verify->pages, &path, err);
 }
 
 static int check_entry(struct verify *verify, const MDB_val *key, const MDB_val *value, struct kv_error *err)
 {
 	struct page_entry entry;
 
-	if (check_order(verify, key, err) != 0)
-		return -1;
 	if (!page_entry_split(key, value, &entry))
 		return page_damaged(verify->pages, value->mv_data, err);
 	if (entry.bucket == 0)
@@ -126,42 +118,94 @@ static int check_entry(struct verify *verify, const MDB_val *key, const MDB_val 
 	return 0;
 }
 
-static int check_all(struct verify *verify, struct kv_error *err)
-{
-	MDB_val key, value;
-	MDB_cursor *cursor;
-	int code = mdb_cursor_open(verify->txn, verify->pages->data, &cursor);
+/* ---- tables -------------------------------------------------------------------------------------------------- */
 
-	if (code == 0)
-		code = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
-	while (code == 0) {
-		if (check_entry(verify, &key, &value, err) != 0) {
-			mdb_cursor_close(cursor);
-			return -1;
-		}
-		code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
-	}
-	mdb_cursor_close(cursor);
-	if (code != MDB_NOTFOUND)
-		return pages_fail(err, "cannot read", code);
-	names_end(verify);
-	if (pass_buckets(verify, UINT64_MAX, err) != 0)
-		return -1;
-	if (verify->pages->state.bucket_count != (int64_t)verify->count)
-		return kv_fail(err, "kv store: '%.300s': it has %zu buckets and should have %lld: restore a backup",
-			       verify->pages->file, verify->count, (long long)verify->pages->state.bucket_count);
+static int visit_data(void *context, const struct page_node *node)
+{
+	struct verify *verify = context;
+
+	verify->entries++;
+	return check_entry(verify, &node->key, &node->value, verify->err) == 0 ? 0 : 1;
+}
+
+static int visit_other(void *context, const struct page_node *node)
+{
+	struct verify *verify = context;
+
+	(void)node;
+	verify->entries++;
 	return 0;
 }
 
-int pages_verify(const struct pages *pages, struct kv_error *err)
+static int check_tree(struct verify *verify, const struct page_tree *tree, const char *name, page_visit *visit)
 {
-	struct verify verify = { .pages = pages };
-	int code = mdb_txn_begin(pages->env, NULL, MDB_RDONLY, &verify.txn);
+	int code;
 
-	if (code != 0)
-		return pages_fail(err, "cannot begin to read", code);
-	code = check_all(&verify, err);
-	mdb_txn_abort(verify.txn);
+	verify->entries = 0;
+	code = page_survey_tree(&verify->survey, tree, visit, verify);
+	if (code < 0)
+		return pages_path_damaged(verify->pages, &verify->survey.path, verify->err);
+	if (code == 0 && verify->entries != tree->entries)
+		return kv_fail(verify->err,
+			       "kv store: '%.300s': table '%s' has %llu entries and should have %llu: restore a backup",
+			       verify->pages->file, name, (unsigned long long)verify->entries,
+			       (unsigned long long)tree->entries);
+	return code == 0 ? 0 : -1;
+}
+
+static int check_named(struct verify *verify, const char *name, struct page_tree *tree, page_visit *visit)
+{
+	if (page_table_find(&verify->survey.path, &verify->pages->map, &verify->meta.tables[PAGE_TABLE_MAIN], name,
+			    tree) < 0)
+		return pages_path_damaged(verify->pages, &verify->survey.path, verify->err);
+	return check_tree(verify, tree, name, visit);
+}
+
+static int check_state(struct verify *verify, const struct page_tree *tree)
+{
+	const MDB_val key = { 5, (char *)"state" };
+	struct page_state state;
+	struct page_node node;
+
+	if (page_get(&verify->survey.path, tree, &key, NULL, &node) != 1 || node.value.mv_size != sizeof(state))
+		return kv_fail(verify->err, "kv store: its state record is damaged: restore a backup");
+	memcpy(&state, node.value.mv_data, sizeof(state));
+	if (state.bucket_count == (int64_t)verify->count)
+		return 0;
+	return kv_fail(verify->err, "kv store: '%.300s': it has %zu buckets and should have %lld: restore a backup",
+		       verify->pages->file, verify->count, (long long)state.bucket_count);
+}
+
+static int check_all(struct verify *verify)
+{
+	struct page_tree main = page_tree_of(&verify->pages->map, &verify->meta.tables[PAGE_TABLE_MAIN]), tree;
+	uint64_t beyond;
+
+	if (page_survey_free(&verify->survey, &verify->meta.tables[PAGE_TABLE_FREE], true, UINT64_MAX, &beyond) != 0)
+		return pages_path_damaged(verify->pages, &verify->survey.path, verify->err);
+	if (check_tree(verify, &main, "main", visit_other) != 0 ||
+	    check_named(verify, "garbage", &verify->garbage, visit_other) != 0 ||
+	    check_named(verify, "data", &tree, visit_data) != 0)
+		return -1;
+	names_end(verify);
+	if (pass_buckets(verify, UINT64_MAX, verify->err) != 0 || check_named(verify, "meta", &tree, visit_other) != 0)
+		return -1;
+	return check_state(verify, &tree);
+}
+
+int pages_verify(struct pages *pages, struct kv_error *err)
+{
+	struct verify verify = { .pages = pages, .err = err };
+	MDB_txn *txn = NULL;
+	int code = pages_begin(pages, &txn, &verify.meta, err);
+
+	if (code == 0 && !page_survey_init(&verify.survey, &pages->map, verify.meta.last_page, true))
+		code = kv_fail(err, "out of memory");
+	if (code == 0)
+		code = check_all(&verify);
+	page_survey_done(&verify.survey);
+	if (txn != NULL)
+		mdb_txn_abort(txn);
 	free(verify.buckets);
 	return code;
 }
