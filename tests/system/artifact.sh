@@ -233,10 +233,52 @@ print(config["User"], config["Entrypoint"], config["StopSignal"], config["Labels
 	is "$out" foo
 }
 
-it_unpacks_itself_where_there_is_nothing() {
+with_run_file() {
 	project
 	sed -i '0,/^    components:/s//    steps: [assemble, self_extract]\n    components:/' releases.yaml
 	must kvrel build foo --quiet
+}
+
+it_unpacks_itself_over_nobodys_files() {
+	with_run_file
+	mkdir -p mine/lib && echo mine >mine/lib/x
+	run _build/foo-0.0.1.run mine
+	is "$status:$(find mine -type f)" 1:mine/lib/x
+	like "$err" "ERROR: 'mine' is no bundle and holds 'lib'; name an empty or new folder"
+	must _build/foo-0.0.1.run --quiet new
+	mkdir new/data
+	sed -i 's/^version:.*/version: "0.2.0"/' core/kv/component.yaml
+	must kvrel build foo --quiet --overwrite
+	run _build/foo-0.0.1.run new
+	is "$status" 1
+	like "$err" '*exists already*--overwrite*'
+	must _build/foo-0.0.1.run --overwrite --quiet new
+	is "$(cd new/lib && echo kv-*)" kv-0.2.0
+	must kvrel verify new
+}
+
+it_unpacks_itself_again_after_it_was_killed() {
+	local after
+	with_run_file
+	for after in 0.02 0.05 0.09; do
+		rm -rf new
+		timeout -s KILL $after _build/foo-0.0.1.run --quiet new >"$D/said" 2>&1
+		must _build/foo-0.0.1.run --overwrite --quiet new
+		must kvrel verify new
+	done
+}
+
+it_removes_what_killed_packers_left() {
+	local dead
+	with_run_file
+	dead=$(sh -c 'echo $$')
+	(cd _build && touch foo-0.0.1.run.{$dead.part,$dead.part.tar.$dead.part,$$.part,mine.part})
+	must kvrel build foo --quiet --overwrite
+	is "$(cd _build && echo *.part*)" "foo-0.0.1.run.$$.part foo-0.0.1.run.mine.part"
+}
+
+it_unpacks_itself_where_there_is_nothing() {
+	with_run_file
 	mkdir other
 	(cd other && env -i ../_build/foo-0.0.1.run) >said || fail "$(cat said)"
 	like "$(cat said)" '*foo 0.0.1 was unpacked to foo*'

@@ -3,7 +3,8 @@
  * Every file against the manifests. Where versions share a unit, the one that starts says what it must be.
  *
  * A mode may be stricter than written down (somebody unpacked under a tight umask), never looser, and the owner's x bit
- * must be right. data/, tmp/ and an operator's releases/COOKIE are no part of the bundle.
+ * must be right. data/, tmp/ and an operator's releases/COOKIE are no part of the bundle, nor is a
+ * file system's lost+found.
  */
 #include "build/build.h"
 #include "bundle/content.h"
@@ -83,7 +84,11 @@ static void check_listed(struct check *check, const struct content_manifest *ver
 
 static bool may_be_unlisted(const char *path)
 {
-	return content_keeps_text(path) || strcmp(path, "releases/COOKIE") == 0 || strcmp(path, EXCHANGE_LIST) == 0;
+	static const char *const paths[] = { "releases/COOKIE", EXCHANGE_LIST, "lost+found" };
+	for (size_t i = 0; i < ARRAY_LEN(paths); i++)
+		if (strcmp(path, paths[i]) == 0)
+			return true;
+	return content_keeps_text(path);
 }
 
 static void check_unlisted(struct check *check)

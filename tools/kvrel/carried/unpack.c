@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <zstd.h>
 
@@ -325,13 +326,23 @@ int payload_check(const struct payload *payload, struct error *err)
 	return status;
 }
 
+/* The name that the kernel was given serves where /proc is not mounted. */
+static int open_executable(void)
+{
+	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	const char *started = fd < 0 ? (const char *)getauxval(AT_EXECFN) : NULL;
+	return started ? open(started, O_RDONLY | O_CLOEXEC) : fd;
+}
+
 int payload_find(struct arena *arena, struct payload *out, struct error *err)
 {
 	char trailer[TRAILER_BYTES + 1] = "", sha256[DIGEST_HEX_BYTES], name[128], version[128];
 	unsigned long long offset, size;
 	struct stat st;
-	SCOPE_FD int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st) < 0 || st.st_size < TRAILER_BYTES ||
+	SCOPE_FD int fd = open_executable();
+	if (fd < 0)
+		return error_system(err, errno, "cannot read this program");
+	if (fstat(fd, &st) < 0 || st.st_size < TRAILER_BYTES ||
 	    pread(fd, trailer, TRAILER_BYTES, st.st_size - TRAILER_BYTES) != TRAILER_BYTES)
 		return 0;
 	if (strncmp(trailer, TRAILER_MAGIC, strlen(TRAILER_MAGIC)) != 0)

@@ -3,7 +3,10 @@
 #include "check.h"
 #include "unpack.h"
 
+#include "build/existing.h"
+
 #include "base/fs.h"
+#include "base/path.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -14,16 +17,63 @@ static int fail(const struct error *err)
 	return error_exit_code(err->code);
 }
 
+/* The same version, whole: what a killed unpacker left is unpacked again. */
+static const struct installed *same_version(const struct existing *existing, const struct payload *payload)
+{
+	const struct installed *version = existing_version(existing, payload->version);
+	return version && version->readable ? version : NULL;
+}
+
+static int check_folder_is_ours(struct arena *arena, const struct payload *payload, const struct existing *existing,
+				bool overwrite, struct error *err)
+{
+	const char *stranger = existing_stranger(arena, existing);
+	if (stranger)
+		return error_set(err, ERROR_EXISTS, "'%s' is no bundle and holds '%s'; name an empty or new folder",
+				 existing->root, stranger);
+	if (same_version(existing, payload) && !overwrite)
+		return error_set(err, ERROR_EXISTS,
+				 "release %s-%s exists already at '%s'; give --overwrite to replace it", payload->name,
+				 payload->version, existing->root);
+	return 0;
+}
+
+/* What the same version had before and no version has now. What cannot be removed is named by the check. */
+static int remove_leftovers(struct arena *arena, const struct payload *payload, const struct existing *before,
+			    struct error *err)
+{
+	const struct installed *old = same_version(before, payload);
+	struct existing now;
+	int status = old ? existing_read(arena, before->root, &now, err) : 0;
+	for (size_t i = old && status == 0 ? old->manifest.count : 0; i-- > 0;) {
+		const struct manifest_entry *entry = &old->manifest.entries[i];
+		if (!existing_entry(&now, entry->path, NULL))
+			(void)remove(path_join(arena, before->root, entry->path));
+	}
+	return status;
+}
+
+static int unpack_into(struct arena *arena, const struct payload *payload, const char *folder, bool overwrite,
+		       struct error *err)
+{
+	struct existing existing;
+	int status = existing_read(arena, folder, &existing, err);
+	if (status == 0)
+		status = check_folder_is_ours(arena, payload, &existing, overwrite, err);
+	if (status == 0)
+		status = payload_check(payload, err);
+	/* first of all, so that a folder that is only half unpacked is known as ours */
+	if (status == 0)
+		status = fs_make_dirs(arena_printf(arena, "%s/releases/%s", folder, payload->version), 0755, err);
+	if (status == 0)
+		status = payload_unpack(arena, payload, folder, err);
+	return status == 0 ? remove_leftovers(arena, payload, &existing, err) : status;
+}
+
 static int unpack(struct arena *arena, const struct payload *payload, const char *folder, bool overwrite, bool quiet)
 {
 	struct error err;
-	const char *manifest = arena_printf(arena, "%s/releases/%s/manifest.json", folder, payload->version);
-	if (fs_exists(manifest) && !overwrite) {
-		error_set(&err, ERROR_EXISTS, "release %s-%s exists already at '%s'; give --overwrite to replace it",
-			  payload->name, payload->version, folder);
-		return fail(&err);
-	}
-	if (payload_check(payload, &err) < 0 || payload_unpack(arena, payload, folder, &err) < 0)
+	if (unpack_into(arena, payload, folder, overwrite, &err) < 0)
 		return fail(&err);
 	int code = check_folder(folder, false, true);
 	if (code == 0 && !quiet)

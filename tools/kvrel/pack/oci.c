@@ -10,6 +10,7 @@
 #include "build/build_steps.h"
 #include "pack/file_sink.h"
 #include "pack/pack.h"
+#include "pack/part_file.h"
 #include "pack/tar.h"
 
 #include "base/fs.h"
@@ -308,7 +309,7 @@ int build_oci(struct build *build, struct error *err)
 	build_say_packing(build, out);
 	struct image image = { .build = build,
 			       .arena = build->arena,
-			       .layer_file = arena_printf(build->arena, "%s.%ld.layer", out, (long)getpid()),
+			       .layer_file = arena_printf(build->arena, "%s.layer", part_file_name(build->arena, out)),
 			       .created = created(build->arena, build->source_date) };
 	int status = bundle_open(build, &image.bundle, err);
 	if (status == 0)

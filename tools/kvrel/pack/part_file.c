@@ -10,16 +10,17 @@
 #include <signal.h>
 #include <stdio.h>
 
-/* NAME.PID.part of a process that is gone. */
+/* NAME.PID.part, or NAME.PID.part.WHATEVER, of a process that is gone. */
 static bool is_left_over(struct slice entry, struct slice name)
 {
-	struct slice suffix = SLICE(".part");
+	struct slice number, word, rest = { entry.data + name.size, entry.size - name.size };
 	int64_t pid;
-	if (!slice_starts(entry, name) || !slice_ends(entry, suffix) || entry.size <= name.size + 1 + suffix.size ||
-	    entry.data[name.size] != '.')
+	if (!slice_starts(entry, name) || !slice_starts(rest, SLICE(".")))
 		return false;
-	struct slice number = { entry.data + name.size + 1, entry.size - name.size - 1 - suffix.size };
-	return slice_to_int64(number, &pid) && pid > 0 && pid <= INT32_MAX && kill((pid_t)pid, 0) < 0 && errno == ESRCH;
+	slice_split((struct slice){ rest.data + 1, rest.size - 1 }, '.', &number, &rest);
+	slice_split(rest, '.', &word, &rest);
+	return slice_is(word, "part") && slice_to_int64(number, &pid) && pid > 0 && pid <= INT32_MAX &&
+	       kill((pid_t)pid, 0) < 0 && errno == ESRCH;
 }
 
 /* As well as it goes: what cannot be removed is in nobody's way. */
@@ -33,6 +34,11 @@ static void remove_left_overs(struct arena *arena, const char *folder, const cha
 		closedir(dir);
 }
 
+const char *part_file_name(struct arena *arena, const char *path)
+{
+	return arena_printf(arena, "%s.%ld.part", path, (long)getpid());
+}
+
 int part_file_open(struct arena *arena, const char *path, int *out_fd, const char **out_part, struct error *err)
 {
 	const char *folder = path_dir(arena, path);
@@ -40,7 +46,7 @@ int part_file_open(struct arena *arena, const char *path, int *out_fd, const cha
 	if (status < 0)
 		return status;
 	remove_left_overs(arena, folder, path_base(path));
-	const char *part = arena_printf(arena, "%s.%ld.part", path, (long)getpid());
+	const char *part = part_file_name(arena, path);
 	int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return error_system(err, errno, "create '%s'", part);

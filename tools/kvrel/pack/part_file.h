@@ -6,8 +6,10 @@
 #include "base/arena.h"
 #include "base/error.h"
 
+/* PATH.PID.part. With a dot and more behind it, it is a name for what is needed on the way only. */
+const char *part_file_name(struct arena *arena, const char *path);
 /*
- * Makes the folders of `path` and the part file, first removing those of processes that were killed. *out_fd is the
+ * Makes the folders of `path` and the part file, first removing what killed processes left. *out_fd is the
  * caller's, *out_part (its name) lives in the arena.
  */
 int part_file_open(struct arena *arena, const char *path, int *out_fd, const char **out_part, struct error *err);

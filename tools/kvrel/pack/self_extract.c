@@ -7,6 +7,7 @@
 #include "carried/unpack.h"
 #include "pack/file_sink.h"
 #include "pack/pack.h"
+#include "pack/part_file.h"
 
 #include "base/fs.h"
 #include "base/path.h"
@@ -76,7 +77,7 @@ static int write_all(struct build *build, const char *archive, const char *out, 
 int build_self_extract(struct build *build, struct error *err)
 {
 	const char *out = build_artifact_path(build, ".run");
-	const char *archive = arena_printf(build->arena, "%s.tar", out);
+	const char *archive = arena_printf(build->arena, "%s.tar", part_file_name(build->arena, out));
 	int level = build->release->compression ? build->release->compression : LEVEL_DEFAULT;
 	uint64_t bytes = 0;
 	build_say_packing(build, out);
