@@ -5,12 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CURSOR_COUNT = 4096 };
+enum { CURSOR_COUNT = 4096, CURSOR_BYTES = 8 << 20 };
 
 /* A number is slot + CURSOR_COUNT * turn: it tells its slot, and whether the slot still holds it. */
 struct cursors {
 	pthread_mutex_t lock;
-	uint64_t next;
+	uint64_t next, oldest; /* from the oldest on they may be remembered */
+	size_t bytes;
 	struct {
 		uint64_t number;
 		char *key;
@@ -25,7 +26,7 @@ struct cursors *cursors_new(void)
 	if (cursors == NULL)
 		return NULL;
 	pthread_mutex_init(&cursors->lock, NULL);
-	cursors->next = CURSOR_COUNT;
+	cursors->next = cursors->oldest = CURSOR_COUNT;
 	return cursors;
 }
 
@@ -39,6 +40,16 @@ void cursors_free(struct cursors *cursors)
 	free(cursors);
 }
 
+static void forget_oldest(struct cursors *cursors)
+{
+	size_t slot = cursors->oldest++ % CURSOR_COUNT;
+
+	cursors->bytes -= cursors->slots[slot].size;
+	free(cursors->slots[slot].key);
+	cursors->slots[slot].key = NULL;
+	cursors->slots[slot].number = 0;
+}
+
 uint64_t cursors_save(struct cursors *cursors, struct kvrel_slice key)
 {
 	char *copy = malloc(key.size + 1);
@@ -49,9 +60,12 @@ uint64_t cursors_save(struct cursors *cursors, struct kvrel_slice key)
 		return 0;
 	memcpy(copy, key.data, key.size);
 	pthread_mutex_lock(&cursors->lock);
+	while (cursors->oldest < cursors->next &&
+	       (cursors->next - cursors->oldest == CURSOR_COUNT || cursors->bytes + key.size > CURSOR_BYTES))
+		forget_oldest(cursors);
 	number = cursors->next++;
 	slot = number % CURSOR_COUNT;
-	free(cursors->slots[slot].key);
+	cursors->bytes += key.size;
 	cursors->slots[slot].number = number;
 	cursors->slots[slot].key = copy;
 	cursors->slots[slot].size = key.size;

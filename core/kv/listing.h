@@ -43,7 +43,8 @@ struct kvrel_result *result_copy(const struct kvrel_result *result);
 
 /*
  * Where stepwise listings stand. A step ends at a key, but the cursors of Redis' clients are numbers: a number stands
- * for the key it ended at. The last CURSOR_COUNT of them are remembered; an older one is "invalid cursor". Any thread.
+ * for the key it ended at. The last CURSOR_COUNT of them are remembered, fewer where the keys are long; an older one is
+ * "invalid cursor". Any thread.
  */
 struct cursors;
 struct cursors *cursors_new(void);

@@ -10,14 +10,18 @@
 enum {
 	CHANGES_MAX = 1024, /* of one feed */
 	CHANGES_BYTES = 4 << 20,
+	ALL_BYTES = 64 << 20,  /* of all feeds */
 	CHANGES_AT_ONCE = 128, /* in one answer */
 	FEEDS_MAX = 65536,
 	FORGET_MS = 60 * 1000,
+	LOOK_MS = 1000,
 	WAIT_MS = 10 * 1000, /* a waiting call is answered after this when another one comes: its client may be gone */
 };
 
 struct change {
-	struct change *next;
+	struct change *next, *previous; /* of its feed */
+	struct change *newer, *older;   /* of all feeds */
+	struct feed *feed;
 	uint64_t number;
 	size_t key_size, value_size;
 	bool deleted;
@@ -59,17 +63,44 @@ static struct feed **place_of(struct watches *watches, struct kvrel_slice bucket
 	return place;
 }
 
-static void drop_oldest(struct feed *feed)
+static size_t bytes_of(const struct change *change)
+{
+	return sizeof(*change) + change->key_size + change->value_size;
+}
+
+static void add_newest(struct watches *watches, struct feed *feed, struct change *change)
+{
+	change->feed = feed;
+	change->previous = feed->newest;
+	*(feed->newest != NULL ? &feed->newest->next : &feed->oldest) = change;
+	feed->newest = change;
+	change->older = watches->newest;
+	*(watches->newest != NULL ? &watches->newest->newer : &watches->oldest) = change;
+	watches->newest = change;
+	feed->count++;
+	feed->bytes += bytes_of(change);
+	watches->bytes += bytes_of(change);
+}
+
+static void drop_oldest(struct watches *watches, struct feed *feed)
 {
 	struct change *change = feed->oldest;
 
 	feed->oldest = change->next;
-	if (feed->oldest == NULL)
-		feed->newest = NULL;
+	*(change->next != NULL ? &change->next->previous : &feed->newest) = NULL;
+	*(change->older != NULL ? &change->older->newer : &watches->oldest) = change->newer;
+	*(change->newer != NULL ? &change->newer->older : &watches->newest) = change->older;
 	feed->count--;
-	feed->bytes -= change->key_size + change->value_size;
+	feed->bytes -= bytes_of(change);
+	watches->bytes -= bytes_of(change);
 	feed->lost = change->number;
 	free(change);
+}
+
+static void drop_all(struct watches *watches, struct feed *feed)
+{
+	while (feed->oldest != NULL)
+		drop_oldest(watches, feed);
 }
 
 static void feed_free(struct watches *watches, struct feed **place)
@@ -77,14 +108,16 @@ static void feed_free(struct watches *watches, struct feed **place)
 	struct feed *feed = *place;
 
 	*place = feed->next;
-	while (feed->oldest != NULL)
-		drop_oldest(feed);
+	drop_all(watches, feed);
 	free(feed);
 	atomic_fetch_sub_explicit(&watches->feed_count, 1, memory_order_relaxed);
 }
 
 static void forget_old_ones(struct watches *watches, int64_t now)
 {
+	if (now - watches->forgot_ms < LOOK_MS)
+		return;
+	watches->forgot_ms = now;
 	for (size_t i = 0; i < WATCH_BUCKETS; i++) {
 		for (struct feed **place = &watches->feeds[i]; *place != NULL;) {
 			if ((*place)->waiting == NULL && now - (*place)->asked_ms > FORGET_MS)
@@ -130,8 +163,7 @@ void feed_add(struct watches *watches, struct feed *feed, struct kvrel_slice key
 	struct change *change = malloc(sizeof(*change) + key.size + value.size);
 
 	if (change == NULL) { /* then it is lost, and watchers are told so */
-		while (feed->oldest != NULL)
-			drop_oldest(feed);
+		drop_all(watches, feed);
 		feed->lost = ++watches->number;
 		return;
 	}
@@ -142,30 +174,34 @@ void feed_add(struct watches *watches, struct feed *feed, struct kvrel_slice key
 		memcpy(change->bytes, key.data, key.size);
 	if (value.size > 0)
 		memcpy(change->bytes + key.size, value.data, value.size);
-	if (feed->newest != NULL)
-		feed->newest->next = change;
-	else
-		feed->oldest = change;
-	feed->newest = change;
-	feed->count++;
-	feed->bytes += key.size + value.size;
+	add_newest(watches, feed, change);
 	while (feed->count > CHANGES_MAX || (feed->bytes > CHANGES_BYTES && feed->count > 1))
-		drop_oldest(feed);
+		drop_oldest(watches, feed);
+	while (watches->bytes > ALL_BYTES && watches->oldest != change)
+		drop_oldest(watches, watches->oldest->feed);
 }
 
 /* ---- answering; with the lock held, which is fine: completing a call runs no operation ---- */
 
+/* Who waits has seen nearly all: the look begins at the end. */
+static const struct change *first_after(const struct feed *feed, uint64_t after)
+{
+	const struct change *first = NULL;
+
+	for (const struct change *c = feed->newest; c != NULL && c->number > after; c = c->previous)
+		first = c;
+	return first;
+}
+
 /* What came after `after`, also when it is nothing. */
-static void answer(struct watches *watches, struct kvrel_call *call, const struct feed *feed, uint64_t after)
+static void answer(struct kvrel_call *call, const struct feed *feed, uint64_t after)
 {
 	struct kvrel_result items[1 + 2 * CHANGES_AT_ONCE];
 	size_t count = 1;
 	uint64_t number = after;
 
-	for (const struct change *c = feed->oldest; c != NULL && count + 2 <= sizeof(items) / sizeof(items[0]);
-	     c = c->next) {
-		if (c->number <= after)
-			continue;
+	for (const struct change *c = first_after(feed, after);
+	     c != NULL && count + 2 <= sizeof(items) / sizeof(items[0]); c = c->next) {
 		number = c->number;
 		items[count++] = (struct kvrel_result){ .kind = KVREL_BYTES, .bytes = { c->bytes, c->key_size } };
 		items[count++] = c->deleted
@@ -173,12 +209,11 @@ static void answer(struct watches *watches, struct kvrel_call *call, const struc
 					 : (struct kvrel_result){ .kind = KVREL_BYTES,
 								  .bytes = { c->bytes + c->key_size, c->value_size } };
 	}
-	(void)watches;
 	items[0] = (struct kvrel_result){ .kind = KVREL_INT, .integer = (int64_t)number };
 	call->complete(call, &(struct kvrel_result){ .kind = KVREL_LIST, .items = items, .count = count });
 }
 
-void feed_answer(struct watches *watches, struct feed *feed)
+void feed_answer(struct feed *feed)
 {
 	struct kvrel_call *call = feed->waiting;
 
@@ -186,12 +221,12 @@ void feed_answer(struct watches *watches, struct feed *feed)
 	while (call != NULL) {
 		struct kvrel_call *next = call->next;
 
-		answer(watches, call, feed, call->scratch[0]);
+		answer(call, feed, call->scratch[0]);
 		call = next;
 	}
 }
 
-static void answer_long_waiting(struct watches *watches, struct feed *feed, int64_t now)
+static void answer_long_waiting(struct feed *feed, int64_t now)
 {
 	for (struct kvrel_call **place = &feed->waiting; *place != NULL;) {
 		struct kvrel_call *call = *place;
@@ -201,7 +236,7 @@ static void answer_long_waiting(struct watches *watches, struct feed *feed, int6
 			continue;
 		}
 		*place = call->next;
-		answer(watches, call, feed, call->scratch[0]);
+		answer(call, feed, call->scratch[0]);
 	}
 }
 
@@ -220,8 +255,7 @@ static void refuse_waiting(struct feed *feed, const char *reason)
 
 void feed_drop(struct watches *watches, struct feed *feed)
 {
-	while (feed->oldest != NULL)
-		drop_oldest(feed);
+	drop_all(watches, feed);
 	feed->lost = ++watches->number;
 	refuse_waiting(feed, "the bucket was removed");
 }
@@ -285,9 +319,9 @@ void watch_next(struct watches *watches, struct kvrel_call *call, struct kvrel_s
 	} else if (after < feed->lost) {
 		problem = "the subscriber is too slow: changes were lost";
 	} else if (feed->newest != NULL && feed->newest->number > after) {
-		answer(watches, call, feed, after);
+		answer(call, feed, after);
 	} else {
-		answer_long_waiting(watches, feed, now);
+		answer_long_waiting(feed, now);
 		call->scratch[0] = after;
 		call->scratch[1] = (uint64_t)now;
 		call->next = feed->waiting;

@@ -5,7 +5,8 @@
  * A bucket that somebody watches has a feed: its last changes, numbered, and the calls that wait for the next one. Who
  * has seen everything up to a number asks for what came after it; so a watcher holds nothing here but one waiting call,
  * and one that is too slow finds that the feed has gone on without him, and is told so. A feed that nobody has asked
- * for a minute is forgotten. Nobody watches: writes pay one load.
+ * for a minute is forgotten. All feeds together hold so much and no more: the oldest change of all of them goes first.
+ * Nobody watches: writes pay one load.
  *
  * A change is told when its write is acknowledged; a delete tells of the keys that were there. Two writes of one key by
  * different clients at the same moment may be told in either order.
@@ -18,15 +19,19 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { WATCH_BUCKETS = 64 };
+enum { WATCH_BUCKETS = 4096 };
 
 struct feed;
+struct change;
 
 struct watches {
 	pthread_mutex_t lock;
 	_Atomic unsigned feed_count;
 	struct feed *feeds[WATCH_BUCKETS];
-	uint64_t number; /* of the last change of all feeds */
+	uint64_t number;                /* of the last change of all feeds */
+	struct change *oldest, *newest; /* of all feeds */
+	size_t bytes;                   /* that all changes hold */
+	int64_t forgot_ms;              /* when feeds that nobody asks for were looked for */
 	bool closed;
 };
 
@@ -47,7 +52,7 @@ struct feed *feed_find(struct watches *watches, struct kvrel_slice bucket); /* N
 void feed_add(struct watches *watches, struct feed *feed, struct kvrel_slice key, struct kvrel_slice value,
 	      bool deleted);
 /* Whoever waits hears what was added. */
-void feed_answer(struct watches *watches, struct feed *feed);
+void feed_answer(struct feed *feed);
 /* The bucket was removed: whoever waits is told so. */
 void feed_drop(struct watches *watches, struct feed *feed);
 

@@ -43,7 +43,7 @@ static void tell_keys(const struct write *write, struct feed *feed, const struct
 		feed_add(write->watches, feed, write->slices[i], value, write->kind == ENGINE_DELETE);
 	}
 	if (write->watches->number != before)
-		feed_answer(write->watches, feed);
+		feed_answer(feed);
 }
 
 static void tell_dropped(const struct write *write)

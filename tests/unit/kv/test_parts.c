@@ -162,3 +162,27 @@ Test(cursors, remember_the_latest_and_forget_the_oldest)
 	free((char *)found.data);
 	cursors_free(cursors);
 }
+
+Test(cursors, of_long_keys_are_fewer)
+{
+	enum { SIZE = 65535, SAVED = 1000 };
+	static char key[SIZE];
+	struct cursors *cursors = cursors_new();
+	uint64_t numbers[SAVED];
+	size_t kept = 0;
+
+	for (int i = 0; i < SAVED; i++) {
+		memset(key, i, SIZE);
+		numbers[i] = cursors_save(cursors, (struct kvrel_slice){ key, SIZE });
+	}
+	for (int i = 0; i < SAVED; i++) {
+		struct kvrel_slice found = cursors_find(cursors, numbers[i]);
+
+		cr_expect(found.data == NULL || (found.size == SIZE && found.data[SIZE - 1] == (char)i));
+		kept += found.data != NULL;
+		cr_expect(found.data != NULL || i < SAVED - 100);
+		free((char *)found.data);
+	}
+	cr_expect(kept * SIZE <= 8 << 20);
+	cursors_free(cursors);
+}

@@ -44,6 +44,7 @@ static void down(void)
 struct asked {
 	struct kvrel_call call; /* first */
 	sem_t done;
+	enum kvrel_status status;
 	int64_t number; /* the result, or the first item of it */
 	char text[256]; /* the other items */
 };
@@ -53,31 +54,26 @@ static void take(struct kvrel_call *call, const struct kvrel_result *result)
 	struct asked *asked = (struct asked *)call;
 	size_t size = 0;
 
+	asked->status = result->status;
 	asked->number = result->kind == KVREL_LIST ? result->items[0].integer : result->integer;
 	for (size_t i = 1; result->kind == KVREL_LIST && i < result->count; i++) {
 		const struct kvrel_result *item = &result->items[i];
 		bool nil = item->kind == KVREL_NIL;
 
-		size += (size_t)snprintf(asked->text + size, sizeof(asked->text) - size, "%.*s ",
-					 nil ? 3 : (int)item->bytes.size, nil ? "nil" : item->bytes.data);
+		int shown = nil ? 3 : item->bytes.size > 64 ? 64 : (int)item->bytes.size;
+
+		size += (size_t)snprintf(asked->text + size, sizeof(asked->text) - size, "%.*s ", shown,
+					 nil ? "nil" : item->bytes.data);
 		cr_assert_lt(size, sizeof(asked->text));
 	}
 	sem_post(&asked->done);
 }
 
-/* `line` is an operation and its arguments; the answer is valid until the next one. */
-static const struct asked *ask(const char *line)
+/* The answer is valid until the next one. */
+static const struct asked *ask_with(const char *name, const struct kvrel_slice *args, uint32_t count)
 {
 	static struct asked asked;
-	static struct kvrel_slice args[16];
-	static char words[256];
-	uint32_t count = 0;
-	char *rest = NULL;
 
-	snprintf(words, sizeof(words), "%s", line);
-	const char *name = strtok_r(words, " ", &rest);
-	for (const char *word; count < 16 && (word = strtok_r(NULL, " ", &rest)) != NULL;)
-		args[count++] = (struct kvrel_slice){ word, strlen(word) };
 	asked = (struct asked){ .call = { .args = args, .arg_count = count, .complete = take } };
 	sem_init(&asked.done, 0, 0);
 	for (size_t i = 0; i < kv_op_count; i++)
@@ -88,6 +84,21 @@ static const struct asked *ask(const char *line)
 		continue;
 	sem_destroy(&asked.done);
 	return &asked;
+}
+
+/* `line` is an operation and its arguments. */
+static const struct asked *ask(const char *line)
+{
+	struct kvrel_slice args[16];
+	char words[256];
+	uint32_t count = 0;
+	char *rest = NULL;
+
+	snprintf(words, sizeof(words), "%s", line);
+	const char *name = strtok_r(words, " ", &rest);
+	for (const char *word; count < 16 && (word = strtok_r(NULL, " ", &rest)) != NULL;)
+		args[count++] = (struct kvrel_slice){ word, strlen(word) };
+	return ask_with(name, args, count);
 }
 
 /* What came after a number; there has to be something. */
@@ -120,6 +131,33 @@ static void tells_which_of_several_keys_were_there(void)
 	int64_t begin = ask("watch b")->number;
 	cr_expect_eq(ask("hdel b bread milk salt milk eggs")->number, 2);
 	cr_expect_str_eq(told(begin), "milk nil eggs nil ");
+}
+
+/* The oldest change of all buckets goes first, and whoever has not heard of it is told so. */
+Test(watch, holds_so_much_of_all_buckets, .timeout = 60)
+{
+	enum { BUCKETS = 20, SIZE = 4000000 };
+	static char value[SIZE];
+	char line[32], name[8];
+	int64_t begin[BUCKETS];
+
+	up(false);
+	memset(value, 'v', SIZE);
+	for (int i = 0; i < BUCKETS; i++) {
+		snprintf(name, sizeof(name), "b%d", i);
+		snprintf(line, sizeof(line), "create %s", name);
+		ask(line);
+		snprintf(line, sizeof(line), "watch %s", name);
+		begin[i] = ask(line)->number;
+		ask_with("put", (struct kvrel_slice[]){ { name, strlen(name) }, { "k", 1 }, { value, SIZE } }, 3);
+	}
+	for (int i = 0; i < BUCKETS; i++) {
+		bool kept = i >= BUCKETS - (64 << 20) / SIZE;
+
+		snprintf(line, sizeof(line), "watch b%d %lld", i, (long long)begin[i]);
+		cr_expect_eq(ask(line)->status, kept ? KVREL_OK : KVREL_ERROR, "%s", line);
+	}
+	down();
 }
 
 #define ON_EITHER_ENGINE(behaviour) \
