@@ -129,6 +129,16 @@ static int make_dir(const char *path, struct error *err)
 }
 
 /* The digest was taken before: a source that was rewritten in between would belie the manifest. */
+static bool was_rewritten(const struct plan_entry *entry)
+{
+	const struct timespec *noted = &entry->changed;
+	struct stat st;
+	if (noted->tv_sec == 0 && noted->tv_nsec == 0)
+		return false;
+	return stat(entry->source, &st) < 0 || st.st_ctim.tv_sec != noted->tv_sec ||
+	       st.st_ctim.tv_nsec != noted->tv_nsec;
+}
+
 static int copy(const struct plan_entry *entry, const char *path, struct error *err)
 {
 	int status = fs_copy_file(entry->content, path, entry->mode, err);
@@ -137,7 +147,7 @@ static int copy(const struct plan_entry *entry, const char *path, struct error *
 		return status;
 	if (lstat(path, &st) < 0)
 		return error_system(err, errno, "look at '%s'", path);
-	if ((uint64_t)st.st_size != entry->size_bytes)
+	if ((uint64_t)st.st_size != entry->size_bytes || was_rewritten(entry))
 		return error_set(err, ERROR_TRY_AGAIN, "'%s' was changed while it was copied; build again",
 				 entry->source);
 	return 0;

@@ -24,9 +24,9 @@ struct staging {
 int staging_begin(struct arena *arena, const char *root, struct staging *out, struct error *err);
 /* Writes all entries; modes, times and owner do not depend on the environment. On failure staging_end() removes all. */
 int staging_fill(const struct staging *staging, const struct plan *plan, int64_t source_date, struct error *err);
-/* Removes the staging folder and unlocks. Safe on a zeroed one with lock_fd -1, and twice. */
 /* After this, what staging_fill() wrote survives the loss of power: a renamed bundle is never half on the disk. */
 int staging_flush(const struct staging *staging, const struct plan *plan, struct error *err);
+/* Removes the staging folder and unlocks. Safe on a zeroed one with lock_fd -1, and twice. */
 void staging_end(struct staging *staging);
 /* Sets the time of one entry without following a link. */
 int set_time(const char *path, int64_t seconds, struct error *err);

@@ -5,11 +5,18 @@
 #include "base/path.h"
 #include "base/scope.h"
 
+static bool is_listed(const struct plan_licence *list, size_t count, const char *package)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(list[i].package, package) == 0)
+			return true;
+	return false;
+}
+
 static void add(struct plan_licence *list, size_t *count, const char *package, const char *file)
 {
-	for (size_t i = 0; i < *count; i++)
-		if (strcmp(list[i].package, package) == 0)
-			return;
+	if (is_listed(list, *count, package))
+		return;
 	list[(*count)++] = (struct plan_licence){ package, file };
 }
 
@@ -34,17 +41,21 @@ void licences_find(struct arena *arena, const struct spec *spec, const struct sp
 {
 	struct plan_licence *list = arena_array(arena, packages->count + release->member_count + 1, sizeof(*list));
 	size_t found = 0;
+	const char *own = path_join(arena, builtin, "kvrel/copyright");
+	if (fs_exists(own))
+		add(list, &found, "kvrel", own);
 	for (size_t i = 0; i < packages->count; i++)
 		if (packages->packages[i].copyright)
 			add(list, &found, packages->packages[i].name, packages->packages[i].copyright);
 	for (size_t i = 0; i < release->member_count; i++) {
 		const char *file = terms_of(arena, spec, release->members[i].component);
+		const char *name = release->members[i].component->name;
+		/* a package of the host may bear the same name */
+		if (is_listed(list, found, name))
+			name = arena_printf(arena, "%s-component", name);
 		if (file)
-			add(list, &found, release->members[i].component->name, file);
+			add(list, &found, name, file);
 	}
-	const char *own = path_join(arena, builtin, "kvrel/copyright");
-	if (fs_exists(own))
-		add(list, &found, "kvrel", own);
 	*out = list;
 	*count = found;
 }

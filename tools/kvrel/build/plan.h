@@ -13,6 +13,8 @@
 #include "closure/closure.h"
 #include "spec/spec.h"
 
+#include <time.h>
+
 enum plan_kind { PLAN_DIR, PLAN_FILE, PLAN_TEXT, PLAN_LINK };
 enum plan_change { CHANGE_NONE, CHANGE_STRIP, CHANGE_EDIT_LOADER };
 
@@ -46,7 +48,8 @@ struct plan_entry {
 	size_t order; /* plan_finish()'s */
 
 	/* filled by plan_prepare() */
-	const char *content; /* FILE: the final bytes: `source`, or its changed copy in the cache */
+	const char *content;     /* FILE: the final bytes: `source`, or its changed copy in the cache */
+	struct timespec changed; /* `source`, when it is the content, before it was digested; zero: not noted */
 	uint64_t size_bytes;
 	char sha256[DIGEST_HEX_BYTES];
 	char sha1[DIGEST_SHA1_HEX_BYTES]; /* SPDX demands it */

@@ -82,8 +82,8 @@ static int build_again(struct build *build, const char *folder, struct error *er
 int build_prove(struct build *build, struct error *err)
 {
 	const char *before[ARRAY_LEN(hostile)];
-	const char *folder =
-		arena_printf(build->arena, "%s/_build/.prove-%ld", build->spec->project_dir, (long)getpid());
+	/* beside the bundle, where a killed proof is removed like any staging folder */
+	const char *folder = arena_printf(build->arena, "%s.prove", build->staging.path);
 	build_say(build, "* building again, elsewhere, to compare");
 	for (size_t i = 0; i < ARRAY_LEN(hostile); i++) {
 		const char *value = getenv(hostile[i].name);

@@ -7,6 +7,7 @@
 #include "base/scope.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -81,6 +82,13 @@ static int run_tool(const char *const *argv, struct error *err)
 	return status == 0 ? 0 : error_set(err, ERROR_FAILED, "'%s' failed with exit code %d", argv[0], status);
 }
 
+/* What bears its name in the cache is believed ever after: it must not be half on the disk. */
+static int sync_file(const char *path, struct error *err)
+{
+	SCOPE_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 || fsync(fd) < 0 ? error_system(err, errno, "sync '%s'", path) : 0;
+}
+
 /* The cached result for this input and tool, made by `argv` with its last but one word the output's place. */
 static int cached_by_tool(struct arena *arena, const char *cache_dir, const char *tool, const char *const *options,
 			  const char *source, const char **out, struct error *err)
@@ -106,6 +114,8 @@ static int cached_by_tool(struct arena *arena, const char *cache_dir, const char
 			argv[count++] = "-o";
 		argv[count++] = temporary;
 		status = run_tool(argv, err);
+		if (status == 0)
+			status = sync_file(temporary, err);
 		if (status == 0 && rename(temporary, file) < 0)
 			status = error_system(err, errno, "rename '%s'", temporary);
 		if (status < 0) {
@@ -173,6 +183,7 @@ static bool recall(const struct build_shared *shared, const struct stat *st, str
 		    !is_same_file(&known->st, st))
 			continue;
 		entry->content = known->entry.content;
+		entry->changed = known->entry.changed;
 		entry->size_bytes = known->entry.size_bytes;
 		memcpy(entry->sha256, known->entry.sha256, sizeof(entry->sha256));
 		memcpy(entry->sha1, known->entry.sha1, sizeof(entry->sha1));
@@ -210,6 +221,9 @@ static int prepare_file(struct plan *plan, struct plan_entry *entry, const char 
 	else if (entry->change == CHANGE_EDIT_LOADER)
 		status = edit_loader(plan->arena, entry->source, path_base(entry->path), cache_dir, &entry->content,
 				     err);
+	struct stat st;
+	if (status == 0 && entry->content == entry->source && stat(entry->source, &st) == 0)
+		entry->changed = st.st_ctim;
 	if (status == 0)
 		status = digest_file_twice(entry->content, entry->sha256, entry->sha1, &entry->size_bytes, err);
 	return status;

@@ -7,6 +7,7 @@
 #include "build/build_steps.h"
 #include "bundle/sbom.h"
 
+#include "base/fs.h"
 #include "base/path.h"
 #include "base/scope.h"
 
@@ -63,6 +64,9 @@ int build_describe(struct build *build, struct plan *plan, const struct package_
 					    .packages = packages };
 	const char *folder = arena_printf(build->arena, "releases/%s", build->release->version);
 	build_forget_descriptions(build);
+	if (!fs_is_dir("/proc/self/fd"))
+		return error_set(err, ERROR_FAILED,
+				 "/proc is not mounted, and what describes the bundle is read there; mount it");
 	int status = 0;
 	for (size_t i = 0; i < ARRAY_LEN(build->described) && status == 0; i++)
 		status = open_nameless(build, &build->described[i], err);

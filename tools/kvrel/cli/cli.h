@@ -92,6 +92,8 @@ const char *cli_printable(struct cli *cli, const char *text);
 void cli_make_printable(struct cli *cli, struct value *tree);
 /* "12.3 MiB" */
 const char *cli_size(struct cli *cli, int64_t bytes);
+/* As one word of a shell: in quotes where it needs them. */
+const char *cli_word(struct cli *cli, const char *text);
 /* How an absolute path reads from the current folder. */
 const char *cli_shown(struct cli *cli, const char *path);
 

@@ -15,7 +15,6 @@
 #include "base/term.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 /*
  * The project's `build:` command. Its output is no result of ours, so it goes to stderr; with --quiet only when it
@@ -157,38 +156,24 @@ static void __attribute__((format(printf, 2, 3))) say(void *context, const char 
 	fflush(stdout);
 }
 
-/* Enter is yes; the end of the input is no. */
 static bool ask(void *context, const char *question)
 {
 	(void)context;
-	char answer[16];
-	static const char *const yes[] = { "\n", "y\n", "Y\n", "yes\n", "Yes\n", "YES\n" };
 	progress_end();
 	fflush(stdout);
-	fprintf(stderr, "%s [Yn] ", question);
-	fflush(stderr);
-	if (!fgets(answer, sizeof(answer), stdin)) {
-		fputc('\n', stderr);
-		return false;
-	}
-	for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++)
-		if (strcmp(answer, yes[i]) == 0)
-			return true;
-	return false;
+	return term_ask(question);
 }
 
-/* A path that a shell takes as a command: without a slash it would be looked up in PATH. */
 static const char *launcher_path(struct cli *cli, const struct spec_release *release)
 {
-	const char *path = cli_shown(cli, path_join(&cli->arena, release->path,
-						    arena_printf(&cli->arena, "bin/%s", release->name)));
-	return strchr(path, ' ') ? arena_printf(&cli->arena, "'%s'", path) : path;
+	const char *launcher = arena_printf(&cli->arena, "bin/%s", release->name);
+	return cli_word(cli, cli_shown(cli, path_join(&cli->arena, release->path, launcher)));
 }
 
 static void print_next_steps(struct cli *cli, const struct spec_release *release)
 {
 	const char *program = launcher_path(cli, release);
-	printf("\nRelease created at %s\n\n", cli_shown(cli, release->path));
+	printf("\nRelease created at %s\n\n", cli_printable(cli, cli_shown(cli, release->path)));
 	if (!release->unix_executables)
 		return;
 	printf("    # To start your system\n    %s start\n\n", program);
@@ -257,7 +242,6 @@ static int build_all(struct cli *cli, const struct spec *spec, const struct spec
 	struct error err;
 	if (locate_tool(&cli->arena, &tool, &err) != 0)
 		return cli_fail(cli, &err);
-	const bool terminal = isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
 	struct build_shared shared = { 0 };
 	const struct build_options options = {
 		.tool = &tool,
@@ -268,7 +252,7 @@ static int build_all(struct cli *cli, const struct spec *spec, const struct spec
 		.prove = cli->options.prove,
 		.sbom_format = cli->options.sbom,
 		.progress = say,
-		.ask = terminal ? ask : NULL,
+		.ask = term_can_ask() ? ask : NULL,
 		.context = cli,
 	};
 	struct value *documents = value_list(&cli->arena);

@@ -142,8 +142,9 @@ static struct value *make_assigns(struct cli *cli, const char *name)
 
 static void print_next_steps(struct cli *cli, const char *dir, const char *name)
 {
-	printf("\nProject created at %s\n\n", cli_shown(cli, dir));
-	printf("    cd %s\n    kvrel build\n    _build/rel/%s/bin/%s start\n\n", cli_shown(cli, dir), name, name);
+	const char *shown = cli_shown(cli, dir);
+	printf("\nProject created at %s\n\n", cli_printable(cli, shown));
+	printf("    cd %s\n    kvrel build\n    _build/rel/%s/bin/%s start\n\n", cli_word(cli, shown), name, name);
 	printf("README.md there says what each file is.\n");
 }
 

@@ -26,7 +26,7 @@ int cmd_verify(struct cli *cli)
 {
 	struct findings findings = { cli, value_list(&cli->arena) };
 	struct error err;
-	progress_say(arena_printf(&cli->arena, "verifying %s", cli->arguments[0]));
+	progress_say(arena_printf(&cli->arena, "verifying %s", cli_printable(cli, cli->arguments[0])));
 	int status = bundle_verify(&cli->arena, cli->arguments[0], found, &findings, &err);
 	progress_end();
 	if (status != 0 && status != -ERROR_INTEGRITY)

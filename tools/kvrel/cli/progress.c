@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/progress.h"
 
+#include "base/slice.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -47,7 +50,13 @@ static void draw(void)
 	/* a background job must not write over what the user types meanwhile */
 	if (ms < QUIET_MS || tcgetpgrp(STDERR_FILENO) != getpgrp())
 		return;
-	fprintf(stderr, "\r\033[K%s ... %ld.%ld s", line.what, ms / 1000, ms % 1000 / 100);
+	char text[WHAT_BYTES + 32];
+	int size = snprintf(text, sizeof(text), "%s ... %ld.%ld s", line.what, ms / 1000, ms % 1000 / 100);
+	/* what goes on in the next row would not be erased there */
+	struct winsize window;
+	int room = ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col ? window.ws_col - 1 : size;
+	struct slice shown = { text, (size_t)(size < room ? size : room) };
+	fprintf(stderr, "\r\033[K%.*s", (int)slice_utf8_prefix(shown), text);
 	fflush(stderr);
 	line.drawn = true;
 }

@@ -4,8 +4,11 @@
 
 #include "base/json.h"
 #include "base/path.h"
+#include "base/scope.h"
 #include "base/term.h"
 #include "base/text.h"
+
+#include <ctype.h>
 
 enum { EXIT_USAGE = 2, EXIT_INVALID = 3 };
 
@@ -37,6 +40,23 @@ void cli_set_text(struct cli *cli, struct value *map, const char *key, const cha
 const char *cli_shown(struct cli *cli, const char *path)
 {
 	return path_relative(&cli->arena, cli->cwd, path);
+}
+
+const char *cli_word(struct cli *cli, const char *text)
+{
+	SCOPE(buf_done) struct buf word = { 0 };
+	bool plain = *text && *text != '-' && *text != '~';
+	buf_append_char(&word, '\'');
+	for (const char *at = text; *at; at++) {
+		plain = plain &&
+			(isalnum((unsigned char)*at) || (unsigned char)*at >= 0x80 || strchr("_./+:@%-~,=", *at));
+		if (*at == '\'')
+			buf_append_string(&word, "'\\''");
+		else
+			buf_append_char(&word, *at);
+	}
+	buf_append_char(&word, '\'');
+	return plain ? text : arena_string(&cli->arena, buf_string(&word));
 }
 
 const char *cli_printable(struct cli *cli, const char *text)

@@ -265,6 +265,16 @@ void read_text_list(const struct reader *reader, const struct field *field, cons
 	*(struct text_list *)slot = list;
 }
 
+const char *version_mistake(struct slice text)
+{
+	if (!text_is_version(text))
+		return "at most 128 letters, digits and '.', '+', '~', '-' are allowed, beginning with a letter or "
+		       "digit";
+	if (slice_is(text, "COOKIE") || slice_is(text, "start.data"))
+		return "a file beside the folders of the versions has this name";
+	return NULL;
+}
+
 const char *reader_version(const struct reader *reader, const struct value *value, const char *label)
 {
 	if (value->type == VALUE_INT || value->type == VALUE_FLOAT) {
@@ -279,12 +289,10 @@ const char *reader_version(const struct reader *reader, const struct value *valu
 			       label, reader_describe(reader, value));
 		return NULL;
 	}
-	if (!text_is_version(value->string)) {
-		reader_mistake(
-			reader, &value->origin,
-			"invalid version \"%s\" of %s: at most 128 letters, digits and '.', '+', '~', '-' are allowed, "
-			"beginning with a letter or digit",
-			reader_printable(reader, value->string), label);
+	const char *mistake = version_mistake(value->string);
+	if (mistake) {
+		reader_mistake(reader, &value->origin, "invalid version \"%s\" of %s: %s",
+			       reader_printable(reader, value->string), label, mistake);
 		return NULL;
 	}
 	return arena_copy(reader->arena, value->string);

@@ -79,6 +79,8 @@ struct text_list {
 	size_t count;
 };
 
+/* Why the text cannot be a version, NULL: it can. */
+const char *version_mistake(struct slice text);
 /* Checks and returns a version; NULL after a mistake. `label` is what has it: "release 'foo'". */
 const char *reader_version(const struct reader *reader, const struct value *value, const char *label);
 

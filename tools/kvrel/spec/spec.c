@@ -115,11 +115,9 @@ int spec_load(struct arena *arena, const struct spec_options *options, struct di
 		.where = "at the top level",
 	};
 	diagnostics->arena = arena;
-	if (options->version && !text_is_version(slice_of(options->version)))
-		return error_set(
-			err, ERROR_USAGE,
-			"invalid --version '%s': at most 128 letters, digits and '.', '+', '~', '-' are allowed",
-			options->version);
+	const char *mistake = options->version ? version_mistake(slice_of(options->version)) : NULL;
+	if (mistake)
+		return error_set(err, ERROR_USAGE, "invalid --version '%s': %s", options->version, mistake);
 	struct value *sets;
 	int result = settings_from_options(&reader, options->sets, options->set_count, &sets, err);
 	if (result != 0)
