@@ -168,6 +168,12 @@ it_changes_live_settings_at_sighup_and_names_the_others() {
 	grep -q "the new value of 'port' needs a restart" "$D/log" || fail "$(cat "$D/log")"
 	is "$(value_of kv_server.max_line)" 100
 	is "$(value_of kv_server.port)" "$PORT"
+	printf '%s\n' '--console-sessions 7' '--console-memory 9MiB' '--dist-heartbeat 700' >>"$D/foo/releases/0.0.1/vm.args"
+	kill -HUP "$pid"
+	wait_until grep -q 'changed=1 refused=0 need_restart=' "$D/log"
+	for flag in console-memory dist-heartbeat; do
+		grep -q "the new value of '--$flag' needs a restart" "$D/log" || fail "--$flag is not named: $(cat "$D/log")"
+	done
 	runtime 'config("kv_server", {max_line = "no"})'
 	kill -HUP "$pid"
 	wait_until grep -q 'nothing was changed' "$D/log"

@@ -24,7 +24,7 @@ faulty_bundle() {
 		config("metrics", {port = tonumber(env("METRICS_PORT"))})
 		config("faulty", {
 		  port = tonumber(env("FAULTY_PORT")),
-		  refuse_file = env("REFUSE_FILE", "/nonexistent"),
+		  refuse_file = env("REFUSE_FILE", "/dev/null/none"),
 		  hang_in_stop = env("HANG", "") ~= "",
 		  volume = tonumber(read_file(env("VOLUME_FILE"))),
 		})

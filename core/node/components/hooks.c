@@ -7,26 +7,38 @@
 #include "base/scope.h"
 #include "node/node.h"
 
-#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 enum { TIMEOUT_MS = 60 * 1000 };
 
 static const char *const names[] = { "pre_start", "post_start", "pre_stop", "post_stop" };
 _Static_assert(ARRAY_LEN(names) == HOOK_COUNT, "a name for each hook");
 
-static int run(const struct node *node, const char *name, const char *path, struct error *err)
+/* A copy: setenv() would pull the variables away under threads that read them. */
+static const char *const *environment(struct arena *arena, const char *hook)
+{
+	size_t count = 0;
+	while (environ[count] != NULL)
+		count++;
+	const char **copy = arena_array(arena, count + 2, sizeof(*copy));
+	copy[0] = arena_printf(arena, "RELEASE_HOOK=%s", hook);
+	memcpy(copy + 1, environ, count * sizeof(*copy));
+	return copy;
+}
+
+static int run(const struct node *node, const char *name, const char *path, struct arena *arena, struct error *err)
 {
 	const char *argv[] = { path, NULL };
 	const struct proc_options options = {
 		.argv = argv,
+		.env = environment(arena, name),
 		.cwd = node->release.root,
 		.timeout_ms = TIMEOUT_MS,
 		.stdout_to_stderr = true,
 	};
 	int status = 0;
-	setenv("RELEASE_HOOK", name, 1);
 	int rc = proc_run(&options, &status, err);
-	unsetenv("RELEASE_HOOK");
 	if (rc == 0 && status != 0)
 		rc = error_set(err, ERROR_FAILED, "exit code %d", status);
 	return rc == 0 ? 0 : error_wrap(err, "hook '%s' (%s)", name, release_shown(&node->release, path));
@@ -42,7 +54,7 @@ int hook_run(struct node *node, enum hook hook, struct error *err)
 		return 0;
 	log_debug("node", LOG_FIELDS(LOG_S("hook", name)), "running a hook");
 	atomic_store(&node->activity, name);
-	return run(node, name, path, err);
+	return run(node, name, path, &arena, err);
 }
 
 void hook_try(struct node *node, enum hook hook)

@@ -45,23 +45,27 @@ static int parse_number(const char *value, int64_t min, int64_t max, int64_t *ou
 	return 0;
 }
 
+static int parse_unsigned(const char *value, unsigned min, unsigned max, unsigned *out, struct error *err)
+{
+	int64_t number;
+	int rc = parse_number(value, min, max, &number, err);
+	if (rc == 0)
+		*out = (unsigned)number;
+	return rc;
+}
+
 static int parse_workers(struct arena *arena, struct flags *flags, const char *value, struct error *err)
 {
 	(void)arena;
-	int64_t number;
-	int rc = parse_number(value, 1, WORKERS_MAX, &number, err);
-	if (rc == 0)
-		flags->workers = (unsigned)number;
-	return rc;
+	return parse_unsigned(value, 1, WORKERS_MAX, &flags->workers, err);
 }
 
 static int parse_max_connections(struct arena *arena, struct flags *flags, const char *value, struct error *err)
 {
 	(void)arena;
-	int64_t number;
-	int rc = parse_number(value, 1, CONNECTIONS_MAX, &number, err);
+	int rc = parse_unsigned(value, 1, CONNECTIONS_MAX, &flags->max_connections_asked, err);
 	if (rc == 0)
-		flags->max_connections = flags->max_connections_asked = (unsigned)number;
+		flags->max_connections = flags->max_connections_asked;
 	return rc;
 }
 
@@ -111,11 +115,7 @@ static int parse_log_max_size(struct arena *arena, struct flags *flags, const ch
 static int parse_log_files(struct arena *arena, struct flags *flags, const char *value, struct error *err)
 {
 	(void)arena;
-	int64_t number;
-	int rc = parse_number(value, 1, LOG_FILES_MAX, &number, err);
-	if (rc == 0)
-		flags->log_files = (unsigned)number;
-	return rc;
+	return parse_unsigned(value, 1, LOG_FILES_MAX, &flags->log_files, err);
 }
 
 static int parse_console_memory(struct arena *arena, struct flags *flags, const char *value, struct error *err)
@@ -127,21 +127,13 @@ static int parse_console_memory(struct arena *arena, struct flags *flags, const 
 static int parse_console_sessions(struct arena *arena, struct flags *flags, const char *value, struct error *err)
 {
 	(void)arena;
-	int64_t number;
-	int rc = parse_number(value, 1, CONSOLE_SESSIONS_MAX, &number, err);
-	if (rc == 0)
-		flags->console_sessions = (unsigned)number;
-	return rc;
+	return parse_unsigned(value, 1, CONSOLE_SESSIONS_MAX, &flags->console_sessions, err);
 }
 
 static int parse_max_restarts(struct arena *arena, struct flags *flags, const char *value, struct error *err)
 {
 	(void)arena;
-	int64_t number;
-	int rc = parse_number(value, 0, COMPONENT_RESTARTS_MAX, &number, err);
-	if (rc == 0)
-		flags->max_restarts = (unsigned)number;
-	return rc;
+	return parse_unsigned(value, 0, COMPONENT_RESTARTS_MAX, &flags->max_restarts, err);
 }
 
 static int parse_max_seconds(struct arena *arena, struct flags *flags, const char *value, struct error *err)
@@ -384,7 +376,9 @@ int flags_take(struct arena *arena, const char *const *argv, int argc, struct fl
 int flags_apply_env(const struct flags *flags, struct error *err)
 {
 	for (const struct flag_env *entry = flags->env; entry != NULL; entry = entry->next) {
-		if (setenv(entry->name, entry->value, 1) != 0)
+		const char *now = getenv(entry->name);
+		/* without need a reload must not move what threads may be reading */
+		if ((now == NULL || strcmp(now, entry->value) != 0) && setenv(entry->name, entry->value, 1) != 0)
 			return error_system(err, errno, "cannot set %s in the environment", entry->name);
 	}
 	return 0;

@@ -99,12 +99,18 @@ static void wait_for_restart(const char *flag, bool differs, struct counts *coun
 	log_notice("node", LOG_FIELDS(LOG_S("flag", flag)), "the new value of '%s' needs a restart", flag);
 }
 
+static bool is_same_text(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
 static void reload_flags(struct node *node, const struct flags *fresh, struct counts *counts)
 {
 	struct flags *now = &node->flags;
 	counts->changed += now->log_level != fresh->log_level || now->log_format != fresh->log_format ||
 			   now->shutdown_timeout_ms != fresh->shutdown_timeout_ms ||
 			   now->log_max_bytes != fresh->log_max_bytes || now->log_files != fresh->log_files ||
+			   now->console_sessions != fresh->console_sessions ||
 			   now->max_restarts != fresh->max_restarts || now->max_restarts_ms != fresh->max_restarts_ms;
 	if (now->log_level != fresh->log_level || now->log_format != fresh->log_format)
 		log_setup(STDERR_FILENO, fresh->log_level, fresh->log_format);
@@ -113,6 +119,7 @@ static void reload_flags(struct node *node, const struct flags *fresh, struct co
 	now->shutdown_timeout_ms = fresh->shutdown_timeout_ms;
 	now->log_max_bytes = fresh->log_max_bytes;
 	now->log_files = fresh->log_files;
+	now->console_sessions = fresh->console_sessions;
 	now->max_restarts = fresh->max_restarts;
 	now->max_restarts_ms = fresh->max_restarts_ms;
 	logfile_limit(now->log_max_bytes, now->log_files);
@@ -122,6 +129,9 @@ static void reload_flags(struct node *node, const struct flags *fresh, struct co
 	wait_for_restart("--write-timeout", now->write_timeout_ms != fresh->write_timeout_ms, counts);
 	wait_for_restart("--max-output", now->max_output_bytes != fresh->max_output_bytes, counts);
 	wait_for_restart("--heart", now->heart != fresh->heart, counts);
+	wait_for_restart("--console-memory", now->console_memory_bytes != fresh->console_memory_bytes, counts);
+	wait_for_restart("--dist-listen", !is_same_text(now->dist_listen, fresh->dist_listen), counts);
+	wait_for_restart("--dist-heartbeat", now->dist_heartbeat_ms != fresh->dist_heartbeat_ms, counts);
 }
 
 static void log_mistakes(const struct report *report, const struct error *err)
