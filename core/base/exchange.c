@@ -54,7 +54,7 @@ static bool is_there(const char *path, ino_t *inode)
 
 static int move(const char *from, const char *to, struct error *err)
 {
-	return rename(from, to) < 0 ? error_system(err, errno, "rename '%s' to '%s'", from, to) : 0;
+	return rename(from, to) < 0 ? error_system(err, errno, "cannot rename '%s' to '%s'", from, to) : 0;
 }
 
 /* Both exist. Where the file system cannot exchange, the old one steps aside first. */
@@ -63,7 +63,7 @@ static int swap(const struct step *step, struct error *err)
 	if (syscall(SYS_renameat2, AT_FDCWD, step->there, AT_FDCWD, step->here, SWAP) == 0)
 		return 0;
 	if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP)
-		return error_system(err, errno, "exchange '%s' and '%s'", step->there, step->here);
+		return error_system(err, errno, "cannot exchange '%s' and '%s'", step->there, step->here);
 	int status = move(step->here, step->removed, err);
 	return status < 0 ? status : move(step->there, step->here, err);
 }
@@ -107,7 +107,7 @@ static int act(const struct step *step, bool forward, struct error *err)
 		if (forward != (step->kind == EXCHANGE_MAKE_FOLDER))
 			(void)rmdir(step->here); /* what others put into it stays, and so does it */
 		else if (mkdir(step->here, 0755) < 0 ? errno != EEXIST : chmod(step->here, 0755) < 0)
-			return error_system(err, errno, "create folder '%s'", step->here);
+			return error_system(err, errno, "cannot create folder '%s'", step->here);
 		return 0;
 	}
 	return error_set(err, ERROR_INVALID, "'%s' holds what this version does not know", EXCHANGE_LIST);
@@ -167,7 +167,7 @@ static const char *list_path(struct exchange *exchange)
 static int close_list(struct exchange *exchange, struct error *err)
 {
 	if (unlink(list_path(exchange)) < 0)
-		return error_system(err, errno, "remove '%s'", list_path(exchange));
+		return error_system(err, errno, "cannot remove '%s'", list_path(exchange));
 	return fs_sync_dir(exchange->root, err);
 }
 
@@ -226,10 +226,10 @@ int exchange_lock(const char *parent, int wait_ms, int *out, struct error *err)
 {
 	SCOPE_FD int fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		return error_system(err, errno, "open '%s'", parent);
+		return error_system(err, errno, "cannot open '%s'", parent);
 	for (int waited = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; waited += LOCK_POLL_MS) {
 		if (errno != EWOULDBLOCK && errno != EINTR)
-			return error_system(err, errno, "lock '%s'", parent);
+			return error_system(err, errno, "cannot lock '%s'", parent);
 		if (waited >= wait_ms)
 			return error_set(err, ERROR_TRY_AGAIN, "another build is at work in '%s'; try again later",
 					 parent);

@@ -52,7 +52,7 @@ static int recover(const char *root, struct error *err)
 	buf_clear(&path);
 	buf_printf(&path, "%s/" EXCHANGE_LIST, root);
 	if (unlink(buf_string(&path)) < 0)
-		return error_system(err, errno, "remove '%s'", buf_string(&path));
+		return error_system(err, errno, "cannot remove '%s'", buf_string(&path));
 	return 0;
 }
 
@@ -60,7 +60,7 @@ static int remove_stale(struct arena *arena, const char *parent, const char *pre
 {
 	SCOPE(close_dir) DIR *dir = opendir(parent);
 	if (!dir)
-		return error_system(err, errno, "open '%s'", parent);
+		return error_system(err, errno, "cannot open '%s'", parent);
 	for (struct dirent *entry; (entry = readdir(dir));) {
 		if (strncmp(entry->d_name, prefix, strlen(prefix)) != 0)
 			continue;
@@ -106,7 +106,7 @@ int set_time(const char *path, int64_t seconds, struct error *err)
 {
 	struct timespec times[2] = { { .tv_sec = seconds }, { .tv_sec = seconds } };
 	if (utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW) < 0)
-		return error_system(err, errno, "set the time of '%s'", path);
+		return error_system(err, errno, "cannot set the time of '%s'", path);
 	return 0;
 }
 
@@ -114,18 +114,18 @@ static int write_text(const char *path, struct slice text, mode_t mode, struct e
 {
 	SCOPE_FD int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
-		return error_system(err, errno, "create '%s'", path);
+		return error_system(err, errno, "cannot create '%s'", path);
 	int status = fs_write_all(fd, text.data, text.size, err);
 	if (status < 0)
-		return error_wrap(err, "write '%s'", path);
-	return fchmod(fd, mode) < 0 ? error_system(err, errno, "set the mode of '%s'", path) : 0;
+		return error_wrap(err, "cannot write '%s'", path);
+	return fchmod(fd, mode) < 0 ? error_system(err, errno, "cannot set the mode of '%s'", path) : 0;
 }
 
 static int make_dir(const char *path, struct error *err)
 {
 	if (mkdir(path, 0755) < 0)
-		return error_system(err, errno, "create folder '%s'", path);
-	return chmod(path, 0755) < 0 ? error_system(err, errno, "set the mode of '%s'", path) : 0;
+		return error_system(err, errno, "cannot create folder '%s'", path);
+	return chmod(path, 0755) < 0 ? error_system(err, errno, "cannot set the mode of '%s'", path) : 0;
 }
 
 /* The digest was taken before: a source that was rewritten in between would belie the manifest. */
@@ -146,7 +146,7 @@ static int copy(const struct plan_entry *entry, const char *path, struct error *
 	if (status < 0)
 		return status;
 	if (lstat(path, &st) < 0)
-		return error_system(err, errno, "look at '%s'", path);
+		return error_system(err, errno, "cannot look at '%s'", path);
 	if ((uint64_t)st.st_size != entry->size_bytes || was_rewritten(entry))
 		return error_set(err, ERROR_TRY_AGAIN, "'%s' was changed while it was copied; build again",
 				 entry->source);
@@ -163,7 +163,8 @@ static int write_entry(const struct plan_entry *entry, const char *path, struct 
 	case PLAN_TEXT:
 		return write_text(path, entry->text, entry->mode, err);
 	case PLAN_LINK:
-		return symlink(entry->text.data, path) < 0 ? error_system(err, errno, "create link '%s'", path) : 0;
+		return symlink(entry->text.data, path) < 0 ? error_system(err, errno, "cannot create link '%s'", path)
+							   : 0;
 	}
 	return 0;
 }
@@ -176,11 +177,11 @@ static int flush_entry(const struct plan_entry *entry, const char *path, bool wa
 		return 0;
 	SCOPE_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
-		return error_system(err, errno, "open '%s'", path);
+		return error_system(err, errno, "cannot open '%s'", path);
 	if (!wait)
 		(void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE); /* a hint */
 	else if (fsync(fd) < 0 && errno != EINVAL)                      /* a file system that cannot */
-		return error_system(err, errno, "write '%s' to the disk", path);
+		return error_system(err, errno, "cannot write '%s' to the disk", path);
 	return 0;
 }
 

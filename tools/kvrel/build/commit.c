@@ -105,7 +105,7 @@ static void restore_times(const struct commit *commit)
 static int swap(const char *a, const char *b, unsigned flags, struct error *err)
 {
 	if (renameat2(AT_FDCWD, a, AT_FDCWD, b, flags) < 0)
-		return error_system(err, errno, "rename '%s' to '%s'", a, b);
+		return error_system(err, errno, "cannot rename '%s' to '%s'", a, b);
 	return 0;
 }
 

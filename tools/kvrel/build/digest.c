@@ -97,18 +97,18 @@ static int add_file(struct digest *digest, const char *path, uint64_t *size_byte
 	SCOPE_FREE char *buffer = malloc(READ_BYTES);
 	struct stat st;
 	if (fd < 0 || fstat(fd, &st) < 0)
-		return error_system(err, errno, "open '%s'", path);
+		return error_system(err, errno, "cannot open '%s'", path);
 	if (!S_ISREG(st.st_mode))
 		return error_set(err, ERROR_INVALID, "'%s' is no regular file", path);
 	if (!buffer)
-		return error_system(err, ENOMEM, "read '%s'", path);
+		return error_system(err, ENOMEM, "cannot read '%s'", path);
 	uint64_t size = 0;
 	for (;;) {
 		ssize_t got = read(fd, buffer, READ_BYTES);
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)
-			return error_system(err, errno, "read '%s'", path);
+			return error_system(err, errno, "cannot read '%s'", path);
 		if (got == 0)
 			break;
 		int status = digest_add(digest, buffer, (size_t)got, err);

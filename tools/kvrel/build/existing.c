@@ -41,7 +41,11 @@ int existing_read(struct arena *arena, const char *root, struct existing *out, s
 	struct stat st;
 	if (stat(root, &st) < 0) {
 		if (errno != ENOENT)
-			return error_system(err, errno, "look at '%s'", root);
+			return error_system(err, errno, "cannot look at '%s'", root);
+		if (lstat(root, &st) == 0)
+			return error_set(err, ERROR_EXISTS,
+					 "'%s' is a link that leads nowhere; remove it, or make the folder it names",
+					 root);
 		*out = existing;
 		return 0;
 	}
@@ -51,7 +55,7 @@ int existing_read(struct arena *arena, const char *root, struct existing *out, s
 	const char *releases = path_join(arena, root, "releases");
 	SCOPE(close_dir) DIR *dir = opendir(releases);
 	if (!dir && errno != ENOENT)
-		return error_system(err, errno, "open '%s'", releases);
+		return error_system(err, errno, "cannot open '%s'", releases);
 	existing.versions = arena_array(arena, VERSIONS_MAX, sizeof(*existing.versions));
 	for (struct dirent *entry; dir && (entry = readdir(dir));) {
 		if (!text_is_version(slice_of(entry->d_name)) || !fs_is_dir(path_join(arena, releases, entry->d_name)))

@@ -48,7 +48,7 @@ int runtime_libraries(struct arena *arena, const char *runtime, const char *cons
 	const char *folder = path_join(arena, runtime, "lib");
 	SCOPE(close_dir) DIR *dir = opendir(folder);
 	if (!dir)
-		return error_system(err, errno, "open '%s'", folder);
+		return error_system(err, errno, "cannot open '%s'", folder);
 	const char **names = arena_array(arena, LIBRARIES_MAX, sizeof(*names));
 	size_t found = 0;
 	for (struct dirent *entry; (entry = readdir(dir));) {

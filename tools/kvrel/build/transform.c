@@ -25,7 +25,7 @@ static int temporary_cache(struct arena *arena, const char **out, struct error *
 		return status;
 	struct stat st;
 	if (lstat(path, &st) < 0)
-		return error_system(err, errno, "look at '%s'", path);
+		return error_system(err, errno, "cannot look at '%s'", path);
 	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 022) != 0)
 		return error_set(err, ERROR_FAILED, "'%s' is not a folder of this user alone; remove it, or set TMPDIR",
 				 path);
@@ -86,7 +86,7 @@ static int run_tool(const char *const *argv, struct error *err)
 static int sync_file(const char *path, struct error *err)
 {
 	SCOPE_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
-	return fd < 0 || fsync(fd) < 0 ? error_system(err, errno, "sync '%s'", path) : 0;
+	return fd < 0 || fsync(fd) < 0 ? error_system(err, errno, "cannot sync '%s'", path) : 0;
 }
 
 /* The cached result for this input and tool, made by `argv` with its last but one word the output's place. */
@@ -117,7 +117,7 @@ static int cached_by_tool(struct arena *arena, const char *cache_dir, const char
 		if (status == 0)
 			status = sync_file(temporary, err);
 		if (status == 0 && rename(temporary, file) < 0)
-			status = error_system(err, errno, "rename '%s'", temporary);
+			status = error_system(err, errno, "cannot rename '%s'", temporary);
 		if (status < 0) {
 			unlink(temporary);
 			return error_wrap(err, "cannot treat '%s'", source);

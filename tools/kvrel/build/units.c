@@ -62,7 +62,7 @@ static int place(struct units *units, const char *path, struct error *err)
 	const char *source = in_staging(units->commit, path);
 	struct stat st;
 	if (lstat(source, &st) < 0)
-		return error_system(err, errno, "look at '%s'", source);
+		return error_system(err, errno, "cannot look at '%s'", source);
 	exchange_add(units->steps, EXCHANGE_PLACE, st.st_ino, path);
 	return 0;
 }
@@ -97,7 +97,7 @@ static int carry_entry(const struct commit *commit, const struct manifest_entry 
 	if (entry->kind == PLAN_FILE)
 		status = fs_copy_file(from, to, entry->mode, err);
 	else if (symlink(entry->target, to) < 0 && errno != EEXIST)
-		status = error_system(err, errno, "create link '%s'", to);
+		status = error_system(err, errno, "cannot create link '%s'", to);
 	return status < 0 ? status : set_time(to, commit->source_date, err);
 }
 

@@ -163,7 +163,7 @@ int content_read(struct arena *arena, const char *path, unsigned wants, struct c
 	struct content_builder builder = { .arena = arena, .shown = path, .wants = wants, .scratch_fd = -1 };
 	struct stat st;
 	if (stat(path, &st) < 0)
-		return error_system(err, errno, "open '%s'", path);
+		return error_system(err, errno, "cannot open '%s'", path);
 	bool folder = S_ISDIR(st.st_mode);
 	if (!folder && !S_ISREG(st.st_mode))
 		return error_set(err, ERROR_INVALID, "'%s' is neither a folder nor a file", path);

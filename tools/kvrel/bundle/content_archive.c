@@ -228,12 +228,12 @@ static int open_archive(struct reading *reading, const char *path, struct error 
 	struct stat st;
 	reading->archive = archive_read_new();
 	if (!reading->archive)
-		return error_system(err, ENOMEM, "read '%s'", path);
+		return error_system(err, ENOMEM, "cannot read '%s'", path);
 	archive_read_support_filter_zstd(reading->archive);
 	archive_read_support_filter_gzip(reading->archive);
 	archive_read_support_format_tar(reading->archive);
 	if (stat(path, &st) < 0)
-		return error_system(err, errno, "open '%s'", path);
+		return error_system(err, errno, "cannot open '%s'", path);
 	reading->file_bytes = (uint64_t)st.st_size;
 	return archive_read_open_filename(reading->archive, path, BLOCK_BYTES) == ARCHIVE_OK ? 0
 											     : damaged(reading, err);

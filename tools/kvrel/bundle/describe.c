@@ -22,7 +22,7 @@ static int open_nameless(struct build *build, int *out, struct error *err)
 	char *path = arena_printf(build->arena, "%s/described.XXXXXX", build->cache_dir);
 	int fd = mkostemp(path, O_CLOEXEC);
 	if (fd < 0)
-		return error_system(err, errno, "create '%s'", path);
+		return error_system(err, errno, "cannot create '%s'", path);
 	unlink(path);
 	*out = fd;
 	return 0;

@@ -19,14 +19,14 @@ static int add_bytes(SHA256_CTX *sha256, int fd, uint64_t offset, uint64_t most,
 {
 	SCOPE_FREE char *buffer = malloc(READ_BYTES);
 	if (!buffer)
-		return error_system(err, ENOMEM, "compute a digest");
+		return error_system(err, ENOMEM, "cannot compute a digest");
 	for (*done = 0; *done < most;) {
 		uint64_t left = most - *done;
 		ssize_t got = pread(fd, buffer, left < READ_BYTES ? (size_t)left : READ_BYTES, (off_t)(offset + *done));
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)
-			return error_system(err, errno, "read");
+			return error_system(err, errno, "cannot read");
 		if (got == 0)
 			break;
 		SHA256_Update(sha256, buffer, (size_t)got);
@@ -65,7 +65,7 @@ int digest_file(const char *path, char sha256[DIGEST_HEX_BYTES], uint64_t *size_
 	SHA256_CTX context;
 	uint64_t done;
 	if (fd < 0)
-		return error_system(err, errno, "open '%s'", path);
+		return error_system(err, errno, "cannot open '%s'", path);
 	SHA256_Init(&context);
 	int status = add_bytes(&context, fd, 0, INT64_MAX, &done, err);
 	if (status < 0)

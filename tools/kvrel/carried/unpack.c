@@ -65,7 +65,7 @@ static int refill_input(struct stream *stream, struct error *err)
 			    (off_t)(stream->payload->offset + stream->taken));
 	while (got < 0 && errno == EINTR);
 	if (got <= 0)
-		return got < 0 ? error_system(err, errno, "read this file") : damaged("it was cut short", err);
+		return got < 0 ? error_system(err, errno, "cannot read this file") : damaged("it was cut short", err);
 	stream->taken += (uint64_t)got;
 	stream->in = (ZSTD_inBuffer){ stream->in_bytes, (size_t)got, 0 };
 	return 0;
@@ -199,7 +199,7 @@ static int set_time(const char *path, int64_t time, struct error *err)
 {
 	struct timespec times[2] = { { .tv_sec = time }, { .tv_sec = time } };
 	return utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW) < 0
-		       ? error_system(err, errno, "set the time of '%s'", path)
+		       ? error_system(err, errno, "cannot set the time of '%s'", path)
 		       : 0;
 }
 
@@ -221,7 +221,7 @@ static int put(const char *temporary, const char *path, int64_t time, struct err
 {
 	int status = set_time(temporary, time, err);
 	if (status == 0 && rename(temporary, path) < 0)
-		status = error_system(err, errno, "rename '%s' to '%s'", temporary, path);
+		status = error_system(err, errno, "cannot rename '%s' to '%s'", temporary, path);
 	if (status < 0)
 		(void)unlink(temporary);
 	return status;
@@ -233,10 +233,10 @@ static int unpack_file(struct unpacking *unpacking, const struct entry *entry, c
 	(void)unlink(temporary);
 	SCOPE_FD int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
-		return error_system(err, errno, "create '%s'", temporary);
+		return error_system(err, errno, "cannot create '%s'", temporary);
 	int status = write_content(&unpacking->stream, fd, entry->size, err);
 	if (status == 0 && (fchmod(fd, entry->mode) < 0 || fsync(fd) < 0))
-		status = error_system(err, errno, "write '%s'", temporary);
+		status = error_system(err, errno, "cannot write '%s'", temporary);
 	if (status < 0) {
 		(void)unlink(temporary);
 		return error_wrap(err, "cannot unpack '%s'", entry->path);
@@ -273,7 +273,7 @@ static int unpack_entry(struct unpacking *unpacking, const struct entry *entry, 
 		return damaged("an entry is of a kind that bundles have not", err);
 	(void)unlink(temporary);
 	if (symlink(entry->target, temporary) < 0)
-		return error_system(err, errno, "create link '%s'", temporary);
+		return error_system(err, errno, "cannot create link '%s'", temporary);
 	return put(temporary, path, entry->time, err);
 }
 
@@ -307,7 +307,7 @@ int payload_unpack(struct arena *arena, const struct payload *payload, const cha
 	int status;
 	if (!stream->context || !stream->in_bytes || !stream->out_bytes ||
 	    ZSTD_isError(ZSTD_DCtx_setParameter(stream->context, ZSTD_d_windowLogMax, WINDOW_LOG_MAX)))
-		status = error_system(err, ENOMEM, "unpack the archive");
+		status = error_system(err, ENOMEM, "cannot unpack the archive");
 	else
 		status = unpack_all(&unpacking, err);
 	ZSTD_freeDCtx(stream->context);

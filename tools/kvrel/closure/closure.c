@@ -116,7 +116,7 @@ static int place(struct search *search, const char *name, const struct object *r
 	object->shown = arena_printf(search->arena, "'%s'", name);
 	object->wanted = arena_printf(search->arena, "needed by %s", requester->shown);
 	if (!object->path)
-		return error_system(err, errno, "resolve '%s'", elf->path);
+		return error_system(err, errno, "cannot resolve '%s'", elf->path);
 	if (out)
 		*out = object;
 	return add_object(search, object, err);

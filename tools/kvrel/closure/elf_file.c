@@ -272,7 +272,7 @@ static int open_file(const char *path, int *out, struct elf_info *info, struct e
 	SCOPE_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct stat st;
 	if (fd < 0 || fstat(fd, &st) < 0)
-		return error_system(err, errno, "open '%s'", path);
+		return error_system(err, errno, "cannot open '%s'", path);
 	if (!S_ISREG(st.st_mode))
 		return error_set(err, ERROR_INVALID, "'%s' is no regular file", path);
 	info->device = st.st_dev;

@@ -41,7 +41,7 @@ static int processors(void)
 
 static int zstd_error(size_t result, const char *path, struct error *err)
 {
-	return error_set(err, ERROR_FAILED, "compress '%s': %s", path, ZSTD_getErrorName(result));
+	return error_set(err, ERROR_FAILED, "cannot compress '%s': %s", path, ZSTD_getErrorName(result));
 }
 
 static int set_up(struct compressor *compressor, int level, struct error *err)
@@ -58,7 +58,7 @@ static int set_up(struct compressor *compressor, int level, struct error *err)
 	compressor->buffer_bytes = ZSTD_CStreamOutSize();
 	compressor->buffer = malloc(compressor->buffer_bytes);
 	if (!compressor->context || !compressor->buffer)
-		return error_system(err, ENOMEM, "compress '%s'", compressor->path);
+		return error_system(err, ENOMEM, "cannot compress '%s'", compressor->path);
 	for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
 		size_t result = ZSTD_CCtx_setParameter(compressor->context, settings[i].parameter, settings[i].value);
 		if (ZSTD_isError(result))
@@ -71,7 +71,7 @@ int compressor_new(const char *path, int level, struct compressor **out, struct 
 {
 	struct compressor *compressor = calloc(1, sizeof(*compressor));
 	if (!compressor)
-		return error_system(err, ENOMEM, "compress '%s'", path);
+		return error_system(err, ENOMEM, "cannot compress '%s'", path);
 	compressor->path = arena_string(&compressor->arena, path);
 	compressor->fd = -1;
 	int status = part_file_open(&compressor->arena, path, &compressor->fd, &compressor->temporary, err);
@@ -97,7 +97,7 @@ static int drain(struct compressor *compressor, ZSTD_inBuffer *input, ZSTD_EndDi
 		return 0;
 	int status = fs_write_all(compressor->fd, compressor->buffer, output.pos, err);
 	compressor->written += output.pos;
-	return status < 0 ? error_wrap(err, "write '%s'", compressor->temporary) : 0;
+	return status < 0 ? error_wrap(err, "cannot write '%s'", compressor->temporary) : 0;
 }
 
 int compressor_write(struct compressor *compressor, const void *data, size_t size, struct error *err)
@@ -121,9 +121,9 @@ int compressor_finish(struct compressor *compressor, char sha256[DIGEST_HEX_BYTE
 	if (status < 0)
 		return status;
 	if (fchmod(compressor->fd, 0644) < 0 || fsync(compressor->fd) < 0)
-		return error_system(err, errno, "write '%s'", compressor->temporary);
+		return error_system(err, errno, "cannot write '%s'", compressor->temporary);
 	if (rename(compressor->temporary, compressor->path) < 0)
-		return error_system(err, errno, "rename '%s'", compressor->temporary);
+		return error_system(err, errno, "cannot rename '%s'", compressor->temporary);
 	close(compressor->fd);
 	compressor->fd = -1;
 	if (compressed_bytes)

@@ -30,7 +30,7 @@ int file_sink_write(void *context, const void *data, size_t size, struct error *
 	if (status < 0 || sink->fd < 0)
 		return status;
 	status = fs_write_all(sink->fd, data, size, err);
-	return status < 0 ? error_wrap(err, "write '%s'", sink->temporary) : 0;
+	return status < 0 ? error_wrap(err, "cannot write '%s'", sink->temporary) : 0;
 }
 
 int file_sink_finish(struct file_sink *sink, char sha256[DIGEST_HEX_BYTES], struct error *err)
@@ -39,9 +39,9 @@ int file_sink_finish(struct file_sink *sink, char sha256[DIGEST_HEX_BYTES], stru
 	if (status < 0 || sink->fd < 0)
 		return status;
 	if (fchmod(sink->fd, 0644) < 0 || fsync(sink->fd) < 0)
-		return error_system(err, errno, "write '%s'", sink->temporary);
+		return error_system(err, errno, "cannot write '%s'", sink->temporary);
 	if (rename(sink->temporary, sink->path) < 0)
-		return error_system(err, errno, "rename '%s'", sink->temporary);
+		return error_system(err, errno, "cannot rename '%s'", sink->temporary);
 	close(sink->fd);
 	sink->fd = -1;
 	return 0;

@@ -49,7 +49,7 @@ int part_file_open(struct arena *arena, const char *path, int *out_fd, const cha
 	const char *part = part_file_name(arena, path);
 	int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
-		return error_system(err, errno, "create '%s'", part);
+		return error_system(err, errno, "cannot create '%s'", part);
 	*out_fd = fd;
 	*out_part = part;
 	return 0;

@@ -25,13 +25,13 @@ static int append_file(struct file_sink *sink, const char *path, struct error *e
 	SCOPE_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
 	SCOPE_FREE char *piece = malloc(PIECE_BYTES);
 	if (fd < 0 || !piece)
-		return error_system(err, fd < 0 ? errno : ENOMEM, "open '%s'", path);
+		return error_system(err, fd < 0 ? errno : ENOMEM, "cannot open '%s'", path);
 	for (;;) {
 		ssize_t got = read(fd, piece, PIECE_BYTES);
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got <= 0)
-			return got < 0 ? error_system(err, errno, "read '%s'", path) : 0;
+			return got < 0 ? error_system(err, errno, "cannot read '%s'", path) : 0;
 		int status = file_sink_write(sink, piece, (size_t)got, err);
 		if (status < 0)
 			return status;
@@ -70,7 +70,7 @@ static int write_all(struct build *build, const char *archive, const char *out, 
 		status = file_sink_finish(&sink, sha256, err);
 	*bytes = sink.bytes;
 	if (status == 0 && chmod(out, 0755) < 0)
-		status = error_system(err, errno, "make '%s' executable", out);
+		status = error_system(err, errno, "cannot make '%s' executable", out);
 	return status;
 }
 

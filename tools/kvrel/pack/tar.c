@@ -55,14 +55,14 @@ static int make(tar_write_fn *write, void *context, int64_t time, bool gzip, str
 {
 	struct tar *tar = calloc(1, sizeof(*tar));
 	if (!tar)
-		return error_system(err, ENOMEM, "make an archive");
+		return error_system(err, ENOMEM, "cannot make an archive");
 	*tar = (struct tar){ .write = write, .context = context, .time = time };
 	tar->archive = archive_write_new();
 	tar->entry = archive_entry_new();
 	tar->buffer = malloc(CHUNK_BYTES);
 	if (!tar->archive || !tar->entry || !tar->buffer) {
 		tar_free(tar);
-		return error_system(err, ENOMEM, "make an archive");
+		return error_system(err, ENOMEM, "cannot make an archive");
 	}
 	if (archive_write_set_format_pax_restricted(tar->archive) != ARCHIVE_OK || (gzip && !add_gzip(tar->archive)) ||
 	    archive_write_set_bytes_per_block(tar->archive, 0) != ARCHIVE_OK ||
@@ -135,7 +135,7 @@ static int add_content(struct tar *tar, const char *path, int fd, uint64_t size,
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)
-			return error_system(err, errno, "read '%s'", path);
+			return error_system(err, errno, "cannot read '%s'", path);
 		if (got == 0)
 			return error_set(err, ERROR_TRY_AGAIN, "'%s' shrank while it was archived", path);
 		int status = digest ? digest_add(digest, tar->buffer, (size_t)got, err) : 0;
@@ -154,7 +154,7 @@ int tar_add_file(struct tar *tar, const char *path, mode_t mode, const char *sou
 	SCOPE_FD int fd = open(source, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	struct stat st;
 	if (fd < 0 || fstat(fd, &st) < 0)
-		return error_system(err, errno, "open '%s'", source);
+		return error_system(err, errno, "cannot open '%s'", source);
 	if (!S_ISREG(st.st_mode))
 		return error_set(err, ERROR_INTEGRITY, "'%s' is no regular file", source);
 	bool believed = !sha256 || (st.st_mtim.tv_sec == tar->time && st.st_mtim.tv_nsec == 0);
