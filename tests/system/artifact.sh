@@ -262,7 +262,7 @@ it_unpacks_itself_again_after_it_was_killed() {
 	with_run_file
 	for after in 0.02 0.05 0.09; do
 		rm -rf new
-		timeout -s KILL $after _build/foo-0.0.1.run --quiet new >"$D/said" 2>&1
+		timeout -s KILL "$after" _build/foo-0.0.1.run --quiet new >"$D/said" 2>&1
 		must _build/foo-0.0.1.run --overwrite --quiet new
 		must kvrel verify new
 	done
@@ -272,7 +272,7 @@ it_removes_what_killed_packers_left() {
 	local dead
 	with_run_file
 	dead=$(sh -c 'echo $$')
-	(cd _build && touch foo-0.0.1.run.{$dead.part,$dead.part.tar.$dead.part,$$.part,mine.part})
+	(cd _build && touch foo-0.0.1.run.{"$dead.part","$dead.part.tar.$dead.part",$$.part,mine.part})
 	must kvrel build foo --quiet --overwrite
 	is "$(cd _build && echo *.part*)" "foo-0.0.1.run.$$.part foo-0.0.1.run.mine.part"
 }
