@@ -30,11 +30,15 @@ void term_set_color(enum term_color when)
 
 bool term_has_color(FILE *stream)
 {
-	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+	const char *no_color = getenv("NO_COLOR"), *force = getenv("CLICOLOR_FORCE"), *term = getenv("TERM");
 
 	if (color != TERM_COLOR_AUTO)
 		return color == TERM_COLOR_ALWAYS;
-	return !(no_color && no_color[0]) && term && strcmp(term, "dumb") != 0 && isatty(fileno(stream));
+	if (no_color && no_color[0])
+		return false;
+	if (force && force[0] && strcmp(force, "0") != 0)
+		return true;
+	return term && strcmp(term, "dumb") != 0 && isatty(fileno(stream));
 }
 
 static const char *if_color(FILE *stream, const char *sequence)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What a terminal may be shown: colour per stream (tty, NO_COLOR, TERM=dumb, --color), a question, near-miss names. */
+/* What a terminal may be shown: colour per stream (tty, NO_COLOR, CLICOLOR_FORCE, TERM=dumb, --color), a question,
+ * near-miss names. */
 #ifndef BASE_TERM_H
 #define BASE_TERM_H
 

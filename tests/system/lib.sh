@@ -22,7 +22,7 @@ BUILD=$(cd -P -- "${KVREL_BUILD:-$SRC/_build/release}" && pwd) || exit 1
 
 export LC_ALL=C TZ=UTC PATH=$BUILD/bin:$BUILD/test-tools:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export SOURCE_DATE_EPOCH=1700000000
-unset NO_COLOR XDG_CONFIG_HOME PORT RESP_PORT NOTIFY_SOCKET LD_LIBRARY_PATH LD_PRELOAD "${!RELEASE_@}"
+unset NO_COLOR CLICOLOR_FORCE XDG_CONFIG_HOME PORT RESP_PORT NOTIFY_SOCKET LD_LIBRARY_PATH LD_PRELOAD "${!RELEASE_@}"
 umask 022
 
 T='' # the folder of this file; each test's $D is below
