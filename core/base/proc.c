@@ -86,7 +86,9 @@ static int file_actions(posix_spawn_file_actions_t *actions, const struct proc_o
 		rc = posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
 	if (!rc && out >= 0)
 		rc = posix_spawn_file_actions_adddup2(actions, out, STDOUT_FILENO);
-	else if (!rc && options->stdout_to_stderr)
+	if (!rc && out >= 0 && options->stderr_to_out)
+		rc = posix_spawn_file_actions_adddup2(actions, out, STDERR_FILENO);
+	if (!rc && out < 0 && options->stdout_to_stderr)
 		rc = posix_spawn_file_actions_adddup2(actions, STDERR_FILENO, STDOUT_FILENO);
 	return rc;
 }

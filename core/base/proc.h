@@ -18,6 +18,7 @@ struct proc_options {
 	int64_t timeout_ms;      /* 0: none; after it the process group is killed (error TRY_AGAIN); stdin is
 				  * then /dev/null */
 	bool stdout_to_stderr;   /* with out == NULL */
+	bool stderr_to_out;      /* with out != NULL: both are collected */
 };
 
 /* Waits for the end. *status gets the exit code, 128 + signal when a signal ended it. */

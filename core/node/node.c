@@ -85,11 +85,11 @@ static int read_flags(struct arena *arena, const struct release *release, const 
 	return 0;
 }
 
-static int check_distribution(const struct release *release, const struct flags *flags, struct error *err)
+int node_check_flags(const struct node *node, struct error *err)
 {
-	if (flags->dist_listen != NULL && release->distribution != DISTRIBUTION_NAME)
+	if (node->flags.dist_listen != NULL && node->release.distribution != DISTRIBUTION_NAME)
 		return error_set(err, ERROR_USAGE, "flag '--dist-listen' needs RELEASE_DISTRIBUTION=name, it is %s",
-				 distribution_name(release->distribution));
+				 distribution_name(node->release.distribution));
 	return 0;
 }
 
@@ -143,24 +143,6 @@ int node_prepare(struct node *node, const struct node_options *options, struct r
 int node_load(struct node *node, struct error *err)
 {
 	return components_open(&node->components, err);
-}
-
-int node_check_next(struct node *node, struct report *report, struct error *err)
-{
-	SCOPE(arena_done) struct arena arena = { 0 };
-	struct release release;
-	struct flags flags;
-	struct sys sys;
-	struct config config = { 0 };
-	int rc = release_read_next(&arena, &node->release, &release, err);
-	if (rc == 0)
-		rc = read_flags(&arena, &release, NULL, &flags, report, err);
-	if (rc == 0)
-		rc = check_distribution(&release, &flags, err);
-	if (rc == 0)
-		rc = configure(&arena, &release, &sys, &config, report, err);
-	config_done(&config);
-	return rc;
 }
 
 /* ---- boot ---- */
@@ -290,7 +272,7 @@ static int start_everything(struct node *node, struct error *err)
 
 int node_boot(struct node *node, struct error *err)
 {
-	int rc = check_distribution(&node->release, &node->flags, err);
+	int rc = node_check_flags(node, err);
 	if (rc != 0)
 		return rc;
 	limits_raise(&node->flags);

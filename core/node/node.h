@@ -71,6 +71,8 @@ struct node_options {
 
 /* On failure the report (if it has lines) says more than `err`. */
 int node_prepare(struct node *node, const struct node_options *options, struct report *report, struct error *err);
+/* After prepare: what a boot would refuse of its flags. */
+int node_check_flags(const struct node *node, struct error *err);
 int node_load(struct node *node, struct error *err);
 int node_boot(struct node *node, struct error *err);
 /* Runs the main loop until the end is asked for. */
@@ -86,8 +88,6 @@ void node_end(struct node *node, enum node_ending ending, const char *reason);
 int node_make_folders(const struct node *node, struct error *err);
 /* The net, made at the first use. */
 int node_net(struct node *node, struct net **out, struct error *err);
-/* Checks what would boot next without touching anything that runs. */
-int node_check_next(struct node *node, struct report *report, struct error *err);
 int64_t node_now_ms(void);
 
 #endif

@@ -180,29 +180,47 @@ static const struct {
 	{ "RELEASE_SYS_CONFIG", "sys" },
 };
 
-void release_forget_version(const struct release *running)
+static bool is_derived(const struct release *running, size_t variable_index, struct slice value)
 {
 	SCOPE(arena_done) struct arena arena = { 0 };
+	return slice_is(value, derived(&arena, running, derived_variables[variable_index].file));
+}
+
+/* "NAME=VALUE": does it follow from the version, so that the launcher is to derive it afresh? */
+static bool follows_version(const struct release *running, const char *entry)
+{
+	struct slice name;
+	struct slice value;
+	slice_split(slice_of(entry), '=', &name, &value);
+	for (size_t i = 0; i < ARRAY_LEN(derived_variables); i++) {
+		if (slice_is(name, derived_variables[i].name))
+			return is_derived(running, i, value);
+	}
+	return slice_is(name, "RELEASE_VSN");
+}
+
+const char *const *release_next_environment(struct arena *arena, const struct release *running)
+{
+	size_t count = 0;
+	size_t kept = 0;
+	while (environ[count] != NULL)
+		count++;
+	const char **copy = arena_array(arena, count + 1, sizeof(*copy));
+	for (size_t i = 0; i < count; i++) {
+		if (!follows_version(running, environ[i]))
+			copy[kept++] = environ[i];
+	}
+	return copy;
+}
+
+void release_forget_version(const struct release *running)
+{
 	for (size_t i = 0; i < ARRAY_LEN(derived_variables); i++) {
 		const char *value = getenv(derived_variables[i].name);
-		if (value != NULL && strcmp(value, derived(&arena, running, derived_variables[i].file)) == 0)
+		if (value != NULL && is_derived(running, i, slice_of(value)))
 			unsetenv(derived_variables[i].name);
 	}
 	unsetenv("RELEASE_VSN");
-}
-
-int release_read_next(struct arena *arena, const struct release *running, struct release *out, struct error *err)
-{
-	struct release next = *running;
-	int rc = default_version(arena, running->root, &next.version, err);
-	if (rc != 0)
-		return rc;
-	if (strcmp(running->vm_args, derived(arena, running, "vm.args")) == 0)
-		next.vm_args = derived(arena, &next, "vm.args");
-	if (strcmp(running->sys_config, derived(arena, running, "sys.yaml")) == 0)
-		next.sys_config = derived(arena, &next, "sys.yaml");
-	*out = next;
-	return 0;
 }
 
 const char *release_shown(const struct release *release, const char *path)

@@ -30,15 +30,12 @@ struct release {
 
 int release_read(struct arena *arena, struct release *out, struct error *err);
 /*
- * The same for the version that would boot next, which is what releases/start.data says; files that do not follow from
- * the version stay as they are.
- */
-int release_read_next(struct arena *arena, const struct release *running, struct release *out, struct error *err);
-/*
  * Takes back from the environment what the launcher derived from the version, so that it derives them afresh when the
  * process executes it again.
  */
 void release_forget_version(const struct release *running);
+/* The same as a copy, which shares the entries that stay; NULL-terminated, in the arena. */
+const char *const *release_next_environment(struct arena *arena, const struct release *running);
 /* How messages name `path`: relative to the bundle root when it is inside. */
 const char *release_shown(const struct release *release, const char *path);
 const char *distribution_name(enum distribution distribution);

@@ -212,6 +212,31 @@ it_refuses_a_restart_with_mistakes_and_runs_on() {
 	stop_node
 }
 
+# What the next boot would read, not what this process would.
+it_restarts_with_what_env_sh_and_vm_args_say_by_now() {
+	bundle foo
+	start_daemon
+	echo 'export NEW_PORT=1' >>foo/releases/0.0.1/env.sh
+	echo '--env ANOTHER=2' >>foo/releases/0.0.1/vm.args
+	echo 'env("NEW_PORT") env("ANOTHER")' >>foo/releases/0.0.1/runtime.lua
+	must "$launcher" restart
+	must "$launcher" rpc 'return os.getenv("NEW_PORT"), os.getenv("ANOTHER")'
+	is "$out" $'1\n2'
+	for mistake in 'exit 3' 'if' 'export RELEASE_MODE=odd'; do
+		cp foo/releases/0.0.1/env.sh before
+		echo "$mistake" >>foo/releases/0.0.1/env.sh
+		XDG_RUNTIME_DIR=$D/run run env RELEASE_X=1 "$launcher" restart
+		[ "$status" != 0 ] || fail "it restarts with '$mistake' in env.sh"
+		mv before foo/releases/0.0.1/env.sh
+		must "$launcher" pid
+		is "$out" "$pid"
+	done
+	echo '--dist-listen 127.0.0.1:1' >>foo/releases/0.0.1/vm.args
+	run "$launcher" restart
+	is "$status $err" "1 ERROR: flag '--dist-listen' needs RELEASE_DISTRIBUTION=name, it is sname"
+	stop_node
+}
+
 it_keeps_a_given_cookie_over_a_restart() {
 	bundle foo
 	# shellcheck disable=SC2016 # env.sh's shell expands it

@@ -110,6 +110,14 @@ static void write_verdict(const struct report *report, bool json, struct buf *ou
 	buf_append_char(out, '\n');
 }
 
+static int check_flags(struct node *node, struct report *report, struct error *err)
+{
+	int rc = node_check_flags(node, err);
+	if (rc != 0)
+		report_line(report, arena_printf(&node->arena, "error: %s", err->message));
+	return rc;
+}
+
 /* ---- the command ---- */
 
 static bool is_word(const struct command_options *options, const char *word)
@@ -165,6 +173,8 @@ static int run(struct node *node, const struct command_options *options, struct 
 	bool reference = is_word(options, "describe");
 	if (rc == 0)
 		rc = reference ? describe(options, &out, err) : node_prepare(node, &node_options, report, err);
+	if (rc == 0 && is_word(options, "check"))
+		rc = check_flags(node, report, err);
 	if (rc == 0 && !reference)
 		rc = answer(node, options, report, &out, err);
 	else if (options->json && is_word(options, "check") && report->errors > 0)

@@ -3,6 +3,7 @@
 #include "node/control/control_internal.h"
 
 #include "base/scope.h"
+#include "node/config/next_boot.h"
 #include "node/control/status.h"
 
 #include <fcntl.h>
@@ -85,21 +86,16 @@ static void on_status(struct client *client, struct slice payload)
 static void on_restart(struct client *client)
 {
 	struct control_server *server = client->server;
-	SCOPE(report_done) struct report report = { 0 };
+	SCOPE(buf_done) struct buf said = { 0 };
 	struct error err;
 	if (server->node->ending != NODE_END_NONE) {
 		client_reply_done(client, 1, "the node is stopping already");
 		return;
 	}
-	if (node_check_next(server->node, &report, &err) != 0) {
-		if (report.errors <= 1) {
-			client_reply_done(client, 1, err.message);
-			return;
-		}
-		char summary[64];
-		snprintf(summary, sizeof(summary), "%u mistakes; the running node goes on", report.errors);
-		client_reply(client, CONTROL_ERR, buf_slice(&report.text));
-		client_reply_done(client, 1, summary);
+	if (next_boot_check(server->node, &said, &err) != 0) {
+		if (memchr(buf_string(&said), '\n', said.size) != said.data + said.size - 1)
+			client_reply(client, CONTROL_ERR, buf_slice(&said));
+		client_reply_done(client, 1, err.message);
 		return;
 	}
 	server->restart_fd = fcntl(client->fd, F_DUPFD_CLOEXEC, 3);
