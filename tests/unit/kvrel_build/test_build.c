@@ -2,6 +2,10 @@
 /* From release to bundle: layout, replacing, side by side, and what must not happen to what is there. */
 #include "fixture.h"
 
+#include "build/assemble.h"
+#include "build/licences.h"
+#include "build/transform.h"
+
 #include "base/fs.h"
 #include "base/path.h"
 #include "base/scope.h"
@@ -454,6 +458,40 @@ Test(build, a_proof_builds_twice_and_leaves_one_bundle)
 	project_must_build(&project);
 	cr_expect(strstr(buf_string(&project.said), "both builds are identical") != NULL);
 	cr_expect(!strstr(tree_text(&project.arena, project_file(&project, "_build")), ".prove"));
+}
+
+Test(build, a_source_that_is_rewritten_before_it_is_copied_is_noticed)
+{
+	struct plan plan = { .arena = &project.arena };
+	struct staging staging;
+	project_write(&project, "source", "one");
+	struct plan_entry *entry = plan_add(&plan, PLAN_FILE, "etc", FROM_OVERLAY, "a test");
+	entry->source = project_file(&project, "source");
+	cr_assert_eq(plan_prepare(&plan, project.dir, NULL, &project.err), 0, "%s", project.err.message);
+	cr_assert_eq(staging_begin(&project.arena, project.root, &staging, &project.err), 0, "%s", project.err.message);
+	cr_expect_eq(staging_fill(&staging, &plan, 1, &project.err), 0, "%s", project.err.message);
+	staging_end(&staging);
+	usleep(20000); /* the clock of file systems is coarse */
+	project_write(&project, "source", "two");
+	cr_assert_eq(staging_begin(&project.arena, project.root, &staging, &project.err), 0, "%s", project.err.message);
+	cr_expect_eq(staging_fill(&staging, &plan, 1, &project.err), -(int)ERROR_TRY_AGAIN);
+	cr_expect(strstr(project.err.message, "build again") != NULL);
+	staging_end(&staging);
+}
+
+Test(build, a_component_named_like_a_package_keeps_its_terms)
+{
+	struct package packages[] = { { .name = "alpha", .copyright = "/usr/share/doc/alpha/copyright" } };
+	const struct package_map map = { .packages = packages, .count = 1 };
+	struct plan_licence *found;
+	size_t count;
+	project_write(&project, "core/alpha/LICENSE", "mine");
+	licences_find(&project.arena, &project.spec, &project.release, &map, "/nowhere", &found, &count);
+	cr_assert_geq(count, 2);
+	cr_expect_str_eq(found[0].package, "alpha");
+	cr_expect_str_eq(found[0].file, "/usr/share/doc/alpha/copyright");
+	cr_expect_str_eq(found[1].package, "alpha-component");
+	cr_expect(slice_ends(slice_of(found[1].file), SLICE("core/alpha/LICENSE")));
 }
 
 Test(build, a_proof_names_what_differs)

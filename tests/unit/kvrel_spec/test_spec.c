@@ -90,6 +90,13 @@ Test(spec, every_key_reaches_the_release)
 	cr_assert(!load_release("    strip: false\n")->strip);
 }
 
+Test(spec, a_version_is_not_called_like_a_file_beside_it)
+{
+	t_expect("releases:\n  r: {version: COOKIE, components: [kv]}\n",
+		 "releases.yaml:2:16: invalid version \"COOKIE\" of release 'r': a file beside the folders of the "
+		 "versions has this name\n");
+}
+
 Test(spec, a_version_can_come_from_a_component)
 {
 	t_load_ok("releases:\n  r: {version: {from_component: kv}, components: [kv]}\n");
