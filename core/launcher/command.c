@@ -40,7 +40,7 @@ static const struct command commands[] = {
 	{ "install", NULL, "[OPTIONS]", ANY_ARGS, 0, command_install,
 	  "Writes a hardened systemd unit (--user, --run-as USER; --print shows it only)" },
 	{ "uninstall", NULL, "[--user]", ANY_ARGS, 0, command_uninstall, "Removes the unit that install wrote" },
-	{ "help", NULL, "", 0, BARE, command_help, "Prints this list" },
+	{ "help", NULL, "[COMMAND]", 1, BARE, command_help, "Prints this list, or what a command does" },
 };
 
 static bool is_called(const struct command *command, const char *name)
@@ -81,8 +81,8 @@ int command_check_args(const struct launch *launch, struct error *err)
 
 	if (command->max_args == ANY_ARGS || launch->arg_count <= command->max_args)
 		return 0;
-	return error_set(err, ERROR_USAGE, "'%s' takes no arguments, got: %s", command->name,
-			 launch->args[command->max_args]);
+	return error_set(err, ERROR_USAGE, "'%s' takes no %sarguments, got: %s", command->name,
+			 command->max_args ? "more " : "", launch->args[command->max_args]);
 }
 
 size_t command_count(void)

@@ -74,6 +74,10 @@ const struct command *command_at(size_t index);
  */
 
 void usage_print(struct launch *launch, FILE *out);
+/* One command's lines on stdout. Returns the exit code. */
+int usage_of(struct launch *launch, const struct command *command);
+/* Is it "COMMAND --help"? */
+bool usage_is_asked(const struct launch *launch);
 int command_help(struct launch *launch);
 
 /* ---- report.c: what people see -------------------------------------------------------------------------------------

@@ -56,6 +56,8 @@ static int run(struct launch *launch, const char *name)
 		return EXIT_DONE;
 	}
 	launch->command = command_find(launch, name);
+	if (launch->command && usage_is_asked(launch))
+		return usage_of(launch, launch->command);
 	if (launch->command && launch->command->needs & BARE)
 		return command_check_args(launch, &err) < 0 ? report_error(&err) : launch->command->run(launch);
 	if (selected < 0)
