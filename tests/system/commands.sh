@@ -29,16 +29,21 @@ it_prints_its_version_without_a_node() {
 	is "$out" 'foo 0.0.1'
 }
 
+# Within 100 ms; the best of five, as other tests may run beside this one.
 it_says_at_once_that_no_node_is_running() {
-	local command
+	local command best
 	bundle foo
-	for command in stop restart pid ping 'rpc 1' remote; do
-		# shellcheck disable=SC2086 # a command and its argument
-		run foo/bin/foo $command
-		is "$status" 1
-		is "$out" ''
-		is "$err" "ERROR: foo@$host is not running"
-		[ "$took_ms" -lt 500 ] || fail "$command took $took_ms ms"
+	for command in stop restart pid ping status 'rpc 1' remote; do
+		best=1000
+		for _ in 1 2 3 4 5; do
+			# shellcheck disable=SC2086 # a command and its argument
+			run foo/bin/foo $command
+			is "$status" 1
+			is "$out" ''
+			is "$err" "ERROR: foo@$host is not running"
+			[ "$took_ms" -ge "$best" ] || best=$took_ms
+		done
+		[ "$best" -lt 100 ] || fail "$command took $best ms"
 	done
 }
 
