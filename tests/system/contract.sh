@@ -111,6 +111,106 @@ it_runs_components_in_another_language() {
 	stop_node
 }
 
+# A front-end and what it asks, written from component.h alone: lines in, the same lines in capitals out.
+it_runs_a_front_end_in_another_language() {
+	command -v c++ >/dev/null || skip "no C++ compiler"
+	mkdir -p "$D/foreign/core/voice" "$D/foreign/core/shout" && cd "$D/foreign" || exit 1
+	printf 'name: voice\nversion: "1.0"\nlicense: MIT\n' >core/voice/component.yaml
+	cat >core/shout/component.yaml <<-END
+		name: shout
+		version: "1.0"
+		license: MIT
+		dependencies: [voice]
+		config:
+		  port: {type: port, default: $other_port}
+	END
+	cat >common.h <<-END
+		#include <kvrel/component.h>
+		extern "C" KVREL_EXPORT const struct kvrel_component *kvrel_component();
+		static const struct kvrel_component *table(const char *name, const kvrel_op *ops, size_t count,
+			int (*start)(struct kvrel_node *, const struct kvrel_api *, void **), void (*stop)(void *))
+		{
+			static struct kvrel_component component;
+			component.abi = KVREL_ABI, component.size = sizeof(component), component.name = name;
+			component.ops = ops, component.op_count = count, component.start = start, component.stop = stop;
+			return &component;
+		}
+	END
+	cat >voice.cc <<-END
+		#include "common.h"
+		#include <cctype>
+		#include <string>
+		static void loud(void *, struct kvrel_call *call)
+		{
+			std::string text(call->args[0].data, call->args[0].size);
+			for (char &c : text)
+				c = (char)std::toupper((unsigned char)c);
+			kvrel_result result = kvrel_result();
+			result.kind = KVREL_BYTES, result.bytes.data = text.data(), result.bytes.size = text.size();
+			call->complete(call, &result);
+		}
+		static int start(struct kvrel_node *, const struct kvrel_api *, void **state) { *state = nullptr; return 0; }
+		static void stop(void *) {}
+		static const kvrel_op ops[] = {{"loud", "text", "in capitals", 1, 1, KVREL_OP_READ, nullptr, loud}};
+		const struct kvrel_component *kvrel_component() { return table("voice", ops, 1, start, stop); }
+	END
+	cat >shout.cc <<-END
+		#include "common.h"
+		#include <cstring>
+		static const kvrel_api *api;
+		static const kvrel_op_ref *loud;
+		static size_t receive(kvrel_conn *conn, void *, kvrel_slice input)
+		{
+			size_t used = 0;
+			while (const void *end = std::memchr(input.data + used, '\n', input.size - used)) {
+				kvrel_slice line = {input.data + used, (size_t)((const char *)end - input.data) + 1 - used};
+				if (!api->request(conn, loud, &line, 1, 0))
+					break;
+				used += line.size;
+			}
+			return used;
+		}
+		static void encode(kvrel_conn *, void *, uint32_t, const kvrel_result *result, kvrel_out *out)
+		{
+			if (char *to = kvrel_out_room(api, out, result->bytes.size)) {
+				std::memcpy(to, result->bytes.data, result->bytes.size);
+				kvrel_out_add(out, result->bytes.size);
+			}
+		}
+		static int start(struct kvrel_node *node, const struct kvrel_api *given, void **state)
+		{
+			static kvrel_protocol protocol;
+			api = given;
+			*state = nullptr;
+			protocol.size = sizeof(protocol), protocol.name = "shout", protocol.input_max = 1000;
+			protocol.receive = receive, protocol.encode = encode;
+			loud = api->op(node, "voice.loud");
+			uint16_t port = (uint16_t)api->value_int(api->config(node, "port"));
+			return loud && api->listen(node, &protocol, nullptr, "127.0.0.1", port) >= 0 ? 0 : -1;
+		}
+		static void stop(void *) {}
+		const struct kvrel_component *kvrel_component() { return table("shout", nullptr, 0, start, stop); }
+	END
+	for name in voice shout; do
+		must c++ -std=c++11 -pedantic -Wall -Wextra -Werror -shared -fPIC -I"$SRC/core/include" "$name.cc" -o "core/$name/$name.so"
+	done
+	cat >releases.yaml <<-END
+		releases:
+		  loud:
+		    version: "1.0"
+		    components: {shout: permanent}
+	END
+	must kvrel build --quiet
+	start_daemon "$PWD/_build/rel/loud/bin/loud"
+	connect "$other_port"
+	says 'hello' HELLO
+	says 'Two words' 'TWO WORDS'
+	hang_up
+	must "$launcher" rpc 'return rpc.call(node.name(), "voice.loud", "xy")'
+	is "$out" XY
+	stop_node
+}
+
 # ---- builds --------------------------------------------------------------------------------------------------------
 
 # The build tree may lie where other users have no way in: a copy of what kvrel needs of it.

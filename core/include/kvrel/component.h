@@ -54,7 +54,7 @@ enum kvrel_status {
 	KVREL_OK,
 	KVREL_NOT_FOUND,  /* the container (kv: the bucket) does not exist; a missing key is OK with NIL */
 	KVREL_WRONG_ARGS, /* number or form of the arguments */
-	KVREL_ERROR,      /* `bytes` says why, one line */
+	KVREL_ERROR       /* `bytes` says why, one line */
 };
 
 enum kvrel_kind { KVREL_NIL, KVREL_INT, KVREL_BYTES, KVREL_LIST, KVREL_PAIRS };
@@ -107,7 +107,7 @@ struct kvrel_call {
 enum kvrel_op_flags {
 	KVREL_OP_READ = 1,
 	KVREL_OP_WRITE = 2,
-	KVREL_OP_WAITS = 4, /* perhaps for ever: for front-ends, not for consoles; stop() completes it */
+	KVREL_OP_WAITS = 4 /* perhaps for ever: for front-ends, not for consoles; stop() completes it */
 };
 
 struct kvrel_op {
@@ -156,6 +156,7 @@ struct kvrel_component {
 	void (*batch_ran)(void *state, uint32_t worker);
 };
 
+/* What a component defines as its kvrel_component(); extern "C" in C++. */
 typedef const struct kvrel_component *kvrel_component_fn(void);
 #define KVREL_COMPONENT_SYMBOL "kvrel_component"
 #define KVREL_EXPORT           __attribute__((visibility("default")))

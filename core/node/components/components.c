@@ -18,6 +18,9 @@
 
 enum { PROVIDER_MAX = 64, CLOSE_MS = 2000 };
 
+/* What the first tables held; what was added to them later an older component does without. */
+#define TABLE_LEAST offsetof(struct kvrel_component, batch_ran)
+
 static const char *const state_names[] = {
 	"defined", "loaded", "starting", "started", "stopping", "stopped", "failed"
 };
@@ -84,12 +87,12 @@ static int check_table(const struct component *component, const struct kvrel_com
 				 "component '%s': wrong ABI stamp: %s was built for 0x%08x, this runtime has 0x%08x; "
 				 "compile the component again",
 				 name, component->sys->library, (unsigned)table->abi, KVREL_ABI);
-	if (table->size < sizeof(*table))
+	if (table->size < TABLE_LEAST)
 		return error_set(
 			err, ERROR_FAILED,
 			"component '%s': wrong table size: %s has %u bytes, at least %zu are needed; compile the "
 			"component again",
-			name, component->sys->library, (unsigned)table->size, sizeof(*table));
+			name, component->sys->library, (unsigned)table->size, TABLE_LEAST);
 	if (table->name == NULL || strcmp(table->name, name) != 0)
 		return error_set(err, ERROR_FAILED, "component '%s': wrong name: %s calls itself '%s'", name,
 				 component->sys->library, table->name != NULL ? table->name : "");
@@ -130,6 +133,7 @@ static int open_library(const struct component *component, void **library, const
 static void bind_ops(struct components *components, struct component *component)
 {
 	const struct kvrel_component *table = component->table;
+	bool has_ran = table->size >= sizeof(*table);
 	if (table->op_count == 0)
 		return;
 	component->provider = components->providers++;
@@ -138,7 +142,7 @@ static void bind_ops(struct components *components, struct component *component)
 		component->ops[i] = (struct net_op){
 			.ref.op = &table->ops[i],
 			.batch_end = table->batch_end,
-			.batch_ran = table->batch_ran,
+			.batch_ran = has_ran ? table->batch_ran : NULL,
 			.provider = component->provider,
 		};
 	}

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "resp_front.h"
 
+#include "front_end.h"
+
 const struct kvrel_component *kvrel_component(void);
 
 struct t_front *t_resp;

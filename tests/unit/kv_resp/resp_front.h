@@ -6,15 +6,15 @@
 #ifndef TEST_RESP_FRONT_H
 #define TEST_RESP_FRONT_H
 
-#include "front_end.h"
-
 #include <criterion/criterion.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { SETTING_LISTEN, SETTING_PORT, SETTING_PASSWORD, SETTING_PROTECTED, SETTING_MAX_REQUEST, SETTINGS };
 
+struct t_front;
 extern struct t_front *t_resp;
 
 /* With one setting changed; SETTINGS for none. NULL when it refuses to start: *why then says why. */

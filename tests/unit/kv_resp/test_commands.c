@@ -2,6 +2,8 @@
 /* The commands over the store, in Redis' words: what is asked of kv, and how its results are written. */
 #include "resp_front.h"
 
+#include "front_end.h"
+
 TestSuite(commands, .init = t_resp_init, .fini = t_resp_done, .timeout = 60);
 
 Test(commands, asks_kv_for_hashes)

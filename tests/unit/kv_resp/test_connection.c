@@ -2,6 +2,8 @@
 /* A connection: who may use it, what it is called, when it keeps silent and when it ends. */
 #include "resp_front.h"
 
+#include "front_end.h"
+
 TestSuite(connection, .init = t_resp_init, .fini = t_resp_done, .timeout = 60);
 
 Test(connection, answers_about_the_connection)

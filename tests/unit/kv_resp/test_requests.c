@@ -2,6 +2,8 @@
 /* Requests out of bytes: in either form, in any pieces, broken ones in Redis' words. */
 #include "resp_front.h"
 
+#include "front_end.h"
+
 TestSuite(requests, .init = t_resp_init, .fini = t_resp_done, .timeout = 60);
 
 Test(requests, takes_inline_commands)

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Components that must be refused; each is compiled with what is wrong with it. */
+/* Components that must be refused, each compiled with what is wrong with it; and one of the time of smaller tables. */
 #include "kvrel/component.h"
 
 #ifndef FIXTURE_ABI
 #define FIXTURE_ABI KVREL_ABI
+#endif
+#ifdef FIXTURE_OLD
+#define FIXTURE_SIZE offsetof(struct kvrel_component, batch_ran)
 #endif
 #ifndef FIXTURE_SIZE
 #define FIXTURE_SIZE sizeof(struct kvrel_component)

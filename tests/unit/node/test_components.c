@@ -75,6 +75,12 @@ Test(components, say_that_the_table_is_too_small)
 	refuse("small_table", "wrong table size");
 }
 
+Test(components, may_have_a_table_from_before_it_grew)
+{
+	t_bundle_library(&bundle, "old_table");
+	cr_assert_eq(start(), 0, "%s", err.message);
+}
+
 Test(components, say_that_the_name_is_another)
 {
 	refuse("wrong_name", "calls itself 'other'");
