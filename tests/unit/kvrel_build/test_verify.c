@@ -214,6 +214,28 @@ Test(verify, a_cut_archive_is_refused)
 	}
 }
 
+/* Behind what tar takes for the end stands a checksum, or another archive. */
+Test(verify, the_very_end_of_an_archive_counts)
+{
+	static const int levels[] = { 0, 3 };
+	for (size_t i = 0; i < ARRAY_LEN(levels); i++) {
+		project.release.compression = levels[i];
+		project.options.overwrite = true;
+		project_must_build(&project);
+		const char *archive = project.result.artifacts[0];
+		SCOPE(buf_done) struct buf text = { 0 };
+		cr_assert_eq(fs_read(archive, 64 << 20, &text, NULL), 0);
+		cr_expect_eq(verify(archive), 0, "%s", project.err.message);
+		struct slice cut = { text.data, text.size - 1 };
+		cr_assert_eq(fs_replace(archive, cut, 0644, NULL), 0);
+		refused(archive, "is damaged");
+		struct slice once = { arena_copy(&project.arena, buf_slice(&text)), text.size };
+		buf_append_slice(&text, once);
+		cr_assert_eq(fs_replace(archive, buf_slice(&text), 0644, NULL), 0);
+		refused(archive, "is in it twice");
+	}
+}
+
 Test(verify, a_flipped_bit_is_noticed)
 {
 	project_must_build(&project);

@@ -232,6 +232,9 @@ static int open_archive(struct reading *reading, const char *path, struct error 
 	archive_read_support_filter_zstd(reading->archive);
 	archive_read_support_filter_gzip(reading->archive);
 	archive_read_support_format_tar(reading->archive);
+	/* to the very end, behind what tar takes for it: a cut checksum or an archive that was appended shows there */
+	if (archive_read_set_format_option(reading->archive, "tar", "read_concatenated_archives", "1") != ARCHIVE_OK)
+		return damaged(reading, err);
 	if (stat(path, &st) < 0)
 		return error_system(err, errno, "cannot open '%s'", path);
 	reading->file_bytes = (uint64_t)st.st_size;
