@@ -165,6 +165,13 @@ it_refuses_wrong_requests_as_redis_does() {
 		SELECT 00
 		SELECT 99
 		SELECT 99999999999999999999
+		SELECT 9223372036854775807
+		SELECT -9223372036854775808
+		SCAN 18446744073709551616 TYPE string
+		HELLO 3 SETNAME "a b" BOGUS
+		bogus "a\x00b" "\x00" "\x01\t\x1b" c
+		"bogus\x00x" a
+		"bo\r\ngus\x07" a
 		CLIENT BOGUS
 		CLIENT SETNAME
 		CLIENT SETNAME "a b"
@@ -173,6 +180,23 @@ it_refuses_wrong_requests_as_redis_does() {
 		CLIENT REPLY x
 		CLIENT NO-EVICT x
 		CLIENT LIST TYPE bogus
+		CLIENT LIST TYPE pubsub
+		CLIENT LIST ID 0 -1 99999999
+		CLIENT LIST ID x
+		CLIENT KILL
+		CLIENT KILL 127.0.0.1:1
+		CLIENT KILL ID
+		CLIENT KILL ID 0
+		CLIENT KILL ID x
+		CLIENT KILL ID 99999999
+		CLIENT KILL ID 99999999 SKIPME yes
+		CLIENT KILL ADDR 127.0.0.1:1
+		CLIENT KILL TYPE pubsub
+		CLIENT KILL TYPE bogus
+		CLIENT KILL USER bogus
+		CLIENT KILL SKIPME bogus
+		CLIENT KILL BOGUS x
+		CLIENT KILL TYPE normal USER
 		CLIENT LIST bogus
 		CONFIG SET nosuch 1
 		CONFIG SET maxmemory
@@ -187,6 +211,10 @@ it_refuses_wrong_requests_as_redis_does() {
 		CONFIG BOGUS
 		CONFIG GET
 		CONFIG GET nosuch
+		CONFIG GET [m]axmemory
+		CONFIG GET MAXMEMOR[a-y]
+		CONFIG GET maxmemor[^y]
+		CONFIG GET \\maxmemory
 		COMMAND BOGUS
 		COMMAND INFO nosuch
 		PING a b
@@ -199,6 +227,7 @@ it_reads_bytes_as_redis_does() {
 	printf 'PING\nECHO "hello \\x41\\n\\"world\\""\r\nECHO '"'it\\\\'s'"'\r\n\r\n   \r\nECHO\ta\r\nquit\r\n' | same inline
 	{ array ECHO '' && array PING '' && array QUIT; } | same "empty words"
 	printf '*0\r\n*-1\r\n*1\r\n$4\r\nPING\r\n*1\r\n$4\r\nQUIT\r\n' | same "empty requests"
+	printf 'ECHO a\fb\r\nECHO "a\fb"\r\r\nquit\r\n' | same "other blanks"
 	printf 'ECHO "abc\r\n' | same "an open quote"
 	printf 'ECHO "a"b\r\n' | same "text behind a quote"
 	printf '*x\r\n' | same "no count"
@@ -224,12 +253,31 @@ it_speaks_resp3_as_redis_does() {
 	both
 	# the greeting names the server; what follows must be the same
 	for port in "$other_port" "$RESP_PORT"; do
-		printf 'HELLO 3\r\nHSET h a 1 b 2\r\nHGETALL h\r\nHGET h x\r\nHMGET h a x\r\nHGETALL nope\r\nHSCAN h 0\r\nTYPE h\r\nCONFIG GET nosuch\r\nCLIENT GETNAME\r\nCOMMAND INFO nosuch\r\nDEL h\r\nQUIT\r\n' \
+		printf 'HELLO 3\r\nHSET h a 1 b 2\r\nHGETALL h\r\nHGET h x\r\nHMGET h a x\r\nHGETALL nope\r\nHSCAN h 0\r\nTYPE h\r\nCLIENT LIST ID 99999999\r\nINFO nosuch\r\nCONFIG GET nosuch\r\nCLIENT GETNAME\r\nCOMMAND INFO nosuch\r\nDEL h\r\nQUIT\r\n' \
 			>"$D/request"
 		ask "$port" "$D/request" | sed '1,/modules/d' >"$D/$port"
 	done
 	cmp -s "$D/$other_port" "$D/$RESP_PORT" || fail "$(diff "$D/$other_port" "$D/$RESP_PORT")"
 	[ -s "$D/$RESP_PORT" ] || fail "no reply"
+	end_both
+}
+
+it_ends_connections_as_redis_does() {
+	local id port
+	both
+	for port in "$other_port" "$RESP_PORT"; do
+		exec 7<>"/dev/tcp/127.0.0.1/$port"
+		printf 'CLIENT ID\r\n' >&7
+		IFS=: read -r -t 10 -u 7 _ id && id=${id%$'\r'}
+		must redis-cli -p "$port" CLIENT KILL ID "$id"
+		is "$out" 1
+		is "$(timeout 10 cat <&7)" ''
+		must redis-cli -p "$port" CLIENT LIST ID "$id"
+		is "$out" ''
+		exec 7>&-
+	done
+	# himself: the reply comes first
+	printf 'ECHO a\r\nCLIENT KILL TYPE normal SKIPME no\r\nPING\r\n' | same himself
 	end_both
 }
 
@@ -239,6 +287,7 @@ it_keeps_silent_as_redis_does() {
 	printf 'CLIENT REPLY SKIP\r\nPING\r\nECHO a\r\nCLIENT REPLY SKIP\r\nCLIENT REPLY SKIP\r\nPING\r\nECHO b\r\nQUIT\r\n' | same skip
 	printf 'CLIENT REPLY OFF\r\nCLIENT REPLY SKIP\r\nPING\r\nECHO a\r\nQUIT\r\n' | same "to the end"
 	printf 'CLIENT REPLY OFF\r\n*x\r\n' | same "a mistake in silence"
+	printf 'CLIENT REPLY SKIP\r\nQUIT\r\n' | same "the end in silence"
 	end_both
 }
 
