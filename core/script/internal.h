@@ -21,8 +21,9 @@ struct script {
 	int exit_code;
 	bool was_interrupted;
 	bool gives_way;
-	unsigned looks; /* so far */
-	int looks_left; /* while it is closed: how long finalizers may still take; 0: it is not */
+	int64_t turn_ns;  /* since when it has the processor */
+	size_t allocated; /* since the clock was read */
+	int looks_left;   /* while it is closed: how long finalizers may still take; 0: it is not */
 	script_print_fn *print;
 	void *print_context;
 };

@@ -6,6 +6,11 @@
  * in the chunk; so from then on the hook runs at every instruction and raises again, until nothing of the chunk is
  * left. os.exit() ends a chunk in the same way. Everything that may raise runs inside one lua_pcall(), so that no
  * memory limit ever reaches Lua's panic function.
+ *
+ * A state that gives way offers its processor to others every few microseconds. The scheduler alone would look at a
+ * thread that computes at each of its ticks, milliseconds apart: whoever is woken up right after it went on waits for
+ * as long. Instructions are no measure of time (one may collect garbage or call an operation of a component), so the
+ * clock decides; it is read where instructions, allocations and operations are counted anyway.
  */
 #include "script/internal.h"
 
@@ -16,13 +21,45 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
-enum { HOOK_INSTRUCTIONS = 1000, LOOKS_OF_A_TURN = 8, LOOKS_OF_CLOSING = 10000 };
+enum {
+	HOOK_INSTRUCTIONS = 1000,
+	LOOKS_OF_CLOSING = 10000,
+	TURN_NS = 5 * 1000,
+	ALLOCATION_BYTES = 1 << 10, /* what an allocation costs at least */
+	ALLOCATED_BYTES = 64 << 10, /* between two looks at the clock */
+};
 
 struct script *script_of(lua_State *lua)
 {
 	/* coroutines get a copy of the main state's extra space */
 	return *(struct script **)lua_getextraspace(lua);
+}
+
+static int64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+void script_give_way(struct script *script)
+{
+	if (!script->gives_way || now_ns() - script->turn_ns < TURN_NS)
+		return;
+	sched_yield();
+	script->turn_ns = now_ns();
+}
+
+static void count_allocation(struct script *script, size_t size)
+{
+	script->allocated += ALLOCATION_BYTES + size;
+	if (script->allocated < ALLOCATED_BYTES)
+		return;
+	script->allocated = 0;
+	script_give_way(script);
 }
 
 static void *allocate(void *context, void *old, size_t old_size, size_t size)
@@ -33,6 +70,7 @@ static void *allocate(void *context, void *old, size_t old_size, size_t size)
 
 	if (!old)
 		old_size = 0; /* Lua passes the kind of object there */
+	count_allocation(script, size);
 	others = script->memory_used - old_size;
 	if (size == 0) {
 		free(old);
@@ -62,9 +100,7 @@ void script_look(lua_State *lua)
 {
 	struct script *script = script_of(lua);
 
-	/* the scheduler looks at a thread that computes at each of its ticks, milliseconds apart */
-	if (script->gives_way && ++script->looks % LOOKS_OF_A_TURN == 0)
-		sched_yield();
+	script_give_way(script);
 	if (script->looks_left && --script->looks_left == 0) {
 		script->looks_left = 1;
 		script->interrupted = 1;

@@ -52,6 +52,8 @@ void script_interrupt(struct script *script);
 bool script_is_interrupted(const struct script *script);
 /* Forgets an interrupt that came while nothing was running: for consoles, before each new line. */
 void script_clear_interrupt(struct script *script);
+/* For functions of C that the state calls and that take microseconds: lets others on the processor when it is time. */
+void script_give_way(struct script *script);
 
 /* Readable text of the value at `index`: strings plain at top level and quoted inside tables; tables on one line when
  * short, else indented, list items first, then the keys sorted; depth and length limited, cycles shown. Never raises.

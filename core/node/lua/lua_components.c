@@ -92,6 +92,7 @@ static int call_op(lua_State *lua)
 	for (int i = 0; i < count; i++)
 		args[i].data = luaL_checklstring(lua, i + 1, &args[i].size);
 	arena_done(evaluator->results);
+	script_give_way(evaluator->script);
 	struct taken taken = { .arena = evaluator->results, .most_items = evaluator->most_items };
 	enum kvrel_status status =
 		call_wait(&evaluator->node->components, component, op, args, (uint32_t)count, take, &taken);
