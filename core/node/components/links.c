@@ -108,6 +108,7 @@ int links_start(struct node *node, struct error *err)
 		.cookie = buf_slice(&node->cookie),
 		.worker = 0,
 		.heartbeat_ms = node->flags.dist_heartbeat_ms,
+		.memory_bytes = node->flags.dist_memory_bytes,
 		.seat = { net_loop(net), net, call_on_seat },
 		.host = { node, enter, leave, control },
 	};

@@ -10,6 +10,7 @@
 #include "base/term.h"
 #include "base/text.h"
 #include "node/components/components.h"
+#include "node/dist/dist.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -29,9 +30,8 @@ enum {
 	LOG_FILES_MAX = 1000,
 	SECONDS_LIMIT = 86400,
 };
-#define OUTPUT_LIMIT_BYTES  (UINT64_C(1) << 30)
-#define CONSOLE_LIMIT_BYTES (UINT64_C(1) << 40)
-#define LOG_LIMIT_BYTES     (UINT64_C(1) << 40)
+#define OUTPUT_LIMIT_BYTES (UINT64_C(1) << 30)
+#define SIZE_LIMIT_BYTES   (UINT64_C(1) << 40)
 
 typedef int flag_parse_fn(struct arena *arena, struct flags *flags, const char *value, struct error *err);
 
@@ -109,7 +109,7 @@ static int parse_max_output(struct arena *arena, struct flags *flags, const char
 static int parse_log_max_size(struct arena *arena, struct flags *flags, const char *value, struct error *err)
 {
 	(void)arena;
-	return parse_size(value, LOG_MIN_BYTES, LOG_LIMIT_BYTES, &flags->log_max_bytes, err);
+	return parse_size(value, LOG_MIN_BYTES, SIZE_LIMIT_BYTES, &flags->log_max_bytes, err);
 }
 
 static int parse_log_files(struct arena *arena, struct flags *flags, const char *value, struct error *err)
@@ -121,7 +121,7 @@ static int parse_log_files(struct arena *arena, struct flags *flags, const char 
 static int parse_console_memory(struct arena *arena, struct flags *flags, const char *value, struct error *err)
 {
 	(void)arena;
-	return parse_size(value, CONSOLE_MIN_BYTES, CONSOLE_LIMIT_BYTES, &flags->console_memory_bytes, err);
+	return parse_size(value, CONSOLE_MIN_BYTES, SIZE_LIMIT_BYTES, &flags->console_memory_bytes, err);
 }
 
 static int parse_console_sessions(struct arena *arena, struct flags *flags, const char *value, struct error *err)
@@ -178,6 +178,12 @@ static int parse_dist_heartbeat(struct arena *arena, struct flags *flags, const 
 	return parse_number(value, DIST_HEARTBEAT_LEAST_MS, INT32_MAX, &flags->dist_heartbeat_ms, err);
 }
 
+static int parse_dist_memory(struct arena *arena, struct flags *flags, const char *value, struct error *err)
+{
+	(void)arena;
+	return parse_size(value, DIST_MEMORY_LEAST, SIZE_LIMIT_BYTES, &flags->dist_memory_bytes, err);
+}
+
 static int parse_heart(struct arena *arena, struct flags *flags, const char *value, struct error *err)
 {
 	(void)arena;
@@ -231,6 +237,7 @@ static const struct flag {
 	  parse_console_sessions },
 	{ "--dist-heartbeat", "MS", "a link to another node that is silent for so long is lost (default 15000)",
 	  parse_dist_heartbeat },
+	{ "--dist-memory", "SIZE", "what all links to other nodes may hold (default 512MiB)", parse_dist_memory },
 	{ "--heart", NULL, "a watchdog process restarts a dead node", parse_heart },
 	{ "--shutdown-timeout", "MS", "how long a stop may take (default 30000)", parse_shutdown_timeout },
 	{ "--max-restarts", "N", "a component that fails is restarted so often (default 3) …", parse_max_restarts },
@@ -264,6 +271,7 @@ void flags_init(struct flags *flags)
 		.max_restarts_ms = 5000,
 		.shutdown_timeout_ms = 30000,
 		.dist_heartbeat_ms = 15000,
+		.dist_memory_bytes = DIST_MEMORY_BYTES,
 	};
 	flags->env_tail = &flags->env;
 }

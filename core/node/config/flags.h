@@ -22,6 +22,7 @@ struct flags {
 	enum log_format log_format;
 	const char *dist_listen; /* NULL: not given */
 	int64_t dist_heartbeat_ms;
+	uint64_t dist_memory_bytes;
 	bool heart;
 	int64_t shutdown_timeout_ms;
 	unsigned max_connections_asked; /* max_connections may be lower: what the limit of open files allows */

@@ -34,6 +34,8 @@ static struct dist *allocate(const struct dist_options *options)
 	pthread_mutex_init(&dist->lock, NULL);
 	uv_sem_init(&dist->gone, 0);
 	dist->name = strdup(options->name);
+	dist->name_size = strlen(options->name);
+	dist->memory_bytes = options->memory_bytes > 0 ? options->memory_bytes : DIST_MEMORY_BYTES;
 	dist->dir = options->dir != NULL ? strdup(options->dir) : NULL;
 	dist->scratch = malloc(READ_BYTES);
 	dist->plain = malloc(READ_BYTES);

@@ -55,6 +55,14 @@ struct dist_seat {
 	void (*call)(void *context, void (*run)(void *argument), void *argument);
 };
 
+/*
+ * So much may all links together hold, half of it in requests of this node that wait to be answered. Enough for several
+ * of the largest frames at once and for thousands of links. Over it requests are refused, and the links that hold most
+ * are closed.
+ */
+#define DIST_MEMORY_BYTES ((size_t)512 << 20)
+#define DIST_MEMORY_LEAST ((size_t)128 << 20)
+
 struct dist_options {
 	const char *name;        /* this node's */
 	const char *dir;         /* sname: the folder of sockets; NULL: by name */
@@ -63,6 +71,7 @@ struct dist_options {
 	const char *tls_library; /* NULL: the one beside this library */
 	uint32_t worker;         /* what calls say that run on the links' thread */
 	int64_t heartbeat_ms;    /* a link that is silent for so long is lost */
+	size_t memory_bytes;     /* see below; 0: DIST_MEMORY_BYTES */
 	struct dist_seat seat;
 	struct dist_host host;
 };

@@ -239,8 +239,15 @@ static void on_hello(struct link *link, struct slice payload)
 	struct dist *dist = link->dist;
 	struct frame_hello hello;
 	char name[FRAME_NAME_MAX + 1];
-	if (!frame_get_hello(payload, &hello) || hello.version != FRAME_VERSION) {
-		link_refuse(link, "it speaks another version of the language of nodes");
+	if (!frame_get_hello(payload, &hello)) {
+		link_refuse(link, "it does not speak the language of nodes");
+		return;
+	}
+	if (hello.version != FRAME_VERSION) {
+		char text[128];
+		snprintf(text, sizeof(text), "it speaks version %u of the language of nodes, this node speaks %d",
+			 hello.version, FRAME_VERSION);
+		link_refuse(link, text);
 		return;
 	}
 	snprintf(name, sizeof(name), "%.*s", SLICE_FMT(hello.from));
@@ -300,8 +307,8 @@ static void on_control(struct link *link, struct slice payload)
 {
 	uint32_t version;
 	struct slice to;
-	if (!frame_get_control(payload, &version, &to) || version != FRAME_VERSION) {
-		link_refuse(link, "it speaks another version of the language of nodes");
+	if (!frame_get_control(payload, &version, &to) || version != CHANNEL_VERSION) {
+		link_refuse(link, "it speaks another version of the language of commands");
 		return;
 	}
 	if (!slice_is(to, link->dist->name)) {

@@ -3,15 +3,15 @@
  * What the files of dist/ share. Nothing outside this folder includes it.
  *
  *	dist.c     the public functions                               peer.c   another node: its link, when to try again
- *	                                                              waiting.c  the calls that wait for it
+ *	lane.c     what a worker's threads ask of it                  waiting.c  requests that leave, and their replies
  *	listen.c   listening and accepting                            link.c   one connection: its life, bytes out
  *	greet.c    opening, proving, names; one link of two           serve.c  requests of other nodes
  *	relay.c    clients of the control protocol                    refusal.c  who was refused, once a minute
  *	loop.c     the thread or seat, its turns, the tick, the end
  *	forward.c  a request on its way to a peer                     link_input.c  bytes in, cut into frames
  *
- * Peers are made by any thread and live as long as the dist; their queue and table of waiting calls are behind a lock
- *of their own. Everything else is touched by the links' thread alone.
+ * Peers and their lanes are made by any thread and live as long as the dist; what a lane holds is behind a lock of its
+ * own. Everything else is touched by the links' thread alone.
  */
 #ifndef NODE_DIST_INTERNAL_H
 #define NODE_DIST_INTERNAL_H
@@ -30,10 +30,15 @@
 enum {
 	PEER_BUCKETS = 64,
 	PEERS_MAX = 4096,
-	WAITING_MAX = 1 << 18,          /* requests to one node, and of one, that are not answered yet */
-	WINDOW_BYTES = 2 * FRAME_MAX,   /* requests to one node that are not answered yet */
-	BACKLOG_MAX = 2 * WINDOW_BYTES, /* … which wait at the other end while it has too much to send */
-	OUT_FULL_BYTES = 8 << 20,       /* unsent on one link: its requests wait */
+	WINDOW_BYTES = 2 * FRAME_MAX,               /* requests to one node that are not answered yet */
+	WAITING_BYTES = 256,                        /* what one costs there, besides its arguments */
+	WAITING_MAX = WINDOW_BYTES / WAITING_BYTES, /* so no more than that of one node can wait here */
+	BACKLOG_MAX = 2 * WINDOW_BYTES,             /* … while this one has too much to send */
+	CREDIT_BYTES = 64 << 10,                    /* a lane takes of the window at a time */
+	LANES_MAX = 8,
+	LANE_SHIFT = 29, /* of its index in an id; below it is a place of its table */
+	ANSWERS_MAX = 64,
+	OUT_FULL_BYTES = 8 << 20, /* unsent on one link: its requests wait */
 	READ_BYTES = 256 << 10,
 	WIRE_BYTES = 128 << 10, /* encrypted and not sent yet */
 	KEEP_BYTES = 256 << 10, /* larger empty buffers go back to the heap */
@@ -45,6 +50,7 @@ enum {
 	RETRY_TIMES = 20, /* by itself, after a link was lost; later on demand alone */
 	TICK_MS = 50,
 	IDLE_TICK_MS = 1000,
+	REST_MS = 1000, /* a link that is silent for so long gives its memory back */
 	BATCH_MAX = 64,
 	FOUND_MAX = 16,
 	RELAY_BYTES = 64 << 10,
@@ -59,11 +65,36 @@ struct link;
 struct waiting {
 	struct kvrel_call *call; /* NULL: free */
 	int64_t deadline_ms;
-	uint64_t order; /* among all requests to this node; up to peer.taken they may have been sent */
+	uint64_t order; /* among all requests of this lane; up to lane.taken they may have been sent */
 	uint32_t size;
 	uint32_t generation;
 	uint32_t next_free;
 	bool writes;
+};
+
+/*
+ * What some threads ask of one node: those of one worker, or of several when there are many. Workers that had one table
+ * and one outbox in common would wait for each other at every request.
+ */
+struct lane {
+	struct peer *peer;
+	uint32_t index;
+	pthread_mutex_t lock;   /* of all that follows but next_work */
+	struct buf outbox;      /* frames that the links' thread has not taken yet */
+	struct frame_open open; /* its last one */
+	struct waiting *waiting;
+	uint32_t waiting_count; /* ever used */
+	uint32_t waiting_capacity;
+	uint32_t first_free; /* NO_PLACE: none */
+	uint32_t waiting_now;
+	size_t in_flight; /* bytes of requests that wait */
+	size_t credit;    /* … that may wait: this lane's part of the window */
+	uint64_t order, taken;
+	int64_t next_deadline_ms; /* none of those that wait has an earlier one */
+	bool queued;              /* in dist.work */
+	bool stale;               /* `outbox` holds requests that nobody waits for any more */
+	bool closed;              /* takes nothing more */
+	struct lane *next_work;
 };
 
 struct peer {
@@ -71,20 +102,8 @@ struct peer {
 	struct peer *next; /* in its bucket */
 	char *name;
 	size_t name_size;
-	pthread_mutex_t lock;
-	struct buf outbox; /* frames that the links' thread has not taken yet */
-	struct waiting *waiting;
-	uint32_t waiting_count; /* ever used */
-	uint32_t waiting_capacity;
-	uint32_t first_free; /* UINT32_MAX: none */
-	uint32_t waiting_now;
-	size_t in_flight; /* bytes of requests that wait */
-	uint64_t order, taken;
-	int64_t next_deadline_ms; /* none of those that wait has an earlier one */
-	bool queued;              /* in dist.work */
-	bool stale;               /* `outbox` holds requests that nobody waits for any more */
-	bool closed;              /* takes nothing more */
-	struct peer *next_work;
+	_Atomic(struct lane *) lanes[LANES_MAX]; /* made when first used; [0] is that of all threads but workers */
+	_Atomic size_t credit;                   /* of all lanes */
 
 	/* the links' thread */
 	struct link *link; /* up, or on its way; NULL: none */
@@ -117,9 +136,12 @@ struct link {
 	struct buf in;           /* not parsed yet */
 	struct buf out;          /* frames; `out_sent` of it are gone */
 	size_t out_sent;
-	struct buf wire; /* encrypted; `wire_sent` of it are gone */
+	struct frame_open replies; /* the last frame of `out`, when it takes more of them */
+	struct buf wire;           /* encrypted; `wire_sent` of it are gone */
 	size_t wire_sent;
-	struct buf backlog; /* whole REQUEST frames that wait until `out` has room */
+	size_t bytes;       /* the memory of these and of its requests, as dist.link_bytes counts it */
+	bool resting;       /* nothing passed for a while: it has no memory that it does not need */
+	struct buf backlog; /* whole REQUESTS frames that wait until `out` has room */
 	int64_t since_ms, heard_ms, pinged_ms;
 	uint64_t instance; /* of the other node's life */
 	unsigned running;  /* its requests that are not answered yet; they hold the memory of the link */
@@ -155,6 +177,16 @@ struct found_op {
 	char name[FRAME_NAME_MAX];
 };
 
+/* Replies of one read whose calls have left the table of their lane, which is held meanwhile. */
+struct answers {
+	struct lane *lane;
+	unsigned count;
+	struct {
+		struct kvrel_call *call;
+		struct kvrel_result result;
+	} items[ANSWERS_MAX];
+};
+
 struct refusal {
 	char host[DIST_ADDRESS_BYTES];
 	int64_t told_ms;
@@ -163,6 +195,7 @@ struct refusal {
 struct dist {
 	struct dist_host host;
 	char *name;
+	size_t name_size;
 	char *dir;
 	uint64_t instance;
 	uint32_t worker;
@@ -189,15 +222,18 @@ struct dist {
 	_Atomic(struct peer *) peers[PEER_BUCKETS]; /* only ever added to */
 	unsigned peer_count;
 	pthread_mutex_t lock;            /* adding peers, done, ended */
-	_Atomic(struct peer *) work;     /* stack of those with something to send */
+	_Atomic(struct lane *) work;     /* stack of those with something to send */
 	_Atomic(struct incoming *) done; /* stack of those that other threads have answered */
-	bool closed;                     /* no new peers */
+	bool closed;                     /* no new peers and lanes */
+	_Atomic size_t credit;           /* bytes of requests that may be on their way, of all lanes */
+	size_t memory_bytes;             /* the most that all links may hold; half of it is for those requests */
 	bool ended;                      /* the thread is gone: replies have nowhere to go */
 	_Atomic bool stop_asked;
 	_Atomic int64_t stop_by_ms;
 
 	struct link *links, *last_link;
 	struct link *dirty;
+	size_t link_bytes; /* what all links hold */
 	unsigned greetings;
 	bool stopping;
 	unsigned running_calls;
@@ -212,6 +248,7 @@ struct dist {
 	struct found_op found[FOUND_MAX];
 	unsigned found_count;
 	struct frame_items items;
+	struct answers answers;
 	struct refusal refusals[REFUSALS_KEPT];
 	_Atomic uint64_t traces;
 	char *scratch, *plain; /* READ_BYTES each: what was read, and what TLS made of it */
@@ -239,29 +276,57 @@ void dist_hurry(struct dist *dist);
 struct peer *peer_get(struct dist *dist, const char *name);
 struct peer *peer_find(struct dist *dist, struct slice name);
 void peer_free(struct peer *peer);
-/* The links' thread: sends what waits, or opens a link, or says why not. */
-void peer_work(struct peer *peer, int64_t now);
+/* The links' thread: sends what the lane holds, or opens a link, or says why not. */
+void peer_work(struct lane *lane, int64_t now);
 /* Its link is gone: everything that waits is answered. */
 void peer_lost(struct peer *peer, bool was_up, const char *reason);
 void peer_up(struct peer *peer, struct link *link);
 void peer_close(struct peer *peer);
 
-/* waiting.c */
+/* lane.c; with the lane's lock held, unless something else is said */
 enum { NO_PLACE = UINT32_MAX };
+/* Of this node, without any lock; NULL: no memory, or the node is stopping. */
+struct lane *lane_get(struct peer *peer, uint32_t worker);
+/* … for each that there is. */
+void lane_for_all(struct peer *peer, void (*function)(struct lane *lane, void *context), void *context);
+void lane_free(struct lane *lane);
+/* Why `size` more bytes may not be on their way; NULL: they may, and are counted. */
+const char *lane_take_credit(struct lane *lane, size_t size);
+/* A place in the table for a request of that size, whose credit goes back with it; NO_PLACE: there is no memory. */
+uint32_t lane_take_place(struct lane *lane, uint32_t size);
+struct kvrel_call *lane_free_place(struct lane *lane, uint32_t place);
+/* The call that a reply is for, which leaves the table; NULL: nobody waits for it. */
+struct kvrel_call *lane_answered(struct lane *lane, uint64_t id);
+/*
+ * Takes out every call whose deadline is over by `now`, linked by their `next`. The calls are ours, so their scratch
+ * is, too: [0] says whether it may have been sent, [1] whether it writes.
+ */
+struct kvrel_call *lane_take_out(struct lane *lane, int64_t now);
+/* Some requests were given up before they were sent: their callers know that, so they must not be sent any more. */
+void lane_drop_given_up(struct lane *lane);
+static inline uint64_t lane_id(const struct lane *lane, uint32_t place)
+{
+	return (uint64_t)lane->waiting[place].generation << 32 | (uint64_t)lane->index << LANE_SHIFT | place;
+}
+
+/* waiting.c */
 void peer_forward(struct peer *peer, struct kvrel_call *call, const struct dist_request *request);
-void peer_reply(struct peer *peer, uint64_t id, const struct kvrel_result *result);
+/* One reply of those that came in one read; answers_give() completes their calls. `result` lives until then. */
+void answers_add(struct peer *peer, uint64_t id, const struct kvrel_result *result);
+void answers_give(struct dist *dist);
 /* True when calls waited for it; none of the others is due before `*next_ms`. */
 bool peer_expire(struct peer *peer, int64_t now, int64_t *next_ms);
 void peer_fail_waiting(struct peer *peer, const char *reason);
-/* With the lock held. Some requests were given up before they were sent: their callers know that, so they must not be
- * sent any more. */
-void peer_drop_given_up(struct peer *peer);
 void call_error(struct kvrel_call *call, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* link.c */
 struct link *link_new(struct dist *dist, bool ours);
 int link_watch_fd(struct link *link, int fd); /* takes it, also when it fails */
 void link_touch(struct link *link);
+/* Nothing passes: what it keeps for the next time goes back. */
+void link_rest(struct link *link);
+/* After its buffers have changed. When all links together hold too much, those that hold most are closed. */
+void link_account(struct link *link);
 void link_flush(struct link *link);
 void link_close(struct link *link, const char *reason);
 /* Sends what there is, then closes. */
@@ -291,7 +356,8 @@ int dist_watch_listener(struct dist *dist);
 void dist_close_listener(struct dist *dist);
 
 /* serve.c */
-void serve_request(struct link *link, struct slice payload);
+/* Of a REQUESTS frame. Returns how much of it is done; what is not, because too much is unsent, is a frame itself. */
+size_t serve_requests(struct link *link, struct slice whole);
 void serve_run(struct dist *dist);
 void serve_end_batch(struct dist *dist);
 void serve_collect(struct dist *dist);

@@ -87,6 +87,8 @@ static void release(struct link *link)
 	buf_done(&link->wire);
 	buf_done(&link->backlog);
 	link->out_sent = link->wire_sent = 0;
+	link->dist->link_bytes -= link->bytes;
+	link->bytes = 0;
 	if (link->fd >= 0)
 		close(link->fd);
 	link->fd = -1;
@@ -141,32 +143,44 @@ void link_keep_small(struct buf *buf, size_t *sent)
 		buf_clear(buf);
 }
 
-/* 1: all of it is gone, 0: the socket is full, -1: it is broken. */
-static int send_some(struct link *link, struct buf *buf, size_t *sent)
+/* 1: all of it is gone, 0: the socket is full, -1: it is broken. `*sent` says how much is gone. */
+static int send_bytes(const struct link *link, const char *data, size_t size, size_t *sent)
 {
-	while (*sent < buf->size) {
-		ssize_t n = send(link->fd, buf->data + *sent, buf->size - *sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (*sent < size) {
+		ssize_t n = send(link->fd, data + *sent, size - *sent, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -1;
 		*sent += (size_t)n;
 	}
-	link_keep_small(buf, sent);
 	return 1;
 }
 
-/* Moves what TLS has to say to `wire`. */
-static bool take_wire(struct link *link)
+static int send_some(const struct link *link, struct buf *buf, size_t *sent)
 {
+	int rc = send_bytes(link, buf->data, buf->size, sent);
+	if (rc > 0)
+		link_keep_small(buf, sent);
+	return rc;
+}
+
+/* What TLS has to say; what the socket does not take of it waits in `wire`. */
+static int send_wire(struct link *link)
+{
+	struct dist *dist = link->dist;
 	for (;;) {
-		char *to = buf_reserve(&link->wire, WIRE_BYTES);
-		if (to == NULL)
-			return false;
-		size_t taken = link->dist->tls_api->take(link->tls, to, WIRE_BYTES);
-		if (taken == 0)
-			return true;
-		link->wire.size += taken;
+		int rc = send_some(link, &link->wire, &link->wire_sent);
+		if (rc <= 0)
+			return rc;
+		size_t sent = 0;
+		size_t size = dist->tls_api->take(link->tls, dist->scratch, READ_BYTES);
+		if (size == 0)
+			return 1;
+		rc = send_bytes(link, dist->scratch, size, &sent);
+		buf_append(&link->wire, dist->scratch + sent, size - sent);
+		if (rc < 0 || link->wire.failed)
+			return -1;
 	}
 }
 
@@ -174,9 +188,7 @@ static int send_secured(struct link *link)
 {
 	bool may_write = link->state == LINK_GREETING || link->state == LINK_UP || link->state == LINK_RELAY;
 	for (;;) {
-		if (!take_wire(link))
-			return -1;
-		int rc = send_some(link, &link->wire, &link->wire_sent);
+		int rc = send_wire(link);
 		size_t left = link->out.size - link->out_sent;
 		if (rc <= 0 || left == 0 || !may_write)
 			return rc;
@@ -189,6 +201,43 @@ static int send_secured(struct link *link)
 	}
 }
 
+/* ---- memory ---- */
+
+void link_rest(struct link *link)
+{
+	if (link->resting || link_unsent(link) > 0)
+		return;
+	link->resting = true;
+	if (link->in.size == 0)
+		buf_done(&link->in);
+	buf_done(&link->out);
+	buf_done(&link->wire);
+	if (link->tls != NULL)
+		link->dist->tls_api->rest(link->tls);
+	link_account(link);
+}
+
+static void close_largest(struct dist *dist)
+{
+	struct link *largest = dist->links;
+	for (struct link *link = dist->links; link != NULL; link = link->next)
+		largest = link->bytes > largest->bytes ? link : largest;
+	link_close(largest, "all links together hold too much (--dist-memory), and this one most");
+}
+
+void link_account(struct link *link)
+{
+	struct dist *dist = link->dist;
+	size_t bytes = link->in.capacity + link->out.capacity + link->wire.capacity + link->backlog.capacity +
+		       link->running * sizeof(struct incoming);
+	dist->link_bytes += bytes - link->bytes;
+	link->bytes = bytes;
+	while (dist->link_bytes > dist->memory_bytes)
+		close_largest(dist);
+}
+
+/* ---- one turn ---- */
+
 static void take_backlog(struct link *link)
 {
 	struct slice payload;
@@ -199,9 +248,8 @@ static void take_backlog(struct link *link)
 		struct slice rest = { link->backlog.data + used, link->backlog.size - used };
 		if (frame_next(rest, FRAME_MAX, &type, &payload, &consumed) != 1)
 			break;
-		serve_request(link, payload);
+		used += serve_requests(link, (struct slice){ rest.data, consumed });
 		serve_run(link->dist);
-		used += consumed;
 	}
 	if (link->state == LINK_CLOSED)
 		return;
@@ -214,6 +262,8 @@ void link_flush(struct link *link)
 {
 	if (link->state == LINK_CLOSED || link->fd < 0 || link->state < LINK_SECURING)
 		return;
+	link->replies = (struct frame_open){ 0 };
+	link->resting = false;
 	int rc = link->out.failed    ? -1
 		 : link->tls != NULL ? send_secured(link)
 				     : send_some(link, &link->out, &link->out_sent);
@@ -228,6 +278,8 @@ void link_flush(struct link *link)
 	}
 	if (link->backlog.size > 0)
 		take_backlog(link);
+	if (link->state != LINK_CLOSED)
+		link_account(link);
 	if (link->state == LINK_RELAY)
 		relay_watch(link);
 	if (link->state != LINK_CLOSED)

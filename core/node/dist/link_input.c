@@ -10,35 +10,46 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-static void keep_for_later(struct link *link, struct slice frame)
+/* Runs what there is room for to answer; the rest waits. */
+static void take_requests(struct link *link, struct slice whole)
 {
+	size_t done = link->backlog.size == 0 ? serve_requests(link, whole) : 0;
+	if (done == whole.size || link->state == LINK_CLOSED)
+		return;
 	link->backlog.cap = BACKLOG_MAX;
-	buf_append_slice(&link->backlog, frame);
+	buf_append(&link->backlog, whole.data + done, whole.size - done);
 	if (link->backlog.failed)
 		link_close(link, "it sent more than it may before it is answered");
 }
 
-static void on_frame(struct link *link, char type, struct slice payload, struct slice whole)
+static void take_replies(struct link *link, struct slice rest)
 {
 	struct dist *dist = link->dist;
-	uint64_t id;
 	struct kvrel_result result;
+	uint64_t id;
+	bool well_formed = rest.size > 0;
+	while (well_formed && rest.size > 0) {
+		well_formed = frame_get_reply(&rest, &id, &result, &dist->items);
+		if (well_formed)
+			answers_add(link->peer, id, &result);
+	}
+	answers_give(dist);
+	if (!well_formed)
+		link_close(link, "it sent a malformed reply");
+}
+
+static void on_frame(struct link *link, char type, struct slice payload, struct slice whole)
+{
 	if (link->state == LINK_GREETING) {
 		link_greeted(link, type, payload);
 		return;
 	}
 	switch ((enum frame_type)type) {
-	case FRAME_REQUEST:
-		if (link->backlog.size == 0 && link_unsent(link) < OUT_FULL_BYTES)
-			serve_request(link, payload);
-		else
-			keep_for_later(link, whole);
+	case FRAME_REQUESTS:
+		take_requests(link, whole);
 		return;
-	case FRAME_REPLY:
-		if (frame_get_reply(payload, &id, &result, &dist->items))
-			peer_reply(link->peer, id, &result);
-		else
-			link_close(link, "it sent a malformed reply");
+	case FRAME_REPLIES:
+		take_replies(link, payload);
 		return;
 	case FRAME_PING:
 		frame_put(&link->out, FRAME_PONG, (struct slice){ 0 });

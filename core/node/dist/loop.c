@@ -70,6 +70,8 @@ static bool check_links(struct dist *dist, int64_t now)
 	bool soon = false;
 	for (struct link *link = dist->links, *next; link != NULL; link = next) {
 		next = link->next;
+		if (link->state == LINK_UP && now - link->heard_ms >= REST_MS)
+			link_rest(link);
 		if (link->state == LINK_UP)
 			check_heartbeat(link, now);
 		else if (link->state < LINK_UP)
@@ -115,12 +117,12 @@ static void take_work(struct dist *dist)
 {
 	if (atomic_load_explicit(&dist->work, memory_order_relaxed) == NULL)
 		return;
-	struct peer *peer = atomic_exchange_explicit(&dist->work, NULL, memory_order_acquire);
+	struct lane *lane = atomic_exchange_explicit(&dist->work, NULL, memory_order_acquire);
 	int64_t now = dist_now_ms();
-	while (peer != NULL) {
-		struct peer *next = peer->next_work; /* read first: it may be queued again at once */
-		peer_work(peer, now);
-		peer = next;
+	while (lane != NULL) {
+		struct lane *next = lane->next_work; /* read first: it may be queued again at once */
+		peer_work(lane, now);
+		lane = next;
 	}
 }
 

@@ -50,9 +50,6 @@ static struct peer *peer_new(struct dist *dist, const char *name)
 	}
 	peer->name_size = strlen(name);
 	peer->dist = dist;
-	peer->first_free = NO_PLACE;
-	peer->next_deadline_ms = INT64_MAX;
-	pthread_mutex_init(&peer->lock, NULL);
 	return peer;
 }
 
@@ -75,47 +72,49 @@ struct peer *peer_get(struct dist *dist, const char *name)
 
 void peer_free(struct peer *peer)
 {
-	buf_done(&peer->outbox);
-	free(peer->waiting);
+	for (unsigned i = 0; i < LANES_MAX; i++)
+		lane_free(atomic_load_explicit(&peer->lanes[i], memory_order_relaxed));
 	free(peer->name);
-	pthread_mutex_destroy(&peer->lock);
 	free(peer);
 }
 
 /* ---- its link; the links' thread ---- */
 
-static void send_outbox(struct peer *peer)
+static void send_outbox(struct lane *lane, void *context)
 {
-	struct link *link = peer->link;
-	pthread_mutex_lock(&peer->lock);
-	if (peer->stale)
-		peer_drop_given_up(peer);
-	peer->queued = false;
-	peer->taken = peer->order;
+	struct link *link = context;
+	pthread_mutex_lock(&lane->lock);
+	if (lane->stale)
+		lane_drop_given_up(lane);
+	lane->queued = false;
+	lane->taken = lane->order;
+	lane->open = link->replies = (struct frame_open){ 0 };
 	if (link->out.size == 0) {
 		struct buf empty = link->out;
-		link->out = peer->outbox;
-		peer->outbox = empty;
+		link->out = lane->outbox;
+		lane->outbox = empty;
 	} else {
-		buf_append_slice(&link->out, buf_slice(&peer->outbox));
-		buf_clear(&peer->outbox);
+		buf_append_slice(&link->out, buf_slice(&lane->outbox));
+		link->out.failed |= lane->outbox.failed;
+		buf_clear(&lane->outbox);
 	}
-	if (peer->outbox.capacity > SHRINK_BYTES)
-		buf_done(&peer->outbox);
-	pthread_mutex_unlock(&peer->lock);
+	if (lane->outbox.capacity > SHRINK_BYTES)
+		buf_done(&lane->outbox);
+	pthread_mutex_unlock(&lane->lock);
 	link_touch(link);
 }
 
-void peer_work(struct peer *peer, int64_t now)
+void peer_work(struct lane *lane, int64_t now)
 {
+	struct peer *peer = lane->peer;
 	dist_hurry(peer->dist);
 	if (peer->link != NULL && peer->link->state == LINK_UP) {
-		send_outbox(peer);
+		send_outbox(lane, peer->link);
 		return;
 	}
-	pthread_mutex_lock(&peer->lock);
-	peer->queued = false;
-	pthread_mutex_unlock(&peer->lock);
+	pthread_mutex_lock(&lane->lock);
+	lane->queued = false;
+	pthread_mutex_unlock(&lane->lock);
 	if (peer->link != NULL)
 		return;
 	if (now >= peer->retry_at_ms)
@@ -133,7 +132,7 @@ void peer_up(struct peer *peer, struct link *link)
 	atomic_store_explicit(&peer->up, true, memory_order_relaxed);
 	log_info("dist", LOG_FIELDS(LOG_S("peer", link->address), LOG_S("opened_by", link->ours ? "us" : "it")),
 		 "linked to %s", peer->name);
-	send_outbox(peer);
+	lane_for_all(peer, send_outbox, link);
 }
 
 /* Doubled each time up to a limit, and never the same for two nodes that lost each other at once. */
@@ -167,10 +166,17 @@ void peer_lost(struct peer *peer, bool was_up, const char *reason)
 	peer_fail_waiting(peer, reason);
 }
 
+static void close_lane(struct lane *lane, void *context)
+{
+	(void)context;
+	pthread_mutex_lock(&lane->lock);
+	lane->closed = true;
+	pthread_mutex_unlock(&lane->lock);
+}
+
+/* No lane is made any more: the dist is closed. */
 void peer_close(struct peer *peer)
 {
-	pthread_mutex_lock(&peer->lock);
-	peer->closed = true;
-	pthread_mutex_unlock(&peer->lock);
+	lane_for_all(peer, close_lane, NULL);
 	peer_fail_waiting(peer, "this node is stopping");
 }

@@ -34,7 +34,7 @@ static struct incoming *incoming_new(struct dist *dist)
 	return incoming; /* its `reply` is empty; the rest is set by whoever takes it */
 }
 
-static void write_reply(struct buf *out, uint64_t id, const struct kvrel_result *result)
+static void write_reply(struct buf *out, struct frame_open *open, uint64_t id, const struct kvrel_result *result)
 {
 	static const char too_large[] = "the result is too large for a link between nodes; ask for parts of it";
 	const struct kvrel_result instead = {
@@ -42,8 +42,8 @@ static void write_reply(struct buf *out, uint64_t id, const struct kvrel_result 
 		.kind = KVREL_BYTES,
 		.bytes = { too_large, sizeof(too_large) - 1 },
 	};
-	if (!frame_put_reply(out, id, result))
-		frame_put_reply(out, id, &instead);
+	if (!frame_add_reply(out, open, id, result))
+		frame_add_reply(out, open, id, &instead);
 }
 
 static void refuse(struct link *link, uint64_t id, const char *reason)
@@ -53,7 +53,7 @@ static void refuse(struct link *link, uint64_t id, const char *reason)
 		.kind = KVREL_BYTES,
 		.bytes = { reason, strlen(reason) },
 	};
-	write_reply(&link->out, id, &result);
+	write_reply(&link->out, &link->replies, id, &result);
 	link_touch(link);
 }
 
@@ -69,7 +69,7 @@ static void finish(struct incoming *incoming, const struct kvrel_result *result)
 	struct link *link = incoming->link;
 	struct dist *dist = link->dist;
 	if (link->state == LINK_UP && result != NULL)
-		write_reply(&link->out, incoming->id, result);
+		write_reply(&link->out, &link->replies, incoming->id, result);
 	else if (link->state == LINK_UP)
 		buf_append_slice(&link->out, buf_slice(&incoming->reply));
 	if (link->state == LINK_UP)
@@ -88,7 +88,7 @@ static void complete(struct kvrel_call *call, const struct kvrel_result *result)
 		finish(incoming, result);
 		return;
 	}
-	write_reply(&incoming->reply, incoming->id, result);
+	write_reply(&incoming->reply, &(struct frame_open){ 0 }, incoming->id, result);
 	pthread_mutex_lock(&dist->lock);
 	bool ended = dist->ended;
 	incoming->next = atomic_load_explicit(&dist->done, memory_order_relaxed);
@@ -172,7 +172,18 @@ static const struct dist_op *find_op(struct dist *dist, struct slice name, struc
 	return &found->op;
 }
 
-static void add_to_batch(struct link *link, const struct frame_request *request, const struct dist_op *op)
+/* The nodes that a frame's requests have seen, for as long as the batch lives. */
+static const struct slice *keep_seen(struct dist *dist, const struct frame_request *request)
+{
+	struct slice *seen = dist->seen + dist->seen_used;
+	for (uint32_t i = 0; i < request->seen_count; i++)
+		seen[i] = request->seen[i];
+	dist->seen_used += request->seen_count;
+	return seen;
+}
+
+static void add_to_batch(struct link *link, const struct frame_request *request, const struct dist_op *op,
+			 const struct slice *seen)
 {
 	struct dist *dist = link->dist;
 	struct incoming *incoming = incoming_new(dist);
@@ -189,10 +200,6 @@ static void add_to_batch(struct link *link, const struct frame_request *request,
 	link->running++;
 	dist->running_calls += incoming_waits(incoming) ? 0 : 1;
 	struct batch_entry *entry = &dist->batch[dist->batch_count++];
-	struct slice *seen = dist->seen + dist->seen_used;
-	for (uint32_t i = 0; i < request->seen_count; i++)
-		seen[i] = request->seen[i];
-	dist->seen_used += request->seen_count;
 	entry->incoming = incoming;
 	entry->args_at = dist->args_used;
 	dist->args_used += request->arg_count;
@@ -207,43 +214,74 @@ static void add_to_batch(struct link *link, const struct frame_request *request,
 static void answer(struct link *link, uint64_t id, enum kvrel_status status)
 {
 	const struct kvrel_result result = { .status = status };
-	write_reply(&link->out, id, &result);
+	write_reply(&link->out, &link->replies, id, &result);
 	link_touch(link);
 }
 
-/* Its operation is found before its arguments are read, which running what came before would throw away. */
-void serve_request(struct link *link, struct slice payload)
+/* What serves the requests of one frame. */
+struct serving {
+	const struct dist_op *op; /* NULL: none, and `reason` says why */
+	const char *reason;
+	const struct slice *seen; /* in dist.seen; NULL: not yet */
+};
+
+/* True when it is answered or among those that run next. */
+static void serve_one(struct link *link, const struct frame_request *request, struct serving *serving)
+{
+	struct dist *dist = link->dist;
+	trace(link, request);
+	if (request->op.size == 0) { /* are you there? */
+		answer(link, request->id, KVREL_OK);
+	} else if (serving->op == NULL) {
+		refuse(link, request->id, serving->reason);
+	} else if (!takes(serving->op->op, request->arg_count)) {
+		answer(link, request->id, KVREL_WRONG_ARGS);
+	} else {
+		if (serving->seen == NULL || dist->batch_count == 0) /* a batch that has run takes them with it */
+			serving->seen = keep_seen(dist, request);
+		add_to_batch(link, request, serving->op, serving->seen);
+	}
+	if (dist->batch_count == BATCH_MAX)
+		serve_run(dist);
+}
+
+/* Reads one request and its arguments; why not, or NULL. */
+static const char *read_one(struct link *link, struct slice *rest, struct frame_request *request)
+{
+	struct dist *dist = link->dist;
+	if (!frame_get_request(rest, request) || !reserve_args(dist, request->arg_count) ||
+	    !frame_get_args(rest, dist->args + dist->args_used, request->arg_count))
+		return "it sent a malformed request";
+	return link->running >= WAITING_MAX ? "it asked for more than it may before it is answered" : NULL;
+}
+
+/* The operation is found before any arguments are read, which running what came before would throw away. */
+size_t serve_requests(struct link *link, struct slice whole)
 {
 	struct dist *dist = link->dist;
 	struct frame_request request;
-	struct slice args;
 	struct error err;
-	const struct dist_op *op = NULL;
-	bool whole = frame_get_request(payload, &request, &args);
-	if (whole && request.op.size > 0 && !dist->stopping)
-		op = find_op(dist, request.op, &err);
-	if (!whole || !reserve_args(dist, request.arg_count) ||
-	    !frame_get_args(args, dist->args + dist->args_used, request.arg_count)) {
+	struct slice rest;
+	struct serving serving = { .reason = dist->stopping ? "the node is stopping" : err.message };
+	const char *problem = NULL;
+	struct slice payload = { whole.data + FRAME_HEADER_BYTES, whole.size - FRAME_HEADER_BYTES };
+	if (!frame_get_shared(payload, &request, &rest)) {
 		link_close(link, "it sent a malformed request");
-		return;
+		return whole.size;
 	}
-	if (link->running >= WAITING_MAX) {
-		link_close(link, "it asked for more than it may before it is answered");
-		return;
+	if (request.op.size > 0 && !dist->stopping)
+		serving.op = find_op(dist, request.op, &err);
+	for (; rest.size > 0; request.trace++) {
+		if (link_unsent(link) >= OUT_FULL_BYTES)
+			return whole.size - frame_cut(whole, rest, request.trace).size;
+		problem = read_one(link, &rest, &request);
+		if (problem != NULL)
+			break;
+		serve_one(link, &request, &serving);
 	}
-	trace(link, &request);
-	if (request.op.size == 0) /* are you there? */
-		answer(link, request.id, KVREL_OK);
-	else if (dist->stopping)
-		refuse(link, request.id, "the node is stopping");
-	else if (op == NULL)
-		refuse(link, request.id, err.message);
-	else if (!takes(op->op, request.arg_count))
-		answer(link, request.id, KVREL_WRONG_ARGS);
-	else
-		add_to_batch(link, &request, op);
-	if (dist->batch_count == BATCH_MAX)
-		serve_run(dist);
+	if (problem != NULL)
+		link_close(link, problem);
+	return whole.size;
 }
 
 /* ---- running ---- */

@@ -215,6 +215,25 @@ static bool write_all(struct tls_session *session, const void *data, size_t size
 	return true;
 }
 
+/* A buffer of OpenSSL's never gets smaller. */
+static BIO *renewed(BIO *old)
+{
+	BIO *bio = BIO_pending(old) == 0 ? BIO_new(BIO_s_mem()) : NULL;
+	if (bio != NULL)
+		BIO_set_mem_eof_return(bio, -1);
+	return bio;
+}
+
+static void rest(struct tls_session *session)
+{
+	BIO *in = renewed(session->in);
+	BIO *out = renewed(session->out);
+	if (in != NULL)
+		SSL_set0_rbio(session->ssl, session->in = in);
+	if (out != NULL)
+		SSL_set0_wbio(session->ssl, session->out = out);
+}
+
 static enum tls_problem problem(struct tls_session *session, char *out, size_t out_size)
 {
 	const char *text = ERR_reason_error_string(session->reason);
@@ -263,6 +282,7 @@ const struct tls_api *kvrel_dist_tls(void)
 		.handshake = handshake,
 		.read = read_some,
 		.write = write_all,
+		.rest = rest,
 		.problem = problem,
 	};
 	return &api;

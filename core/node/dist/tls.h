@@ -46,6 +46,8 @@ struct tls_api {
 	ssize_t (*read)(struct tls_session *session, void *out, size_t room);
 	/* All of it, or false. */
 	bool (*write)(struct tls_session *session, const void *data, size_t size);
+	/* Nothing passes for a while: buffers that hold nothing go back to the heap. */
+	void (*rest)(struct tls_session *session);
 	/* Why it failed; the text goes into out. */
 	enum tls_problem (*problem)(struct tls_session *session, char *out, size_t out_size);
 };

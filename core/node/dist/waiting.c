@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The calls that wait for another node. Any thread adds to the outbox, in the very form in which it is sent, and to the
- * table of waiting calls; the links' thread takes the whole outbox at its next wake-up. So a burst of requests of all
- * workers costs one wake-up, one copy and one write.
- *
- * A waiting call leaves the table exactly once: by its reply, its deadline, or the loss of the link. The id in a reply
- * names place and generation, so that a reply that comes too late finds nothing.
+ * Requests that leave for another node, and what comes back. Any thread adds to the outbox of its lane, in the very
+ * form in which it is sent, and to the lane's table of waiting calls; the links' thread takes the whole outbox at its
+ * next wake-up. So a burst of requests of all workers costs one wake-up, one copy and one write. Replies are taken as
+ * they come, in pieces: a lane is locked once for all of one piece that are for it.
  */
 #include "node/dist/internal.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+
+enum { TRACES_AT_ONCE = 1024 };
 
 void call_error(struct kvrel_call *call, const char *format, ...)
 {
@@ -25,45 +24,6 @@ void call_error(struct kvrel_call *call, const char *format, ...)
 	size_t shown = size < 0 ? 0 : (size_t)size < sizeof(text) ? (size_t)size : sizeof(text) - 1;
 	const struct kvrel_result result = { .status = KVREL_ERROR, .kind = KVREL_BYTES, .bytes = { text, shown } };
 	call->complete(call, &result);
-}
-
-/* ---- the table of waiting calls; with the lock held ---- */
-
-static bool grow_table(struct peer *peer)
-{
-	uint32_t capacity = peer->waiting_capacity == 0 ? 64 : peer->waiting_capacity * 2;
-	struct waiting *grown = capacity <= WAITING_MAX ? realloc(peer->waiting, capacity * sizeof(*grown)) : NULL;
-	if (grown == NULL)
-		return false;
-	peer->waiting = grown;
-	peer->waiting_capacity = capacity;
-	return true;
-}
-
-static uint32_t take_place(struct peer *peer)
-{
-	uint32_t place = peer->first_free;
-	if (place != NO_PLACE) {
-		peer->first_free = peer->waiting[place].next_free;
-		return place;
-	}
-	if (peer->waiting_count == peer->waiting_capacity && !grow_table(peer))
-		return NO_PLACE;
-	peer->waiting[peer->waiting_count] = (struct waiting){ 0 };
-	return peer->waiting_count++;
-}
-
-static struct kvrel_call *free_place(struct peer *peer, uint32_t place)
-{
-	struct waiting *waiting = &peer->waiting[place];
-	struct kvrel_call *call = waiting->call;
-	waiting->call = NULL;
-	waiting->generation++;
-	waiting->next_free = peer->first_free;
-	peer->first_free = place;
-	peer->waiting_now--;
-	peer->in_flight -= waiting->size;
-	return call;
 }
 
 /* ---- asking ---- */
@@ -81,6 +41,20 @@ static size_t join_name(char out[FRAME_NAME_MAX + 1], const char *component, con
 	return head + 1 + tail;
 }
 
+/* Of a request that begins here: one for all the nodes that it passes. Those of one thread follow each other. */
+static uint64_t next_trace(struct dist *dist)
+{
+	static _Thread_local __attribute__((tls_model("initial-exec"))) struct {
+		uint64_t instance, next, end;
+	} mine;
+	if (mine.next == mine.end || mine.instance != dist->instance) {
+		mine.instance = dist->instance;
+		mine.next = atomic_fetch_add_explicit(&dist->traces, TRACES_AT_ONCE, memory_order_relaxed);
+		mine.end = mine.next + TRACES_AT_ONCE;
+	}
+	return (dist->instance << 32) + mine.next++;
+}
+
 static void fill_request(struct dist *dist, const struct kvrel_call *call, const struct dist_request *request,
 			 char op[FRAME_NAME_MAX + 1], struct frame_request *out)
 {
@@ -91,7 +65,7 @@ static void fill_request(struct dist *dist, const struct kvrel_call *call, const
 	for (uint32_t i = 0; route != NULL && i < route->seen_count; i++)
 		out->seen[out->seen_count++] = route->seen[i];
 	if (!request->direct)
-		out->seen[out->seen_count++] = slice_of(dist->name);
+		out->seen[out->seen_count++] = (struct slice){ dist->name, dist->name_size };
 	out->timeout_ms = request->timeout_ms;
 	if (route != NULL) {
 		int64_t left = route->deadline_ms - dist_now_ms();
@@ -99,58 +73,58 @@ static void fill_request(struct dist *dist, const struct kvrel_call *call, const
 		if (left < (int64_t)out->timeout_ms)
 			out->timeout_ms = left > 0 ? (uint32_t)left : 0;
 	} else {
-		uint64_t number = atomic_fetch_add_explicit(&dist->traces, 1, memory_order_relaxed);
-		out->trace = (dist->instance << 32) + number;
+		out->trace = next_trace(dist);
 	}
 	out->op = (struct slice){ op, 0 };
 	if (request->component != NULL)
 		out->op.size = join_name(op, request->component, request->op->name);
 }
 
+/* Of the bounds on what may be on its way. */
+static uint32_t cost(const struct kvrel_call *call)
+{
+	size_t cost = WAITING_BYTES;
+	for (uint32_t i = 0; i < call->arg_count && cost < FRAME_MAX; i++)
+		cost += call->args[i].size;
+	return cost < FRAME_MAX ? (uint32_t)cost : FRAME_MAX;
+}
+
 /* NULL when it was added to what waits; else why not. */
-static const char *add(struct peer *peer, struct kvrel_call *call, const struct dist_request *what,
+static const char *add(struct lane *lane, struct kvrel_call *call, const struct dist_request *what,
 		       struct frame_request *request, bool *wake)
 {
-	size_t before = peer->outbox.size;
-	if (peer->closed)
-		return "this node is stopping";
-	if (peer->in_flight >= WINDOW_BYTES)
-		return "too much is on its way there already";
-	uint32_t place = take_place(peer);
+	uint32_t size = cost(call);
+	const char *problem = lane->closed ? "this node is stopping" : lane_take_credit(lane, size);
+	if (problem != NULL)
+		return problem;
+	uint32_t place = lane_take_place(lane, size);
 	if (place == NO_PLACE)
-		return "too many requests wait for it already";
-	struct waiting *waiting = &peer->waiting[place];
-	request->id = (uint64_t)waiting->generation << 32 | place;
-	bool fits = frame_put_request(&peer->outbox, request);
-	*waiting = (struct waiting){
-		.call = call,
-		.deadline_ms = dist_now_ms() + request->timeout_ms,
-		.order = ++peer->order,
-		.size = (uint32_t)(peer->outbox.size - before),
-		.generation = waiting->generation,
-		.writes = what->op != NULL && (what->op->flags & KVREL_OP_WRITE) != 0,
-	};
-	peer->waiting_now++;
-	peer->in_flight += waiting->size;
-	if (waiting->deadline_ms < peer->next_deadline_ms)
-		peer->next_deadline_ms = waiting->deadline_ms;
-	if (!fits) {
-		free_place(peer, place);
-		peer->outbox.failed = false;
+		return "out of memory";
+	struct waiting *waiting = &lane->waiting[place];
+	request->id = lane_id(lane, place);
+	if (!frame_add_request(&lane->outbox, &lane->open, request)) {
+		lane_free_place(lane, place);
+		lane->outbox.failed = false;
 		return "the request is too large for a link between nodes";
 	}
-	*wake = !peer->queued;
-	peer->queued = true;
+	waiting->call = call;
+	waiting->deadline_ms = dist_now_ms() + request->timeout_ms;
+	waiting->order = ++lane->order;
+	waiting->writes = what->op != NULL && (what->op->flags & KVREL_OP_WRITE) != 0;
+	if (waiting->deadline_ms < lane->next_deadline_ms)
+		lane->next_deadline_ms = waiting->deadline_ms;
+	*wake = !lane->queued;
+	lane->queued = true;
 	return NULL;
 }
 
-static void queue_work(struct peer *peer)
+static void queue_work(struct lane *lane)
 {
-	struct dist *dist = peer->dist;
-	struct peer *head = atomic_load_explicit(&dist->work, memory_order_relaxed);
+	struct dist *dist = lane->peer->dist;
+	struct lane *head = atomic_load_explicit(&dist->work, memory_order_relaxed);
 	do
-		peer->next_work = head;
-	while (!atomic_compare_exchange_weak_explicit(&dist->work, &head, peer, memory_order_release,
+		lane->next_work = head;
+	while (!atomic_compare_exchange_weak_explicit(&dist->work, &head, lane, memory_order_release,
 						      memory_order_relaxed));
 	if (head == NULL)
 		dist_wake_at_end(dist);
@@ -171,118 +145,117 @@ void peer_forward(struct peer *peer, struct kvrel_call *call, const struct dist_
 		log_debug("dist",
 			  LOG_FIELDS(LOG_S("to", peer->name), LOG_S("op", op), LOG_I("hops", request.seen_count)),
 			  "trace %016" PRIx64 ": forwarding", request.trace);
-	pthread_mutex_lock(&peer->lock);
-	const char *problem = add(peer, call, what, &request, &wake);
-	pthread_mutex_unlock(&peer->lock);
+	const char *problem = "this node is stopping";
+	struct lane *lane = lane_get(peer, call->worker);
+	if (lane != NULL) {
+		pthread_mutex_lock(&lane->lock);
+		problem = add(lane, call, what, &request, &wake);
+		pthread_mutex_unlock(&lane->lock);
+	}
 	if (problem != NULL)
 		call_error(call, "node '%s' was not asked: %s", peer->name, problem);
 	else if (wake)
-		queue_work(peer);
+		queue_work(lane);
 }
 
 /* ---- answering ---- */
 
-void peer_reply(struct peer *peer, uint64_t id, const struct kvrel_result *result)
+void answers_give(struct dist *dist)
 {
-	uint32_t place = (uint32_t)id;
-	struct kvrel_call *call = NULL;
-	pthread_mutex_lock(&peer->lock);
-	if (place < peer->waiting_count && peer->waiting[place].call != NULL &&
-	    peer->waiting[place].generation == (uint32_t)(id >> 32))
-		call = free_place(peer, place);
-	pthread_mutex_unlock(&peer->lock);
-	if (call != NULL)
-		call->complete(call, result);
-}
-
-/*
- * With the lock held: takes out every call whose deadline is over by `now`, linked by their `next`. The calls are ours,
- * so their scratch is, too: it keeps what the table knew.
- */
-static struct kvrel_call *take_out(struct peer *peer, int64_t now)
-{
-	struct kvrel_call *list = NULL;
-	int64_t next = INT64_MAX;
-	if (now < peer->next_deadline_ms)
-		return NULL;
-	for (uint32_t i = 0; i < peer->waiting_count && peer->waiting_now > 0; i++) {
-		const struct waiting *waiting = &peer->waiting[i];
-		if (waiting->call == NULL)
-			continue;
-		if (waiting->deadline_ms > now) {
-			next = waiting->deadline_ms < next ? waiting->deadline_ms : next;
-			continue;
-		}
-		bool sent = waiting->order <= peer->taken;
-		bool writes = waiting->writes;
-		struct kvrel_call *call = free_place(peer, i);
-		call->scratch[0] = sent;
-		call->scratch[1] = writes;
-		call->next = list;
-		list = call;
-		peer->stale |= !sent;
+	struct answers *answers = &dist->answers;
+	unsigned count = answers->count;
+	if (answers->lane == NULL)
+		return;
+	pthread_mutex_unlock(&answers->lane->lock);
+	answers->lane = NULL;
+	answers->count = 0;
+	for (unsigned i = 0; i < count; i++) {
+		struct kvrel_call *call = answers->items[i].call;
+		call->complete(call, &answers->items[i].result);
 	}
-	peer->next_deadline_ms = next;
-	return list;
 }
 
-void peer_fail_waiting(struct peer *peer, const char *reason)
+void answers_add(struct peer *peer, uint64_t id, const struct kvrel_result *result)
 {
-	pthread_mutex_lock(&peer->lock);
-	struct kvrel_call *list = take_out(peer, INT64_MAX);
-	buf_clear(&peer->outbox);
-	peer->stale = false;
-	pthread_mutex_unlock(&peer->lock);
+	struct answers *answers = &peer->dist->answers;
+	uint32_t index = (uint32_t)id >> LANE_SHIFT;
+	struct lane *lane = atomic_load_explicit(&peer->lanes[index], memory_order_acquire);
+	if (lane == NULL)
+		return;
+	if (lane != answers->lane) {
+		answers_give(peer->dist);
+		pthread_mutex_lock(&lane->lock);
+		answers->lane = lane;
+	}
+	struct kvrel_call *call = lane_answered(lane, id);
+	if (call == NULL)
+		return;
+	answers->items[answers->count].call = call;
+	answers->items[answers->count++].result = *result;
+	if (answers->count == ANSWERS_MAX || result->count > 0) /* the next one's items take the place of these */
+		answers_give(peer->dist);
+}
+
+static void fail_lane(struct lane *lane, void *context)
+{
+	const char *reason = context;
+	const char *name = lane->peer->name;
+	pthread_mutex_lock(&lane->lock);
+	struct kvrel_call *list = lane_take_out(lane, INT64_MAX);
+	buf_clear(&lane->outbox);
+	lane->open = (struct frame_open){ 0 };
+	lane->stale = false;
+	pthread_mutex_unlock(&lane->lock);
 	while (list != NULL) {
 		struct kvrel_call *call = list;
 		list = call->next;
 		if (call->scratch[0] == 0)
-			call_error(call, "node '%s' is unreachable: %s", peer->name, reason);
+			call_error(call, "node '%s' is unreachable: %s", name, reason);
 		else if (call->scratch[1] != 0)
 			call_error(call, "the link to node '%s' was lost before it answered: the outcome is unknown",
-				   peer->name);
+				   name);
 		else
-			call_error(call, "the link to node '%s' was lost before it answered: %s", peer->name, reason);
+			call_error(call, "the link to node '%s' was lost before it answered: %s", name, reason);
+	}
+}
+
+void peer_fail_waiting(struct peer *peer, const char *reason)
+{
+	char kept[REASON_BYTES];
+	snprintf(kept, sizeof(kept), "%s", reason);
+	lane_for_all(peer, fail_lane, kept);
+}
+
+struct expiry {
+	int64_t now, next_ms;
+	bool waits;
+};
+
+static void expire_lane(struct lane *lane, void *context)
+{
+	struct expiry *expiry = context;
+	const char *name = lane->peer->name;
+	pthread_mutex_lock(&lane->lock);
+	expiry->waits |= lane->waiting_now > 0;
+	struct kvrel_call *list = lane_take_out(lane, expiry->now);
+	if (lane->next_deadline_ms < expiry->next_ms)
+		expiry->next_ms = lane->next_deadline_ms;
+	pthread_mutex_unlock(&lane->lock);
+	while (list != NULL) {
+		struct kvrel_call *call = list;
+		list = call->next;
+		if (call->scratch[0] == 0)
+			call_error(call, "node '%s' is unreachable: no link before the deadline", name);
+		else
+			call_error(call, "node '%s' did not answer before the deadline%s", name,
+				   call->scratch[1] != 0 ? ": the outcome is unknown" : "");
 	}
 }
 
 bool peer_expire(struct peer *peer, int64_t now, int64_t *next_ms)
 {
-	pthread_mutex_lock(&peer->lock);
-	bool waits = peer->waiting_now > 0;
-	struct kvrel_call *list = take_out(peer, now);
-	*next_ms = peer->next_deadline_ms;
-	pthread_mutex_unlock(&peer->lock);
-	while (list != NULL) {
-		struct kvrel_call *call = list;
-		list = call->next;
-		if (call->scratch[0] == 0)
-			call_error(call, "node '%s' is unreachable: no link before the deadline", peer->name);
-		else
-			call_error(call, "node '%s' did not answer before the deadline%s", peer->name,
-				   call->scratch[1] != 0 ? ": the outcome is unknown" : "");
-	}
-	return waits;
-}
-
-/* ---- sending: what the links' thread takes ---- */
-
-void peer_drop_given_up(struct peer *peer)
-{
-	struct slice rest = buf_slice(&peer->outbox);
-	struct slice payload;
-	size_t kept = 0;
-	size_t consumed;
-	char type;
-	for (; frame_next(rest, FRAME_MAX, &type, &payload, &consumed) == 1;
-	     rest.data += consumed, rest.size -= consumed) {
-		uint64_t id = frame_request_id(payload);
-		const struct waiting *waiting = &peer->waiting[(uint32_t)id];
-		if (waiting->call == NULL || waiting->generation != (uint32_t)(id >> 32))
-			continue;
-		memmove(peer->outbox.data + kept, rest.data, consumed);
-		kept += consumed;
-	}
-	peer->outbox.size = kept;
-	peer->stale = false;
+	struct expiry expiry = { .now = now, .next_ms = INT64_MAX };
+	lane_for_all(peer, expire_lane, &expiry);
+	*next_ms = expiry.next_ms;
+	return expiry.waits;
 }

@@ -113,16 +113,18 @@ static void put_hello(struct buf *out)
 	frame_put_hello(out, &hello);
 }
 
-static void put_request(struct buf *out, uint64_t id, const char *op, struct kvrel_slice arg)
+/* In the open frame, when it may. */
+static void put_request(struct buf *out, struct frame_open *open, uint64_t id, const char *op, struct kvrel_slice arg)
 {
 	const struct frame_request request = { .id = id,
+					       .trace = open->next_trace,
 					       .timeout_ms = 5000,
 					       .op = slice_of(op),
 					       .seen = { slice_of("evil@here") },
 					       .seen_count = 1,
 					       .args = &arg,
 					       .arg_count = 1 };
-	frame_put_request(out, &request);
+	frame_add_request(out, open, &request);
 }
 
 static int connect_to_victim(void)
@@ -149,7 +151,18 @@ static bool say(int fd, struct slice bytes)
 	return true;
 }
 
-/* Reads until there are so many REPLY frames, or to the end; how many there were, or -1 when it waits for more. */
+static int count_replies(struct slice rest)
+{
+	SCOPE(frame_items_done) struct frame_items items = { 0 };
+	struct kvrel_result result;
+	uint64_t id;
+	int count = 0;
+	for (; rest.size > 0; count++)
+		cr_assert(frame_get_reply(&rest, &id, &result, &items));
+	return count;
+}
+
+/* Reads until there are so many replies, or to the end; how many there were, or -1 when it waits for more. */
 static int hear(int fd, int replies_wanted)
 {
 	SCOPE(buf_done) struct buf in = { 0 };
@@ -160,7 +173,7 @@ static int hear(int fd, int replies_wanted)
 	int replies = 0;
 	for (;;) {
 		while (frame_next(buf_slice(&in), FRAME_MAX, &type, &payload, &consumed) == 1) {
-			replies += type == FRAME_REPLY;
+			replies += type == FRAME_REPLIES ? count_replies(payload) : 0;
 			buf_consume(&in, consumed);
 		}
 		if (replies == replies_wanted)
@@ -184,6 +197,7 @@ static void frame(struct buf *out, const char *type_and_payload, size_t size)
 
 #define BYTES(text) (text), sizeof(text) - 1
 #define ID          "\0\0\0\0\0\0\0\1"
+#define ECHO        "Q" ID "\0\0\1\0\6t.echo" /* the nodes that it has seen come next */
 
 static const struct {
 	const char *what;
@@ -198,17 +212,22 @@ static const struct {
 	{ "another hello", BYTES("H"), false },
 	{ "a command channel", BYTES("C"), false },
 	{ "a refusal", BYTES("Xgo away"), false },
-	{ "a request of nothing", BYTES("Q"), false },
-	{ "a request that ends in its id", BYTES("Q\0\0\0"), false },
-	{ "more nodes seen than there are bytes", BYTES("Q" ID ID "\0\0\1\0\6t.echo\xff\1a"), false },
-	{ "4 billion arguments", BYTES("Q" ID ID "\0\0\1\0\6t.echo\0\xff\xff\xff\xff"), false },
-	{ "an argument of 4 GiB", BYTES("Q" ID ID "\0\0\1\0\6t.echo\0\0\0\0\1\xff\xff\xff\xff"), false },
-	{ "bytes behind the arguments", BYTES("Q" ID ID "\0\0\1\0\6t.echo\0\0\0\0\0more"), false },
-	{ "a reply of nothing", BYTES("R"), false },
-	{ "a reply of an unknown status", BYTES("R" ID "\x7f\0"), false },
-	{ "a reply of an unknown kind", BYTES("R" ID "\0\x7f"), false },
-	{ "a reply with 4 billion items", BYTES("R" ID "\0\3\xff\xff\xff\xff"), false },
-	{ "a reply with 4 GiB of bytes", BYTES("R" ID "\0\2\xff\xff\xff\xff"), false },
+	{ "requests of nothing", BYTES("Q"), false },
+	{ "requests that end in their trace", BYTES("Q\0\0\0"), false },
+	{ "no request at all", BYTES(ECHO "\0"), false },
+	{ "a request that ends in its id", BYTES(ECHO "\0\0\0\0"), false },
+	{ "more nodes seen than there are bytes", BYTES(ECHO "\xff\1a"), false },
+	{ "more nodes seen than may be", BYTES(ECHO "\x21" ID ID ID ID ID ID ID ID), false },
+	{ "4 billion arguments", BYTES(ECHO "\0" ID "\xff\xff\xff\xff\xff"), false },
+	{ "a size in more bytes than it needs", BYTES(ECHO "\0" ID "\xff\0\0\0\1\1x"), false },
+	{ "an argument of 4 GiB", BYTES(ECHO "\0" ID "\1\xff\xff\xff\xff\xff"), false },
+	{ "bytes behind the arguments", BYTES(ECHO "\0" ID "\1\1xmore"), false },
+	{ "replies of nothing", BYTES("R"), false },
+	{ "a reply of an unknown status", BYTES("R" ID "\x70"), false },
+	{ "a reply of an unknown kind", BYTES("R" ID "\x0f"), false },
+	{ "a reply with 4 billion items", BYTES("R" ID "\3\xff\xff\xff\xff"), false },
+	{ "a reply with 4 GiB of bytes", BYTES("R" ID "\2\xff\xff\xff\xff\xff"), false },
+	{ "half a reply behind a whole one", BYTES("R" ID "\0" ID), false },
 };
 
 Test(hostile, is_hung_up_on_when_it_lies)
@@ -233,7 +252,7 @@ Test(hostile, may_nest_only_so_deep)
 	SCOPE(buf_done) struct buf deep = { 0 };
 	SCOPE_FD int fd = connect_to_victim();
 	put_hello(&out);
-	buf_append(&deep, "R" ID "\0", 10);
+	buf_append(&deep, "R" ID, 9);
 	for (int i = 0; i < 100000; i++)
 		buf_append(&deep, "\3\0\0\0\1", 5);
 	frame(&out, deep.data, deep.size);
@@ -245,14 +264,16 @@ Test(hostile, may_nest_only_so_deep)
 Test(hostile, gets_an_answer_for_each_use_of_an_id_and_none_for_replies_nobody_waits_for)
 {
 	const struct kvrel_result result = { .kind = KVREL_INT, .integer = 1 };
+	struct frame_open open = { 0 };
 	SCOPE(buf_done) struct buf out = { 0 };
 	SCOPE_FD int fd = connect_to_victim();
 	put_hello(&out);
 	for (uint64_t id = 0; id < 1000; id++)
-		frame_put_reply(&out, id << 32 | id, &result);
+		frame_add_reply(&out, &open, id << 32 | id << 28 | id, &result);
+	open = (struct frame_open){ 0 };
 	for (int i = 0; i < 1000; i++)
-		put_request(&out, 7, "t.echo", (struct kvrel_slice){ "x", 1 });
-	put_request(&out, 7, "t.nothing", (struct kvrel_slice){ "x", 1 });
+		put_request(&out, &open, 7, "t.echo", (struct kvrel_slice){ "x", 1 });
+	put_request(&out, &open, 7, "t.nothing", (struct kvrel_slice){ "x", 1 });
 	cr_assert(say(fd, buf_slice(&out)));
 	cr_expect_eq(hear(fd, 1001), 1001);
 	expect_service();
@@ -284,11 +305,12 @@ Test(hostile, cannot_have_more_than_so_many_requests_that_wait)
 {
 	SCOPE(buf_done) struct buf out = { 0 };
 	SCOPE(buf_done) struct buf hello = { 0 };
+	struct frame_open open = { 0 };
 	SCOPE_FD int fd = connect_to_victim();
 	put_hello(&hello);
 	say(fd, buf_slice(&hello));
 	for (int i = 0; i < 1000; i++)
-		put_request(&out, (uint64_t)i, "t.silent", (struct kvrel_slice){ "x", 1 });
+		put_request(&out, &open, (uint64_t)i, "t.silent", (struct kvrel_slice){ "x", 1 });
 	unsigned said = flood(fd, buf_slice(&out), 1000);
 	cr_expect_lt(said, 400, "%u thousand requests", said);
 	expect_service();
@@ -303,7 +325,7 @@ Test(hostile, fills_no_memory_by_never_reading)
 	put_hello(&out);
 	say(fd, buf_slice(&out));
 	buf_clear(&out);
-	put_request(&out, 1, "t.echo", (struct kvrel_slice){ large, sizeof(large) });
+	put_request(&out, &(struct frame_open){ 0 }, 1, "t.echo", (struct kvrel_slice){ large, sizeof(large) });
 	flood(fd, buf_slice(&out), 16384); /* 1 GiB */
 	cr_expect_lt(resident() - before, (size_t)400 << 20, "%zu MiB", (resident() - before) >> 20);
 	expect_service();
@@ -324,8 +346,13 @@ static void mangled(uint64_t seed, struct buf *out)
 	put_hello(out);
 	size_t kept = seed % 4 == 0 ? 0 : out->size; /* mostly it gets in */
 	for (int i = 0; i < 20; i++) {
-		put_request(out, next_random(&seed), i % 3 ? "t.echo" : "t.silent", (struct kvrel_slice){ "value", 5 });
-		frame_put_reply(out, next_random(&seed) % 4, &list);
+		struct frame_open open = { 0 };
+		for (int j = 0; j < i % 4; j++)
+			put_request(out, &open, next_random(&seed), i % 3 ? "t.echo" : "t.silent",
+				    (struct kvrel_slice){ "value", 5 });
+		open = (struct frame_open){ 0 };
+		for (int j = 0; j <= i % 2; j++)
+			frame_add_reply(out, &open, next_random(&seed) % 4, &list);
 		frame_put(out, FRAME_PING, (struct slice){ 0 });
 	}
 	for (unsigned i = next_random(&seed) % 8; i > 0; i--)

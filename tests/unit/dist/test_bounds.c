@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What all links of a node may hold together. A node with little memory for it asks nodes that do not answer, and is
+ * sent halves of large frames by many peers that were let in.
+ */
+#include "base/buf.h"
+#include "base/control.h"
+#include "base/log.h"
+#include "base/scope.h"
+#include "node/dist/dist.h"
+#include "node/dist/frame.h"
+
+#include "serving.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { MEMORY = 16 << 20, HALF = 4 << 20, ASKED = 3 << 20 };
+
+static char dir[] = "/tmp/kvrel-bounds-XXXXXX";
+static struct dist *small, *others[2];
+static struct kvrel_call *_Atomic held[8];
+static _Atomic unsigned held_count;
+
+static void run_echo(void *state, struct kvrel_call *call)
+{
+	(void)state;
+	call->complete(call, &(struct kvrel_result){ .kind = KVREL_BYTES, .bytes = call->args[0] });
+}
+
+static void run_silent(void *state, struct kvrel_call *call)
+{
+	(void)state;
+	held[held_count++] = call;
+}
+
+static const struct kvrel_op ops[] = {
+	{ .name = "echo", .min_args = 1, .max_args = 1, .flags = KVREL_OP_READ, .run = run_echo },
+	{ .name = "silent", .max_args = 1, .flags = KVREL_OP_READ | KVREL_OP_WAITS, .run = run_silent },
+};
+
+static int enter(void *context, struct slice op, struct dist_op *out, struct error *err)
+{
+	return t_enter(ops, ARRAY_LEN(ops), context, op, out, err);
+}
+
+static struct dist *start(const char *name, size_t memory)
+{
+	const struct dist_options options = { .name = name,
+					      .dir = dir,
+					      .heartbeat_ms = 15000,
+					      .memory_bytes = memory,
+					      .host = { NULL, enter, t_leave, t_control } };
+	struct dist *dist = NULL;
+	struct error err;
+	cr_assert_eq(dist_new(&options, &dist, &err), 0, "%s", err.message);
+	return dist;
+}
+
+static void set_up(void)
+{
+	cr_assert_not_null(mkdtemp(dir));
+	log_setup(STDERR_FILENO, LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
+	small = start("small@here", MEMORY);
+	others[0] = start("one@here", 0);
+	others[1] = start("two@here", 0);
+}
+
+static void tear_down(void)
+{
+	char command[128];
+	struct dist *all[] = { small, others[0], others[1] };
+	for (size_t i = 0; i < ARRAY_LEN(all); i++)
+		dist_stop(all[i], 100);
+	for (unsigned i = 0; i < held_count; i++)
+		held[i]->complete(held[i], &(struct kvrel_result){ .status = KVREL_ERROR });
+	for (size_t i = 0; i < ARRAY_LEN(all); i++)
+		dist_free(all[i]);
+	snprintf(command, sizeof(command), "rm -rf %s", dir);
+	cr_expect_eq(system(command), 0);
+}
+
+TestSuite(bounds, .init = set_up, .fini = tear_down, .timeout = 60);
+
+static char said[512];
+
+static void keep(void *context, const struct kvrel_result *result)
+{
+	(void)context;
+	snprintf(said, sizeof(said), "%.*s", (int)result->bytes.size, result->bytes.data);
+}
+
+static enum kvrel_status ask(struct dist *from, const char *to, size_t op, struct kvrel_slice text, uint32_t timeout_ms)
+{
+	const struct dist_request request = { .node = to, .component = "t", .op = &ops[op], .timeout_ms = timeout_ms };
+	return dist_call(from, &request, &text, 1, keep, NULL);
+}
+
+/* A call that nobody waits for here; it ends with the links. */
+struct forgotten {
+	struct kvrel_call call;
+	_Atomic bool answered;
+};
+
+static void forget(struct kvrel_call *call, const struct kvrel_result *result)
+{
+	(void)result;
+	((struct forgotten *)call)->answered = true;
+}
+
+Test(bounds, requests_to_all_nodes_together_are_bounded)
+{
+	static char text[ASKED];
+	static struct forgotten waiting[2];
+	const struct kvrel_slice large = { text, sizeof(text) };
+	const char *names[] = { "one@here", "two@here" };
+	for (unsigned i = 0; i < 2; i++) { /* 6 of 8 MiB */
+		const struct dist_request request = {
+			.node = names[i], .component = "t", .op = &ops[1], .timeout_ms = 30000
+		};
+		waiting[i].call = (struct kvrel_call){
+			.args = &large, .arg_count = 1, .worker = i, .complete = forget, .op = &ops[1]
+		};
+		dist_forward(small, &waiting[i].call, &request);
+	}
+	while (held_count < 2)
+		usleep(1000);
+	cr_expect_eq(ask(small, "one@here", 1, large, 300), KVREL_ERROR); /* the one that passes the bound may */
+	cr_expect_not_null(strstr(said, "before the deadline"), "%s", said);
+	for (int i = 0; i < 2; i++) {
+		cr_expect_eq(ask(small, "two@here", 0, (struct kvrel_slice){ "x", 1 }, 5000), KVREL_OK, "%s", said);
+		cr_expect_str_eq(said, "x");
+	}
+}
+
+Test(bounds, a_request_over_them_is_refused_at_once)
+{
+	static char text[8 << 20];
+	static struct forgotten waiting;
+	const struct kvrel_slice large = { text, sizeof(text) };
+	const struct dist_request request = {
+		.node = "one@here", .component = "t", .op = &ops[1], .timeout_ms = 30000
+	};
+	waiting.call = (struct kvrel_call){
+		.args = &large, .arg_count = 1, .worker = KVREL_NO_WORKER, .complete = forget, .op = &ops[1]
+	};
+	dist_forward(small, &waiting.call, &request);
+	cr_expect_eq(ask(small, "two@here", 0, large, 5000), KVREL_ERROR);
+	cr_expect_str_eq(said, "node 'two@here' was not asked: too much is on its way to other nodes already "
+			       "(--dist-memory)");
+	cr_expect_not(waiting.answered);
+}
+
+/* A peer that begins a frame and does not end it. */
+static int begin_large_frame(int number)
+{
+	char name[32];
+	struct error err;
+	SCOPE(buf_done) struct buf out = { 0 };
+	int fd = -1;
+	cr_assert_eq(control_connect(dir, "small@here.dist", &fd, &err), 0, "%s", err.message);
+	snprintf(name, sizeof(name), "evil%d@here", number);
+	const struct frame_hello hello = {
+		.version = FRAME_VERSION, .instance = 1, .from = slice_of(name), .to = SLICE("small@here")
+	};
+	frame_put_hello(&out, &hello);
+	buf_append(&out, "\1\0\0\0Q", 5);
+	char *rest = buf_reserve(&out, HALF);
+	memset(rest, 0, HALF);
+	out.size += HALF;
+	for (size_t sent = 0; sent < out.size;) {
+		ssize_t n = send(fd, out.data + sent, out.size - sent, MSG_NOSIGNAL);
+		if (n < 0)
+			break;
+		sent += (size_t)n;
+	}
+	return fd;
+}
+
+Test(bounds, what_comes_in_over_all_links_is_bounded)
+{
+	int fds[12];
+	for (int i = 0; i < 12; i++)
+		fds[i] = begin_large_frame(i);
+	cr_expect_eq(ask(others[0], "small@here", 0, (struct kvrel_slice){ "x", 1 }, 5000), KVREL_OK, "%s", said);
+	int closed = 0;
+	char byte[4096];
+	for (int i = 0; i < 12; i++) {
+		ssize_t n;
+		while ((n = recv(fds[i], byte, sizeof(byte), MSG_DONTWAIT)) > 0) {
+		}
+		closed += n == 0 || errno == ECONNRESET;
+		close(fds[i]);
+	}
+	cr_expect_geq(closed, 8, "%d of 12", closed);
+	cr_expect_lt(closed, 12);
+}
