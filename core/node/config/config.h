@@ -78,7 +78,5 @@ struct value *config_diff(const struct config *running, const struct value *next
 void config_show_diff(const struct value *diff, bool json, struct buf *out);
 /* A deep copy into another arena. */
 struct value *config_copy_value(struct arena *arena, const struct value *from);
-/* What is shown instead of a secret. */
-#define CONFIG_MASK "********"
 
 #endif

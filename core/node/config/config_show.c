@@ -5,7 +5,7 @@
 #include "base/json.h"
 #include "base/scope.h"
 #include "base/term.h"
-#include "node/config/schema.h"
+#include "node/config/schema_parts.h"
 
 enum { ORIGIN_COLUMN = 48 };
 
@@ -18,11 +18,9 @@ static const struct origin *origin_of(const struct setting *setting)
 
 static struct value *shown_value(struct arena *arena, const struct setting *setting, bool secrets)
 {
-	if (setting->value == NULL)
-		return value_null(arena);
-	if (!secrets && schema_is_secret(setting->schema))
-		return value_string(arena, SLICE(CONFIG_MASK));
-	return setting->value;
+	if (secrets && setting->value != NULL)
+		return setting->value;
+	return schema_masked(arena, setting->schema, setting->value);
 }
 
 static struct value *shown_origin(struct arena *arena, const struct setting *setting)
@@ -162,10 +160,12 @@ static bool differs(const struct difference *it)
 	return !value_equal(now, next);
 }
 
+/* What the running node does not know, it cannot tell from a secret. */
 static struct value *masked(struct arena *arena, const struct difference *it, struct value *value)
 {
-	bool secret = it->running == NULL || schema_is_secret(it->running->schema);
-	return secret && !is_null(value) ? value_string(arena, SLICE(CONFIG_MASK)) : value;
+	if (it->running == NULL && !is_null(value))
+		return value_string(arena, SLICE(SCHEMA_MASK));
+	return it->running == NULL ? value : schema_masked(arena, it->running->schema, value);
 }
 
 static struct value *next_side(struct arena *arena, const struct difference *it)

@@ -323,9 +323,19 @@ static const struct {
 	{ "enum", check_enum },     { "range", check_range },       { "node", check_node },
 };
 
+/* A part of a secret is one, whatever its own declaration says. */
+static const struct value *as_secret(struct arena *arena, const struct value *schema)
+{
+	struct value *secret = value_map(arena);
+	value_map_add(arena, secret, SLICE("secret"), value_bool(arena, true));
+	return value_merge(arena, (struct value *)schema, secret);
+}
+
 int schema_check(const struct schema_context *context, const struct value *schema, struct value *given,
 		 struct value **out, struct error *err)
 {
+	if (context->secret && !schema_is_secret(schema))
+		schema = as_secret(context->arena, schema);
 	const char *type = value_text(value_get(schema, "type"), "");
 	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
 		if (strcmp(types[i].name, type) == 0)

@@ -20,6 +20,7 @@ struct schema_context {
 	 * schema_check() is empty; as do warnings. Without one the first mistake is the message. */
 	struct report *report;
 	const char *label; /* "kv.routing_table" */
+	bool secret;       /* it is part of one: no message shows it */
 };
 
 /* The message has no position: "expected port (0–65535), got string "abc"". A secret's value is never in it. */

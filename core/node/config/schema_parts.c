@@ -18,6 +18,7 @@ struct parts {
 	const struct schema_context *context;
 	struct error first; /* without a report: the first mistake */
 	unsigned mistakes;
+	bool secret; /* they are parts of one */
 };
 
 static void mistake(struct parts *parts, const struct origin *origin, const char *label, const char *message)
@@ -42,6 +43,7 @@ static struct value *check_part(struct parts *parts, const struct value *schema,
 	struct value *normal = given;
 	struct error err;
 	context.label = label;
+	context.secret = parts->secret;
 	if (schema_check(&context, schema, given, &normal, &err) == 0)
 		return normal;
 	/* of a part with parts the message bears the label already */
@@ -136,7 +138,7 @@ int schema_check_items(const struct schema_context *context, const struct value 
 		       struct value **out, struct error *err)
 {
 	const struct value *items = value_get(schema, "items");
-	struct parts parts = { .context = context };
+	struct parts parts = { .context = context, .secret = schema_is_secret(schema) };
 	if (items == NULL) {
 		*out = list;
 		return 0;
@@ -196,7 +198,7 @@ int schema_check_keys(const struct schema_context *context, const struct value *
 {
 	const struct value *keys = value_get(schema, "keys");
 	const char *label = context->label != NULL ? context->label : "";
-	struct parts parts = { .context = context };
+	struct parts parts = { .context = context, .secret = schema_is_secret(schema) };
 	if (keys == NULL || keys->type != VALUE_MAP) {
 		*out = map;
 		return 0;
@@ -218,4 +220,42 @@ int schema_check_keys(const struct schema_context *context, const struct value *
 	if (rc == 0)
 		*out = normal;
 	return rc;
+}
+
+/* ---- showing ---- */
+
+static struct value *masked_items(struct arena *arena, const struct value *schema, const struct value *list)
+{
+	struct value *shown = value_list(arena);
+	for (size_t i = 0; i < list->list.count; i++)
+		value_list_add(arena, shown, schema_masked(arena, schema, list->list.items[i]));
+	return shown;
+}
+
+static struct value *masked_keys(struct arena *arena, const struct value *keys, const struct value *map)
+{
+	struct value *shown = value_map(arena);
+	for (size_t i = 0; i < map->map.count; i++) {
+		const struct member *member = &map->map.members[i];
+		value_map_add(arena, shown, member->key,
+			      schema_masked(arena, value_get(keys, member->key.data), member->value));
+	}
+	return shown;
+}
+
+struct value *schema_masked(struct arena *arena, const struct value *schema, struct value *value)
+{
+	if (value == NULL)
+		return value_null(arena);
+	if (value->type == VALUE_NULL)
+		return value;
+	if (schema_is_secret(schema))
+		return value_string(arena, SLICE(SCHEMA_MASK));
+	const struct value *items = value_get(schema, "items");
+	const struct value *keys = value_get(schema, "keys");
+	if (items != NULL && value->type == VALUE_LIST)
+		return masked_items(arena, items, value);
+	if (keys != NULL && value->type == VALUE_MAP)
+		return masked_keys(arena, keys, value);
+	return value;
 }

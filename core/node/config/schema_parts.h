@@ -21,4 +21,9 @@ int schema_check_items(const struct schema_context *context, const struct value 
 int schema_check_keys(const struct schema_context *context, const struct value *schema, struct value *map,
 		      struct value **out, struct error *err);
 
+/* The value as it may be shown: what is declared a secret, as a whole or in its parts, is masked. `value` NULL: null.
+ */
+#define SCHEMA_MASK "********"
+struct value *schema_masked(struct arena *arena, const struct value *schema, struct value *value);
+
 #endif

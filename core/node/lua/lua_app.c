@@ -2,7 +2,7 @@
 /* app.* in Lua: components and their settings, in OTP's words. */
 #include "base/scope.h"
 #include "node/config/reload.h"
-#include "node/config/schema.h"
+#include "node/config/schema_parts.h"
 #include "node/lua/evaluate.h"
 #include "node/lua/lua_api.h"
 #include "node/node.h"
@@ -104,11 +104,7 @@ struct reading {
 
 static struct value *shown_value(struct arena *arena, const struct setting *setting)
 {
-	if (setting->value == NULL)
-		return value_null(arena);
-	if (schema_is_secret(setting->schema))
-		return value_string(arena, SLICE(CONFIG_MASK));
-	return config_copy_value(arena, setting->value);
+	return config_copy_value(arena, schema_masked(arena, setting->schema, setting->value));
 }
 
 static void read_on_main(void *context)

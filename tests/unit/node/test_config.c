@@ -2,6 +2,7 @@
 #include "base/scope.h"
 #include "bundle.h"
 #include "node/config/config.h"
+#include "node/config/schema_parts.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -211,7 +212,7 @@ Test(config, masks_secrets_when_it_is_shown)
 {
 	cr_assert(load("config('echo', {token = 'hunter2'})") == 0);
 	struct value *shown = config_describe(&config, &bundle.arena);
-	cr_assert_str_eq(value_path(shown, "echo.token.value")->string.data, CONFIG_MASK);
+	cr_assert_str_eq(value_path(shown, "echo.token.value")->string.data, SCHEMA_MASK);
 	cr_assert_str_eq(value_path(shown, "echo.token.origin")->string.data, "rel/runtime.lua:1");
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/json.h"
 #include "base/scope.h"
 #include "base/yaml.h"
 #include "node/config/report.h"
-#include "node/config/schema.h"
+#include "node/config/schema_parts.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
@@ -86,6 +87,37 @@ Test(schema, says_what_was_expected_and_what_came)
 Test(schema, never_shows_a_secret)
 {
 	refuse("{type: integer, secret: true}", "v: hunter2", "expected integer, got string");
+}
+
+Test(schema, keeps_the_parts_of_a_secret_secret)
+{
+	refuse("{type: list, secret: true, items: {type: integer}}", "v: [hunter2]",
+	       "[1]: expected integer, got string");
+	refuse("{type: map, secret: true, keys: {a: {type: enum, values: [one]}}}", "v: {a: onne}",
+	       ".a: expected one, got string");
+	refuse("{type: list, items: {type: map, keys: {a: {type: integer, secret: true}}}}", "v: [{a: hunter2}]",
+	       "[1].a: expected integer, got string");
+}
+
+static const char *shown(const char *schema, const char *given)
+{
+	static struct buf text;
+	buf_clear(&text);
+	json_write(&text, schema_masked(&arena, yaml(schema), value_get(yaml(given), "v")), 0);
+	return buf_string(&text);
+}
+
+Test(schema, masks_secrets_also_where_they_are_parts)
+{
+	static const char users[] =
+		"{type: list, items: {type: map, keys: {name: {type: string}, password: {type: string, "
+		"secret: true}}}}";
+	cr_assert_str_eq(shown("{type: string, secret: true}", "v: hunter2"), "\"********\"");
+	cr_assert_str_eq(shown("{type: list, secret: true}", "v: [hunter2]"), "\"********\"");
+	cr_assert_str_eq(shown(users, "v: [{name: a, password: hunter2}, {name: b}]"),
+			 "[{\"name\":\"a\",\"password\":\"********\"},{\"name\":\"b\"}]");
+	cr_assert_str_eq(shown("{type: string, secret: true}", "w: 1"), "null");
+	cr_assert_str_eq(shown("{type: map}", "v: {a: 1}"), "{\"a\":1}");
 }
 
 Test(schema, puts_variables_into_paths)
