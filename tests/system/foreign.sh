@@ -90,6 +90,20 @@ it_takes_what_components_need_and_those_libraries_need() {
 	stop_node
 }
 
+it_takes_what_components_bring_along_where_the_runtime_is_the_hosts() {
+	foreign "$D/p"
+	sed -i 's/dee: load}/dee: load}, include_runtime: false/' releases.yaml
+	must kvrel build --quiet
+	must kvrel verify _build/rel/all
+	is "$(cd _build/rel/all && find . -name '*.so*' | sort | tr '\n' ' ')" './lib/ada-7.2/libada.so.7.2 ./lib/ada-7.2/vendor/lib with blank.so.1 ./lib/ada-7.2/vendor/libdeep.so.3 ./lib/bob-1.0-rc.1/bob.so ./lib/cyd-2024.1/cyd.so ./lib/dee-0.1/dee.so '
+	mv parts parts.gone
+	launcher=_build/rel/all/bin/all
+	export KVREL_RUNTIME=$BUILD/lib/kvrel/runtime
+	start_foreground
+	like "$(cat "$D/log")" '*ada says 41*is ready*'
+	stop_node
+}
+
 it_gives_the_same_bytes_wherever_the_project_lies() {
 	local one place
 	foreign "$D/p"

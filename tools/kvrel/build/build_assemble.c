@@ -7,6 +7,7 @@
 #include "build/commit.h"
 #include "build/licences.h"
 #include "build/overlay.h"
+#include "build/own_libraries.h"
 #include "build/packages.h"
 #include "build/render.h"
 #include "build/runtime_parts.h"
@@ -139,6 +140,19 @@ static int check_overlaid_launcher(const struct build *build, const struct plan 
 			 launcher->why, path);
 }
 
+/* What the components of a bundle without a runtime bring along. */
+static int add_own_libraries(struct plan *plan, struct error *err)
+{
+	size_t count = plan->count;
+	int status = 0;
+	for (size_t i = 0; i < count && status == 0; i++) {
+		const struct plan_entry *entry = &plan->entries[i];
+		if (entry->origin == FROM_COMPONENT && elf_is(entry->source))
+			status = own_libraries_add(plan, entry, err);
+	}
+	return status;
+}
+
 static int make_plan(struct build *build, struct plan *plan, struct package_map *packages, struct error *err)
 {
 	struct arena *arena = build->arena;
@@ -163,6 +177,8 @@ static int make_plan(struct build *build, struct plan *plan, struct package_map 
 	if (status < 0)
 		return status;
 	plan_release(plan, &inputs);
+	if (!release->include_runtime)
+		status = add_own_libraries(plan, err);
 	for (size_t i = 0; i < release->overlay_count && status == 0; i++)
 		status = overlay_scan(plan, release->overlays[i], err);
 	if (status == 0)

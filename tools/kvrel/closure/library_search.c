@@ -29,8 +29,7 @@ const char *const *library_search_directories(uint16_t machine)
 				       : directories_other;
 }
 
-/* $ORIGIN and ${ORIGIN}; other tokens ($LIB, $PLATFORM) depend on the machine and make the entry useless here. */
-static const char *expand(struct arena *arena, struct slice entry, const char *origin)
+const char *library_search_expand(struct arena *arena, struct slice entry, const char *origin)
 {
 	struct buf out = { 0 };
 	for (size_t i = 0; i < entry.size;) {
@@ -81,7 +80,7 @@ static const struct elf_info *try_list(struct library_search *search, const char
 	const char *origin = path_dir(search->arena, sayer->elf->path);
 	for (bool more = list != NULL; more;) {
 		more = slice_split(rest, ':', &entry, &rest);
-		const char *directory = expand(search->arena, entry, origin);
+		const char *directory = library_search_expand(search->arena, entry, origin);
 		const struct elf_info *found = directory ? try_directory(search, directory, name) : NULL;
 		if (found)
 			return found;

@@ -33,6 +33,9 @@ struct library_search {
 	bool privately;    /* an RPATH or RUNPATH led there */
 };
 
+/* The folder that an entry of a search path means for an object in the folder `origin`: $ORIGIN and ${ORIGIN} are
+ * taken. NULL with other tokens ($LIB, $PLATFORM), which depend on the machine. */
+const char *library_search_expand(struct arena *arena, struct slice entry, const char *origin);
 /* The loader's folders on a machine type. */
 const char *const *library_search_directories(uint16_t machine);
 /* NULL when there is none that can be used; `looked` and `wrong` then say more. */
