@@ -11,9 +11,8 @@
  * pauses with it and both resume from conn_advance(). A change of what is polled costs a system call, so it is made
  * only then.
  *
- * End. The peer's half-close lets everything complete be answered and sent first. close_after() answers, shuts down and
- * then discards what the peer still sends for a while: closing a socket with unread input resets the connection, and a
- * reset may overtake the very reply that says why. Every end goes through conn_close(), always after the batch has run.
+ * End. The peer's half-close lets everything complete be answered and sent first. close_after() answers and lingers
+ * (linger.c). Every end goes through conn_close(), always after the batch has run.
  */
 #include "internal.h"
 
@@ -102,7 +101,8 @@ void conn_tidy_input(struct kvrel_conn *conn)
 		input->own = own;
 		input->own_capacity = size;
 	}
-	memmove(input->own, rest, size);
+	if (rest != input->own) /* the rest of a long request stays where it is */
+		memmove(input->own, rest, size);
 	input->data = input->own;
 	input->size = size;
 	input->used = 0;
@@ -183,50 +183,6 @@ static void receive_some(struct kvrel_conn *conn)
 	worker_touch(conn);
 }
 
-/* ---- lingering ---- */
-
-static void discard(struct kvrel_conn *conn)
-{
-	struct batch *batch = &conn->worker->batch;
-	if (ARENA_BYTES - batch->arena_used < READ_BYTES_MIN)
-		worker_turn(conn->worker);
-	ssize_t n = recv(conn->fd, batch->arena + batch->arena_used, ARENA_BYTES - batch->arena_used, MSG_DONTWAIT);
-	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
-		return;
-	if (n > 0)
-		conn->linger_bytes += (size_t)n;
-	if (n > 0 && conn->linger_bytes < LINGER_BYTES)
-		return;
-	conn->failed = true;
-	worker_touch(conn);
-}
-
-static void on_linger(uv_timer_t *timer)
-{
-	struct worker *worker = timer->data;
-	if (worker->lingering == 0)
-		uv_timer_stop(timer);
-	for (struct kvrel_conn *conn = worker->conns; conn; conn = conn->next) {
-		if (conn->lingering && !conn->dead && uv_now(&worker->loop) >= conn->linger_until_ms) {
-			conn->failed = true;
-			worker_touch(conn);
-		}
-	}
-}
-
-static void linger(struct kvrel_conn *conn)
-{
-	struct worker *worker = conn->worker;
-	if (conn->eof || shutdown(conn->fd, SHUT_WR) != 0) {
-		conn_close(conn);
-		return;
-	}
-	conn->lingering = true;
-	conn->linger_until_ms = uv_now(&worker->loop) + LINGER_MS;
-	if (worker->lingering++ == 0)
-		uv_timer_start(&worker->linger, on_linger, LINGER_MS / 4, LINGER_MS / 4);
-}
-
 /* ---- polling ---- */
 
 static void on_poll(uv_poll_t *poll, int status, int events)
@@ -243,7 +199,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 		worker_touch(conn);
 	if (events & conn->events & UV_READABLE) {
 		if (conn->lingering)
-			discard(conn);
+			conn_discard(conn);
 		else
 			receive_some(conn);
 	}
@@ -283,7 +239,7 @@ void conn_advance(struct kvrel_conn *conn)
 		worker_ready(conn);
 	bool finished = conn->slot_count == 0 && out_unsent(&conn->out) == 0 && !conn->blocked;
 	if (finished && conn->closing && !conn->lingering)
-		linger(conn);
+		conn_linger(conn);
 	else if (finished && conn->eof)
 		conn_close(conn);
 	if (!conn->dead)
@@ -292,9 +248,11 @@ void conn_advance(struct kvrel_conn *conn)
 
 /* ---- life ---- */
 
-static void forget(struct worker *worker)
+static void forget(struct worker *worker, bool turned_away)
 {
 	struct net *net = worker->net;
+	if (turned_away)
+		atomic_fetch_sub_explicit(&net->turned_away, 1, memory_order_relaxed);
 	atomic_fetch_sub_explicit(&worker->load, 1, memory_order_relaxed);
 	if (atomic_fetch_sub_explicit(&net->connections, 1, memory_order_acq_rel) != 1)
 		return;
@@ -321,26 +279,36 @@ static void unlink_conn(struct worker *worker, struct kvrel_conn *conn)
 		conn->next->prev = conn->prev;
 }
 
-void conn_open(struct worker *worker, int fd, const struct kvrel_protocol *protocol, void *protocol_state,
-	       const char *owner)
+struct kvrel_conn *conn_new(struct worker *worker, int fd, const struct kvrel_protocol *protocol, const char *owner,
+			    bool turned_away)
 {
 	struct kvrel_conn *conn = calloc(1, sizeof(*conn) + protocol->conn_bytes);
 	if (!conn || uv_poll_init(&worker->loop, &conn->poll, fd) != 0) {
 		free(conn);
 		close(fd);
-		forget(worker);
-		return;
+		forget(worker, turned_away);
+		return NULL;
 	}
 	conn->worker = worker;
 	conn->protocol = protocol;
-	conn->protocol_state = protocol_state;
+	conn->owner = owner;
 	conn->fd = fd;
+	conn->turned_away = turned_away;
 	conn->out.worker = worker;
 	conn->poll.data = conn;
-	conn->owner = owner;
 	conn->active_ms = uv_now(&worker->loop);
-	sweep_start(worker);
 	link_conn(worker, conn);
+	return conn;
+}
+
+void conn_open(struct worker *worker, int fd, const struct kvrel_protocol *protocol, void *protocol_state,
+	       const char *owner)
+{
+	struct kvrel_conn *conn = conn_new(worker, fd, protocol, owner, false);
+	if (!conn)
+		return;
+	conn->protocol_state = protocol_state;
+	sweep_start(worker);
 	if (protocol->opened)
 		protocol->opened(conn, conn->state);
 	watch(conn);
@@ -375,13 +343,13 @@ void conn_close(struct kvrel_conn *conn)
 	conn->dead = true;
 	if (conn->lingering)
 		conn->worker->lingering--;
-	if (conn->protocol->closed)
+	if (conn->protocol->closed && !conn->turned_away)
 		conn->protocol->closed(conn, conn->state);
 	uv_poll_stop(&conn->poll);
 	uv_close((uv_handle_t *)&conn->poll, on_poll_closed);
 	close(conn->fd);
 	out_release(&conn->out);
-	forget(conn->worker);
+	forget(conn->worker, conn->turned_away);
 }
 
 void conn_free_if_unused(struct kvrel_conn *conn)

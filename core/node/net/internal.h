@@ -6,6 +6,7 @@
  *	conn.c    one connection: reading, parsing, closing     batch.c   calls of a wake-up: collected, prefetched, run
  *	reply.c   reply slots: order, results that come late    output.c  bytes on their way out
  *	net.c     the public functions                          sweep.c   idle and stuck connections
+ *	linger.c  connections that are over and still heard
  *
  * One thread rule carries it all: a worker's loop, connections, slots and buffers are touched by its own thread alone.
  * Other threads reach a worker through two lock-free stacks, `done` (slots with a late result) and `tasks`.
@@ -44,6 +45,7 @@ enum {
 	ARG_BLOCK_ITEMS = 4096,      /* arguments of a batch before it takes another block */
 	LINGER_MS = 2000, /* a closed connection may send this long, unheard, so that it gets to read the reply */
 	LINGER_BYTES = 64 << 20, /* … or this much */
+	TURNED_AWAY_MAX = 256,   /* over the limit of connections, lingering; others are closed at once */
 	PROVIDERS_MAX = 64,
 };
 
@@ -114,6 +116,7 @@ struct kvrel_conn {
 	bool refused : 1;     /* request() said no during this receive() */
 	bool failed : 1;      /* no memory, or the socket broke: to be closed */
 	bool blocked : 1;     /* parsing stopped for want of room, not of bytes */
+	bool turned_away : 1; /* one too many: its protocol never heard of it */
 	bool in_ready : 1, in_dirty : 1, in_settle : 1;
 	struct slot *first, *last;
 	unsigned slot_count;
@@ -225,7 +228,8 @@ struct net {
 	struct listener *listeners; /* of the first worker's thread */
 	int reserve_fd;             /* given up for a moment when the process is out of descriptors */
 	uint64_t refusal_told_ms, exhaustion_told_ms;
-	_Atomic unsigned connections;
+	_Atomic unsigned connections; /* those turned away among them, as long as they linger */
+	_Atomic unsigned turned_away;
 	pthread_mutex_t idle_lock;
 	pthread_cond_t idle; /* connections became 0 */
 };
@@ -268,6 +272,9 @@ void listeners_close(struct worker *first, void *owner);
 /* Takes the descriptor, also when it fails. */
 void conn_open(struct worker *worker, int fd, const struct kvrel_protocol *protocol, void *protocol_state,
 	       const char *owner);
+/* On the worker's list; NULL when there is no memory: the descriptor is closed then. */
+struct kvrel_conn *conn_new(struct worker *worker, int fd, const struct kvrel_protocol *protocol, const char *owner,
+			    bool turned_away);
 void conn_parse(struct kvrel_conn *conn);
 void conn_tidy_input(struct kvrel_conn *conn);
 /* After its output moved: closes what is finished, resumes or pauses reading. */
@@ -277,6 +284,13 @@ void conn_close(struct kvrel_conn *conn);
 void conn_free_if_unused(struct kvrel_conn *conn);
 /* Neither unsent output nor unanswered requests are over their limits. */
 bool conn_has_room(const struct kvrel_conn *conn);
+
+/* linger.c */
+/* Takes the descriptor of a client that was told why. */
+void conn_turn_away(struct worker *worker, int fd, const struct kvrel_protocol *protocol, const char *owner);
+/* All is answered and sent: it is closed when the peer has closed, or after a while. */
+void conn_linger(struct kvrel_conn *conn);
+void conn_discard(struct kvrel_conn *conn);
 
 /* sweep.c: connections that do nothing for too long */
 void sweep_start(struct worker *worker); /* no-op while it runs */

@@ -70,6 +70,12 @@ static bool due(uint64_t *told_ms, uint64_t now_ms)
 	return true;
 }
 
+static void count_in(struct worker *worker)
+{
+	atomic_fetch_add_explicit(&worker->net->connections, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&worker->load, 1, memory_order_relaxed);
+}
+
 static void refuse(struct listener *listener, int fd)
 {
 	struct net *net = listener->net;
@@ -77,7 +83,13 @@ static void refuse(struct listener *listener, int fd)
 	bool polite = protocol->size >= sizeof(*protocol); /* tables of older components end before the text */
 	if (polite && protocol->refusal.size > 0)
 		(void)!send(fd, protocol->refusal.data, protocol->refusal.size, MSG_NOSIGNAL | MSG_DONTWAIT);
-	close(fd);
+	if (atomic_load_explicit(&net->turned_away, memory_order_relaxed) < TURNED_AWAY_MAX) {
+		count_in(current_worker);
+		atomic_fetch_add_explicit(&net->turned_away, 1, memory_order_relaxed);
+		conn_turn_away(current_worker, fd, protocol, listener->owner);
+	} else {
+		close(fd);
+	}
 	counter_add(&net->workers[0].counters.refused, 1);
 	if (due(&net->refusal_told_ms, uv_now(&net->workers[0].loop)))
 		log_warn(listener->owner, LOG_FIELDS(LOG_I("max_connections", net->max_connections)),
@@ -87,7 +99,9 @@ static void refuse(struct listener *listener, int fd)
 static void hand_out(struct listener *listener, int fd)
 {
 	struct net *net = listener->net;
-	if (atomic_load_explicit(&net->connections, memory_order_relaxed) >= net->max_connections) {
+	unsigned open = atomic_load_explicit(&net->connections, memory_order_relaxed) -
+			atomic_load_explicit(&net->turned_away, memory_order_relaxed);
+	if (open >= net->max_connections) {
 		refuse(listener, fd);
 		return;
 	}
@@ -95,8 +109,7 @@ static void hand_out(struct listener *listener, int fd)
 	struct handoff *handoff = worker == current_worker ? NULL : malloc(sizeof(*handoff));
 	if (worker != current_worker && !handoff)
 		worker = current_worker;
-	atomic_fetch_add_explicit(&net->connections, 1, memory_order_relaxed);
-	atomic_fetch_add_explicit(&worker->load, 1, memory_order_relaxed);
+	count_in(worker);
 	counter_add(&net->workers[0].counters.accepted, 1);
 	if (!handoff) {
 		conn_open(worker, fd, listener->protocol, listener->protocol_state, listener->owner);

@@ -245,7 +245,8 @@ void net_free(struct net *net)
 
 void net_stats(const struct net *net, struct net_stats *out)
 {
-	struct net_stats sum = { .connections = atomic_load_explicit(&net->connections, memory_order_relaxed) };
+	struct net_stats sum = { .connections = atomic_load_explicit(&net->connections, memory_order_relaxed) -
+						atomic_load_explicit(&net->turned_away, memory_order_relaxed) };
 	for (unsigned i = 0; i < net->worker_count; i++) {
 		const struct counters *counters = &net->workers[i].counters;
 		sum.accepted += atomic_load_explicit(&counters->accepted, memory_order_relaxed);

@@ -105,6 +105,34 @@ Test(limits, refuses_connections_over_the_limit_and_says_so, .timeout = 60)
 	t_net_stop(&small);
 }
 
+/* Closed with unread input, the connection would be reset, and the client not get to know why. */
+Test(limits, tells_those_over_the_limit_why_though_they_have_sent_something, .timeout = 60)
+{
+	struct t_net small = t_net_start(2, 1, OUTPUT_MAX);
+	int a = t_connect(small.port);
+	t_send(a, "echo a\n");
+	EXPECT(a, "a\n");
+	for (int i = 0; i < 100; i++) {
+		int fd = t_connect(small.port);
+		t_send(fd, "echo b\necho c\n");
+		EXPECT(fd, "full\n");
+		t_send(fd, "echo d\n");
+		cr_assert_eq(t_read_to_end(fd), 0, "client %d", i);
+		if (i % 2)
+			close(fd); /* else it lingers */
+		struct net_stats now;
+		net_stats(small.net, &now);
+		cr_assert_eq(now.connections, 1);
+	}
+	close(a);
+	struct net_stats now;
+	T_WAIT((net_stats(small.net, &now), now.connections == 0));
+	int fd = t_connect(small.port);
+	t_send(fd, "echo e\n");
+	EXPECT(fd, "e\n");
+	t_net_stop(&small);
+}
+
 Test(limits, goes_on_after_it_ran_out_of_descriptors, .timeout = 60)
 {
 	enum { CLIENTS = 64 };
