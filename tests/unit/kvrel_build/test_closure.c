@@ -66,13 +66,6 @@ Test(closure, rpath_of_a_program_serves_the_libraries_it_loads)
 	cr_expect(ends(path_of("libdeep.so.1"), "private/libdeep.so.1"));
 }
 
-Test(closure, a_search_path_may_not_climb_out_of_the_bundle)
-{
-	FAILS(find("climbs"), ERROR_INVALID, "component 'x'", "RUNPATH entry '$ORIGIN/../../../elsewhere'",
-	      "leads out of the bundle");
-	cr_expect_eq(find("climbs_not"), 0, "%s", err.message);
-}
-
 static int find_components(const char *first, const char *second)
 {
 	const struct closure_root roots[] = {
@@ -81,6 +74,20 @@ static int find_components(const char *first, const char *second)
 		{ .path = file(second), .shown = "component 'b'", .component = true },
 	};
 	return closure_find(&arena, roots, ARRAY_LEN(roots), NULL, &found, &err);
+}
+
+Test(closure, a_component_is_a_shared_library)
+{
+	FAILS(find_components("plain_program", "first.so"), ERROR_INVALID, "component 'a'", "is a program");
+	FAILS(find_components("first.so", "object.o"), ERROR_INVALID, "component 'b'", "is an object file",
+	      "link it with -shared");
+}
+
+Test(closure, a_search_path_may_not_climb_out_of_the_bundle)
+{
+	FAILS(find("climbs"), ERROR_INVALID, "component 'x'", "RUNPATH entry '$ORIGIN/../../../elsewhere'",
+	      "leads out of the bundle");
+	cr_expect_eq(find("climbs_not"), 0, "%s", err.message);
 }
 
 Test(closure, a_component_may_use_the_library_of_one_that_is_opened_before_it)

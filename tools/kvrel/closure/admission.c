@@ -8,6 +8,7 @@
 #include "base/path.h"
 #include "base/scope.h"
 
+#include <elf.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 
@@ -57,6 +58,9 @@ static int check_search_path(const struct library_search *search, const struct o
 int admit_object(const struct library_search *search, const struct object *object, struct error *err)
 {
 	const struct elf_info *elf = object->elf;
+	if (object->component && (elf->type != ET_DYN || elf->program))
+		return error_set(err, ERROR_INVALID, "%s ('%s') is %s, no shared library; link it with -shared",
+				 object->shown, object->path, elf->type == ET_REL ? "an object file" : "a program");
 	if (elf->audits)
 		return error_set(err, ERROR_INVALID,
 				 "%s ('%s') asks the loader for an audit module; such a file is not put into a bundle",

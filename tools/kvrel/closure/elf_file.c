@@ -124,6 +124,9 @@ static int read_dynamic(const struct reader *reader, const GElf_Phdr *header, st
 		case DT_RUNPATH:
 			slot = &info->runpath;
 			break;
+		case DT_FLAGS_1:
+			info->program = entry.d_un.d_val & DF_1_PIE;
+			break;
 		case DT_AUDIT:
 		case DT_DEPAUDIT:
 			info->audits = true;

@@ -36,6 +36,7 @@ struct elf_info {
 	const char **needed;
 	size_t needed_count;
 	bool audits;          /* DT_AUDIT or DT_DEPAUDIT: wants foreign code in every process */
+	bool program;         /* DF_1_PIE: of type ET_DYN too, but no library */
 	const char *build_id; /* hex, NULL: none */
 	unsigned kernel[3];   /* oldest Linux by .note.ABI-tag; zeros: not said */
 	unsigned isa_needed;  /* GNU_PROPERTY_X86_ISA_1_NEEDED: bit n is x86-64-v(n+1) */
