@@ -129,6 +129,8 @@ static void retire(struct durable *store, struct memtable *memtable)
 	atomic_store(&applier->progress, 0);
 	atomic_store(&store->retired, memtable->id);
 	atomic_store(&applier->stuck, false);
+	applier->applying = false;
+	snapshots_take(store);
 	pthread_mutex_unlock(&applier->lock);
 	pthread_cond_broadcast(&applier->applied);
 	epoch_wait(&store->epoch, store->readers, store->slot_count);
@@ -174,14 +176,17 @@ static void prepare_spare(struct durable *store)
 
 /* ---- applying ------------------------------------------------------------------------------------------------ */
 
-static void tell_stuck(struct durable *store, int code)
+static void tell_stuck(struct durable *store, int code, const char *damage)
 {
 	const struct engine_host *host = &store->options.host;
 	struct applier *applier = &store->applier;
 	struct kv_error err;
 	bool news;
 
-	pages_fail(&err, "cannot apply the log", code);
+	if (damage != NULL && damage[0] != '\0')
+		kv_fail(&err, "%s", damage);
+	else
+		pages_fail(&err, "cannot apply the log", code);
 	pthread_mutex_lock(&applier->lock);
 	news = !atomic_load(&applier->stuck);
 	memcpy(applier->reason, err.message, sizeof(applier->reason));
@@ -200,7 +205,7 @@ static bool sync_pages(struct durable *store)
 
 	while ((code = pages_sync(&store->pages, again)) != 0) {
 		again = true;
-		tell_stuck(store, code);
+		tell_stuck(store, code, NULL);
 		if (is_stopping(&store->applier))
 			return false;
 		doze(&store->applier, RETRY_MS);
@@ -218,8 +223,11 @@ static bool apply_memtable(struct durable *store, struct memtable *memtable)
 
 	if (log_sync(&store->log) != 0) /* what is in the pages has to be in the log, or a replay ends elsewhere */
 		return false;
+	pthread_mutex_lock(&applier->lock);
+	applier->applying = true;
+	pthread_mutex_unlock(&applier->lock);
 	while ((code = apply_init(&apply, store, memtable)) != 0) {
-		tell_stuck(store, code);
+		tell_stuck(store, code, NULL);
 		if (is_stopping(applier))
 			return false;
 		doze(applier, RETRY_MS);
@@ -229,7 +237,7 @@ static bool apply_memtable(struct durable *store, struct memtable *memtable)
 		if (code == 0)
 			continue;
 		finished = false;
-		tell_stuck(store, code);
+		tell_stuck(store, code, apply.guard.damage.message);
 		if (is_stopping(applier))
 			break;
 		doze(applier, RETRY_MS);
@@ -281,8 +289,10 @@ static void applier_main(void *argument)
 		if (store->oldest != atomic_load(&store->newest)) {
 			if (!apply_memtable(store, store->oldest) && (stopping || is_stopping(applier)))
 				return;
-			if (log_broken(&store->log))
+			if (log_broken(&store->log)) {
+				pthread_cond_broadcast(&applier->applied);
 				doze(applier, RETRY_MS);
+			}
 			garbage = true;
 			continue;
 		}
@@ -324,34 +334,7 @@ void applier_stop(struct durable *store)
 	applier->stopping = true;
 	pthread_mutex_unlock(&applier->lock);
 	pthread_cond_signal(&applier->wake);
+	pthread_cond_broadcast(&applier->applied);
 	pthread_join(applier->thread, NULL);
 	applier->started = false;
-}
-
-int applier_checkpoint(struct durable *store, struct kv_error *err)
-{
-	struct applier *applier = &store->applier;
-	struct memtable *newest;
-	uint64_t wanted;
-	int code = 0;
-
-	pthread_mutex_lock(&store->write_lock);
-	newest = atomic_load(&store->newest);
-	wanted = newest->began_ms != 0 ? newest->id : newest->id - 1;
-	pthread_mutex_unlock(&store->write_lock);
-	pthread_mutex_lock(&applier->lock);
-	if (applier->freeze_up_to < wanted)
-		applier->freeze_up_to = wanted;
-	applier->nudged = true;
-	pthread_cond_signal(&applier->wake);
-	while (code == 0 && atomic_load(&store->retired) < wanted) {
-		if (atomic_load(&applier->stuck))
-			code = kv_fail(err, "%s", applier->reason);
-		else if (applier->stopping)
-			code = kv_fail(err, "the store is stopping");
-		else
-			pthread_cond_wait(&applier->applied, &applier->lock);
-	}
-	pthread_mutex_unlock(&applier->lock);
-	return code;
 }

@@ -17,7 +17,7 @@
  * A transaction holds a copy of every page that it changes, in memory until it is committed and in the file until the
  * one after the next: so many pages, about, or so many bytes of values.
  */
-enum { PAGES_PER_TRANSACTION = 512, BYTES_PER_TRANSACTION = 2 << 20, GARBAGE_PER_TRANSACTION = 8192 };
+enum { PAGES_PER_TRANSACTION = 512, BYTES_PER_TRANSACTION = 2 << 20 };
 enum { ITEMS_AHEAD = 8, ITEMS_A_PIECE = 32 };
 
 /* ---- what a transaction changed in memory, should it fail --------------------------------------------------- */
@@ -59,7 +59,12 @@ static int put_directory(struct apply *apply, const struct bucket *bucket)
 	struct page_bucket page = { bucket->id, bucket->stored.count, bucket->stored.stays };
 	MDB_val value = { sizeof(page), &page };
 	struct page_key key;
+	int code;
 
+	page_key_set(&apply->store->pages, &key, 0, bucket_name(bucket));
+	code = guard_check(&apply->guard, &key.val, false);
+	if (code != 0)
+		return code;
 	return page_put(&apply->store->pages, apply->txn, NULL, 0, bucket_name(bucket), &key,
 			(struct kvrel_slice){ value.mv_data, value.mv_size });
 }
@@ -73,6 +78,9 @@ static int get_directory(struct apply *apply, struct kvrel_slice name, struct pa
 	int code;
 
 	page_key_set(&apply->store->pages, &key, 0, name);
+	code = guard_check(&apply->guard, &key.val, true);
+	if (code != 0)
+		return code;
 	code = mdb_get(apply->txn, apply->store->pages.data, &key.val, &stored);
 	if (code != 0)
 		return code;
@@ -159,14 +167,11 @@ static const struct record *record_of(const struct apply *apply, const struct it
 }
 
 /* After a crash a part of the memtable may be in the pages already. */
-static int is_stored(struct apply *apply, const struct item *item, const struct record *record, bool *stored)
+static int is_stored(struct apply *apply, struct page_key *key, bool *stored)
 {
-	struct page_key key;
 	MDB_val value;
-	int code;
+	int code = mdb_get(apply->txn, apply->store->pages.data, &key->val, &value);
 
-	page_key_set(&apply->store->pages, &key, item->bucket, record_key(record));
-	code = mdb_get(apply->txn, apply->store->pages.data, &key.val, &value);
 	*stored = code == 0;
 	return code == MDB_NOTFOUND ? 0 : code;
 }
@@ -180,8 +185,11 @@ static int apply_key(struct apply *apply, const struct item *item)
 	struct page_key key;
 	int code = touch(apply, bucket);
 
+	page_key_set(pages, &key, item->bucket, record_key(record));
+	if (code == 0)
+		code = guard_check(&apply->guard, &key.val, !record_has_value(record));
 	if (code == 0 && apply->memtable->replayed)
-		code = is_stored(apply, item, record, &existed);
+		code = is_stored(apply, &key, &existed);
 	if (code != 0)
 		return code;
 	if (record_has_value(record)) {
@@ -192,7 +200,6 @@ static int apply_key(struct apply *apply, const struct item *item)
 	if (!existed)
 		return 0;
 	bucket->stored.count--;
-	page_key_set(pages, &key, item->bucket, record_key(record));
 	code = mdb_del(apply->txn, pages->data, &key.val, NULL);
 	return code == MDB_NOTFOUND ? 0 : code;
 }
@@ -291,7 +298,9 @@ static int begin(struct apply *apply)
 	apply->undo_count = 0;
 	apply->began_at = apply->at;
 	apply->state = apply->store->pages.state;
-	code = mdb_cursor_open(apply->txn, apply->store->pages.data, &apply->cursor);
+	code = guard_begin(&apply->guard, &apply->store->pages, apply->txn);
+	if (code == 0)
+		code = mdb_cursor_open(apply->txn, apply->store->pages.data, &apply->cursor);
 	if (code != 0)
 		mdb_txn_abort(apply->txn);
 	return code;
@@ -325,65 +334,4 @@ int apply_step(struct apply *apply, bool *finished)
 	atomic_fetch_add(&apply->store->applier.transactions, 1);
 	atomic_fetch_add(&apply->store->applier.records, apply->at - apply->began_at);
 	return 0;
-}
-
-/* ---- what dropped buckets left behind ------------------------------------------------------------------------ */
-
-static int clear_keys(MDB_cursor *cursor, const MDB_val *prefix, bool *empty)
-{
-	MDB_val key = *prefix, value;
-	int code = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE), cleared = 0;
-
-	while (code == 0 && key.mv_size >= prefix->mv_size &&
-	       memcmp(key.mv_data, prefix->mv_data, prefix->mv_size) == 0) {
-		if (cleared++ == GARBAGE_PER_TRANSACTION)
-			return 0;
-		code = mdb_cursor_del(cursor, 0);
-		if (code == 0)
-			code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
-	}
-	*empty = code == 0 || code == MDB_NOTFOUND;
-	return code == MDB_NOTFOUND ? 0 : code;
-}
-
-static int clear_first(const struct pages *pages, MDB_txn *txn, bool *more)
-{
-	unsigned char id[PAGE_ID_MAX];
-	MDB_cursor *garbage, *data;
-	MDB_val prefix = { 0, id }, key, value;
-	bool empty = false;
-	int code = mdb_cursor_open(txn, pages->garbage, &garbage);
-
-	if (code != 0)
-		return code;
-	code = mdb_cursor_get(garbage, &key, &value, MDB_FIRST);
-	*more = code == 0;
-	if (code == 0) {
-		prefix.mv_size = key.mv_size <= sizeof(id) ? key.mv_size : sizeof(id);
-		memcpy(id, key.mv_data, prefix.mv_size);
-		code = mdb_cursor_open(txn, pages->data, &data);
-		if (code == 0) {
-			code = clear_keys(data, &prefix, &empty);
-			mdb_cursor_close(data);
-		}
-		if (code == 0 && empty)
-			code = mdb_cursor_del(garbage, 0);
-	}
-	mdb_cursor_close(garbage);
-	return code == MDB_NOTFOUND ? 0 : code;
-}
-
-int clear_garbage(struct pages *pages, bool *more)
-{
-	MDB_txn *txn;
-	int code = mdb_txn_begin(pages->env, NULL, 0, &txn);
-
-	*more = false;
-	if (code != 0)
-		return code;
-	code = clear_first(pages, txn, more);
-	if (code == 0 && *more)
-		return pages_commit(pages, txn);
-	mdb_txn_abort(txn);
-	return code;
 }

@@ -4,6 +4,7 @@
 #define KV_APPLY_H
 
 #include "durable.h"
+#include "guard.h"
 #include "pace.h"
 
 #include <errno.h>
@@ -34,6 +35,7 @@ struct apply {
 	size_t at, began_at; /* steps */
 	MDB_txn *txn;
 	MDB_cursor *cursor;
+	struct guard guard;
 	struct page_state state;
 	uint64_t transaction;
 	struct undo *undo;

@@ -47,6 +47,7 @@ struct prefetch_pipe {
 };
 
 struct stage;
+struct snapshot_wish;
 
 /* One worker's; the last one is shared by threads that are not workers, under no_worker_lock. */
 struct slot {
@@ -70,8 +71,10 @@ struct applier {
 	pthread_cond_t wake;    /* something to do */
 	pthread_cond_t applied; /* `retired` moved on, or a failure */
 	bool stopping, nudged;
-	uint64_t freeze_up_to;    /* id of a memtable that somebody wants applied */
-	_Atomic unsigned backups; /* threads that copy */
+	uint64_t freeze_up_to;        /* id of a memtable that somebody wants applied */
+	_Atomic unsigned backgrounds; /* threads of background.h */
+	bool applying;                /* a part of a memtable may be in the pages */
+	struct snapshot_wish *wishes;
 	_Atomic bool stuck;
 	char reason[KV_ERROR_BYTES];
 	_Atomic unsigned progress; /* how much of the oldest memtable is applied, of MEMTABLE_FULL */
@@ -224,6 +227,8 @@ void run_list(struct durable *store, struct slot *slot, const struct engine_requ
 void run_stats(struct durable *store, struct slot *slot, const struct engine_request *request);
 /* backup.c */
 void run_backup(struct durable *store, const struct engine_request *request);
+/* background.c */
+void run_verify(struct durable *store, const struct engine_request *request);
 
 /* ---- stage.c: writes on their way to one frame --------------------------------------------------------------------
  */
@@ -283,8 +288,27 @@ int applier_start(struct durable *store, struct kv_error *err);
 /* Applies everything, if it can. */
 void applier_stop(struct durable *store);
 void applier_nudge(struct durable *store);
-/* Returns when everything written before the call is in the pages; -1 and why. Not on a worker. */
-int applier_checkpoint(struct durable *store, struct kv_error *err);
+
+/* ---- snapshot.c ------------------------------------------------------------------------------------------------- */
+
+struct snapshot_wish {
+	struct snapshot_wish *next;
+	uint64_t wanted; /* id of the memtable that has to be in it */
+	bool done;
+	int code;
+	MDB_txn *txn;
+	struct page_meta meta;
+	struct kv_error err;
+};
+
+/*
+ * The pages as they are after everything written before the call, and whole requests only. 0, or -1 and why. Not on a
+ * worker. snapshot_end() in any case.
+ */
+int snapshot_begin(struct durable *store, struct snapshot_wish *wish, struct kv_error *err);
+void snapshot_end(struct snapshot_wish *wish);
+/* The applying thread's, between two memtables, under its lock. */
+void snapshots_take(struct durable *store);
 
 static inline int64_t now_us(void)
 {

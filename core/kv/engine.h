@@ -57,6 +57,7 @@ enum engine_kind {
 	ENGINE_STATS,  /* → PAIRS */
 	ENGINE_SYNC,   /* → NIL when everything so far is durable */
 	ENGINE_BACKUP, /* items: path → NIL when the copy is complete and durable */
+	ENGINE_VERIFY, /* → NIL when all that is on disk is sound */
 	ENGINE_KIND_COUNT
 };
 

@@ -98,6 +98,9 @@ static void run(struct durable *store, struct slot *slot, const struct engine_re
 	case ENGINE_BACKUP:
 		run_backup(store, request);
 		break;
+	case ENGINE_VERIFY:
+		run_verify(store, request);
+		break;
 	case ENGINE_KIND_COUNT:
 		result_error(request->call, "no such request");
 		break;
@@ -233,7 +236,7 @@ static void durable_close(struct engine *engine)
 
 	log_stop(&store->log);
 	applier_stop(store);
-	while (atomic_load(&store->applier.backups) > 0)
+	while (atomic_load(&store->applier.backgrounds) > 0)
 		nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
 	close_store(store);
 }

@@ -298,6 +298,7 @@ static void run_locked(struct memory *memory, const struct engine_request *reque
 		break;
 	case ENGINE_SYNC:
 	case ENGINE_BACKUP:
+	case ENGINE_VERIFY:
 	case ENGINE_KIND_COUNT:
 		result_error(request->call, "the memory engine keeps nothing on disk");
 		break;

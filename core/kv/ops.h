@@ -43,6 +43,7 @@ void op_hscan(void *state, struct kvrel_call *call);
 void op_count(void *state, struct kvrel_call *call);
 void op_stats(void *state, struct kvrel_call *call);
 void op_sync(void *state, struct kvrel_call *call);
+void op_verify(void *state, struct kvrel_call *call);
 void op_backup(void *state, struct kvrel_call *call);
 
 /* ---- shared by the files above --------------------------------------------------------------------------------- */

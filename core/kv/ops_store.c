@@ -24,6 +24,11 @@ void op_sync(void *state, struct kvrel_call *call)
 	submit_plain(state, call, ENGINE_SYNC);
 }
 
+void op_verify(void *state, struct kvrel_call *call)
+{
+	submit_plain(state, call, ENGINE_VERIFY);
+}
+
 void op_backup(void *state, struct kvrel_call *call)
 {
 	if (call->args[0].size == 0 || call->args[0].data[0] != '/')

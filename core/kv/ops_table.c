@@ -46,6 +46,7 @@ const struct kvrel_op kv_ops[] = {
 	READ("count", "", "how many buckets there are", 0, 0, NULL, op_count),
 	READ("stats", "", "figures of the store", 0, 0, NULL, op_stats),
 	WRITE("sync", "", "returns when everything written so far would survive a power loss", 0, 0, NULL, op_sync),
+	READ("verify", "", "looks at every page and entry of the store on disk; an error says what is damaged", 0, 0, NULL, op_verify),
 	READ("backup", "path", "writes a consistent copy of the store to a new folder on this host", 1, 1, NULL, op_backup),
 };
 /* clang-format on */

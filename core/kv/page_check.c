@@ -29,17 +29,19 @@ static uint64_t entry_bytes(const char *entry, const MDB_val *key, bool leaf)
 
 static int check_entries(struct page_path *path, unsigned depth)
 {
-	const struct page_level *level = &path->levels[depth];
+	struct page_level *level = &path->levels[depth];
 	const bool leaf = is_leaf(path, depth);
 	MDB_val key, before = { 0 };
 	uint64_t used = 0;
 
+	level->far = false;
 	for (unsigned i = 0; i < level->count; i++) {
 		const char *entry = page_entry_at(path, level, i, &key);
 
 		if (entry == NULL || (i > !leaf && page_order(path->tree, &before, &key) >= 0))
 			return page_path_damaged(path, level->page, true);
 		used += entry_bytes(entry, &key, leaf);
+		level->far |= leaf && entry[4] == PAGE_NODE_FAR;
 		before = key;
 	}
 	if (used != path->tree->map->page_size - level->page->upper)
@@ -47,8 +49,7 @@ static int check_entries(struct page_path *path, unsigned depth)
 	return 0;
 }
 
-/* The keys between which a page lies, as the pages above say: NULL where nothing does. */
-static bool bound_of(const struct page_path *path, unsigned depth, bool low, MDB_val *key)
+bool page_bound(const struct page_path *path, unsigned depth, bool low, MDB_val *key)
 {
 	while (depth-- > 0) {
 		const struct page_level *level = &path->levels[depth];
@@ -64,10 +65,10 @@ static int check_bounds(struct page_path *path, unsigned depth)
 	const struct page_level *level = &path->levels[depth];
 	MDB_val bound, key;
 
-	if (bound_of(path, depth, true, &bound) && (page_entry_at(path, level, !is_leaf(path, depth), &key) == NULL ||
-						    page_order(path->tree, &key, &bound) < 0))
+	if (page_bound(path, depth, true, &bound) && (page_entry_at(path, level, !is_leaf(path, depth), &key) == NULL ||
+						      page_order(path->tree, &key, &bound) < 0))
 		return page_path_damaged(path, level->page, true);
-	if (bound_of(path, depth, false, &bound) &&
+	if (page_bound(path, depth, false, &bound) &&
 	    (page_entry_at(path, level, level->count - 1, &key) == NULL || page_order(path->tree, &key, &bound) >= 0))
 		return page_path_damaged(path, level->page, true);
 	return 0;

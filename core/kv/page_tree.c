@@ -112,7 +112,7 @@ static uint64_t child_of(const char *entry)
 	return number;
 }
 
-static int enter_child(struct page_path *path)
+int page_enter_child(struct page_path *path)
 {
 	const struct page_level *level = &path->levels[path->depth - 1];
 	const char *entry;
@@ -132,7 +132,7 @@ static int far_value(struct page_path *path, const char *entry, uint64_t number,
 		return page_path_damaged(path, entry, false);
 	page = map_page(map, number);
 	if (page->number != number || page->flags != PAGE_OVERFLOW || !map_has(map, number, page->pages) ||
-	    (uint64_t)page->pages * map->page_size < PAGE_HEAD_BYTES + value->mv_size)
+	    page->pages != (PAGE_HEAD_BYTES + value->mv_size + map->page_size - 1) / map->page_size)
 		return page_path_damaged(path, page, true);
 	value->mv_data = (char *)page + PAGE_HEAD_BYTES;
 	return 1;
@@ -208,8 +208,7 @@ static int find_in_page(struct page_path *path, unsigned low, const MDB_val *key
 	return equal;
 }
 
-/* To the place in a leaf where the key is (1) or would be (0), which may be behind the last entry. */
-static int descend(struct page_path *path, const struct page_tree *tree, const MDB_val *key)
+int page_descend(struct page_path *path, const struct page_tree *tree, const MDB_val *key)
 {
 	int code = enter_root(path, tree);
 
@@ -220,7 +219,7 @@ static int descend(struct page_path *path, const struct page_tree *tree, const M
 		if (equal < 0)
 			return -1;
 		level->at -= !equal;
-		code = enter_child(path);
+		code = page_enter_child(path);
 	}
 	return code > 0 ? find_in_page(path, 0, key) : code;
 }
@@ -238,7 +237,7 @@ int page_move(struct page_path *path, bool forward)
 	path->levels[depth - 1].at += forward ? 1 : -1u;
 	path->depth = depth;
 	while (code > 0 && path->depth < path->tree->depth) {
-		code = enter_child(path);
+		code = page_enter_child(path);
 		if (code > 0 && !forward)
 			path->levels[path->depth - 1].at = path->levels[path->depth - 1].count - 1;
 	}
@@ -257,7 +256,7 @@ static int node_here(struct page_path *path, struct page_node *node)
 static int descend_for_sure(struct page_path *path, const struct page_tree *tree, const MDB_val *key,
 			    page_proof *proves)
 {
-	int code = descend(path, tree, key);
+	int code = page_descend(path, tree, key);
 
 	return code != 0 || proves == NULL ? code : page_check_absent(path, key, proves);
 }
@@ -275,7 +274,7 @@ int page_seek_first(struct page_path *path, const struct page_tree *tree, struct
 	int code = enter_root(path, tree);
 
 	while (code > 0 && path->depth < tree->depth)
-		code = enter_child(path);
+		code = page_enter_child(path);
 	return code > 0 ? node_here(path, node) : code;
 }
 

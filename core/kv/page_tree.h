@@ -96,6 +96,7 @@ struct page_path {
 		unsigned at, count;
 		unsigned slot; /* the entry above that points here */
 		bool checked;  /* found whole, and in its place */
+		bool far;      /* if it was checked: some values have pages of their own */
 	} levels[PAGE_DEPTH_MAX];
 	unsigned depth;
 	const void *damage; /* after -1: what made no sense, in the map; NULL: the table's own record */
@@ -144,12 +145,18 @@ int page_check_leaf(struct page_path *path);
 /* Whether the key could be nowhere but where the path is, between two entries. 0 or -1. */
 int page_check_absent(struct page_path *path, const MDB_val *key, page_proof *proves);
 
-/* ---- parts, for page_check.c ---- */
+/* ---- parts, for page_check.c and guard.c ---- */
 
 /* The i-th entry of a page, NULL if it leaves the page. */
 const char *page_entry_at(const struct page_path *path, const struct page_level *level, unsigned i, MDB_val *key);
 /* The i-th entry of the path's leaf. */
 int page_node_at(struct page_path *path, unsigned i, struct page_node *node);
+/* To the place in a leaf where the key is (1) or would be (0), which may be behind the last entry. */
+int page_descend(struct page_path *path, const struct page_tree *tree, const MDB_val *key);
+/* From a page that points to others to what its entry points to. 1 or -1. */
+int page_enter_child(struct page_path *path);
+/* Between which keys a page has to lie, as those above say; false: nothing does. */
+bool page_bound(const struct page_path *path, unsigned depth, bool low, MDB_val *key);
 /* To the next leaf, at its first entry, or (not forward) to the one before, at its last. 0: there is none. */
 int page_move(struct page_path *path, bool forward);
 int page_order(const struct page_tree *tree, const MDB_val *a, const MDB_val *b);

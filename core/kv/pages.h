@@ -88,6 +88,12 @@ int pages_sync(struct pages *pages, bool again);
 int pages_commit(struct pages *pages, MDB_txn *txn);
 /* Gives the memory of the map back; what is read again comes from the system's cache. */
 void pages_forget(const struct pages *pages);
+/*
+ * Writes a compact copy of what `meta` says, of a transaction that is under way, into an empty folder, synced. What is
+ * damaged is an error.
+ */
+int pages_copy(struct pages *from, const struct page_meta *meta, const char *dir, uint64_t map_size,
+	       struct kv_error *err);
 /* Looks at every page and entry: whole, in their places, none used twice, checksums, the number of keys in each bucket.
  */
 int pages_verify(struct pages *pages, struct kv_error *err);

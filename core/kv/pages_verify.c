@@ -125,7 +125,11 @@ static int visit_data(void *context, const struct page_node *node)
 	struct verify *verify = context;
 
 	verify->entries++;
-	return check_entry(verify, &node->key, &node->value, verify->err) == 0 ? 0 : 1;
+	if (node->kind == PAGE_NODE_TABLE)
+		page_damaged(verify->pages, node->value.mv_data, verify->err);
+	else if (check_entry(verify, &node->key, &node->value, verify->err) == 0)
+		return 0;
+	return 1;
 }
 
 static int visit_other(void *context, const struct page_node *node)

@@ -3,7 +3,7 @@
  * A data file with flipped bits, overwritten, zeroed and cut pages: whatever is damaged, the process goes on, and each
  * answer is the right one or an error that says what is damaged. That a key is not there is an answer too.
  *
- *	kv_damage [--trials N] [--seed N]
+ *	kv_damage [--trials N] [--seed N] [--only TRIAL]
  *
  * Each trial damages a copy of one store and opens it in a child, which reads every key, asks for keys that are not
  * there, lists the buckets, writes, and stops. A trial that went on although a page in use was hit has to be found by
@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -318,10 +319,12 @@ static void trial(unsigned number)
 
 int main(int argc, char **argv)
 {
-	unsigned trials = 300;
+	unsigned trials = 100, only = UINT_MAX;
 
 	for (int i = 1; i + 1 < argc; i += 2)
-		*(strcmp(argv[i], "--trials") == 0 ? &trials : &seed) = (unsigned)atoi(argv[i + 1]);
+		*(strcmp(argv[i], "--trials") == 0 ? &trials
+		  : strcmp(argv[i], "--only") == 0 ? &only
+						   : &seed) = (unsigned)atoi(argv[i + 1]);
 	sums = mmap(NULL, sizeof(*sums), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	workload_expect(sums != MAP_FAILED, "no memory", "");
 	t_make_dir(dir);
@@ -331,7 +334,8 @@ int main(int argc, char **argv)
 	workload_expect(verifies(), "the store is not sound to begin with", "");
 	read_store();
 	for (unsigned i = 0; i < trials; i++)
-		trial(i);
+		if (only == UINT_MAX || only == i)
+			trial(i);
 	printf("kv_damage: %u trials on %zu pages: %ld refused at the start, %ld found by a look at everything; of %ld "
 	       "answers %ld were errors, none was wrong\n",
 	       trials, size / PAGE, sums->refused, sums->found, sums->answers, sums->errors);

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/* What dropped buckets left behind: their keys are out of reach at once, and cleared away when there is time. */
+#include "apply.h"
+
+enum { GARBAGE_PER_TRANSACTION = 8192 };
+
+static int clear_keys(MDB_cursor *cursor, const MDB_val *prefix, struct guard *guard, bool *empty)
+{
+	MDB_val key = *prefix, value;
+	int code = guard_check(guard, prefix, true), cleared = 0;
+
+	if (code == 0)
+		code = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+	while (code == 0 && key.mv_size >= prefix->mv_size &&
+	       memcmp(key.mv_data, prefix->mv_data, prefix->mv_size) == 0) {
+		if (cleared++ == GARBAGE_PER_TRANSACTION)
+			return 0;
+		code = guard_check(guard, &key, true);
+		if (code == 0)
+			code = mdb_cursor_del(cursor, 0);
+		if (code == 0)
+			code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+	}
+	*empty = code == 0 || code == MDB_NOTFOUND;
+	return code == MDB_NOTFOUND ? 0 : code;
+}
+
+static int clear_first(const struct pages *pages, MDB_txn *txn, struct guard *guard, bool *more)
+{
+	unsigned char id[PAGE_ID_MAX];
+	MDB_cursor *garbage, *data;
+	MDB_val prefix = { 0, id }, key, value;
+	bool empty = false;
+	int code = mdb_cursor_open(txn, pages->garbage, &garbage);
+
+	if (code != 0)
+		return code;
+	code = mdb_cursor_get(garbage, &key, &value, MDB_FIRST);
+	*more = code == 0;
+	if (code == 0) {
+		prefix.mv_size = key.mv_size <= sizeof(id) ? key.mv_size : sizeof(id);
+		memcpy(id, key.mv_data, prefix.mv_size);
+		code = mdb_cursor_open(txn, pages->data, &data);
+		if (code == 0) {
+			code = clear_keys(data, &prefix, guard, &empty);
+			mdb_cursor_close(data);
+		}
+		if (code == 0 && empty)
+			code = mdb_cursor_del(garbage, 0);
+	}
+	mdb_cursor_close(garbage);
+	return code == MDB_NOTFOUND ? 0 : code;
+}
+
+int clear_garbage(struct pages *pages, bool *more)
+{
+	struct guard guard;
+	MDB_txn *txn;
+	int code = mdb_txn_begin(pages->env, NULL, 0, &txn);
+
+	*more = false;
+	if (code != 0)
+		return code;
+	code = guard_begin(&guard, pages, txn);
+	if (code == 0)
+		code = clear_first(pages, txn, &guard, more);
+	if (code == 0 && *more)
+		return pages_commit(pages, txn);
+	mdb_txn_abort(txn);
+	return code;
+}
