@@ -5,7 +5,8 @@
  *
  * Frames both ways: u32 length (big-endian, of what follows), u8 type, payload. At most CONTROL_FRAME_MAX bytes.
  *
- *	node → client on accept:  HELLO  u8 protocol version, u32 pid, then "NAME VERSION NODE" as text
+ *	node → client on accept:  HELLO  u8 protocol version, u32 pid, then "NAME VERSION NODE" as text; or DONE: no
+ *	                          more than so many at a time
  *	client → node:            one request, then the frames that the request allows
  *	node → client:            any number of OUT and ERR, then one DONE (u8 exit code, then one line of text or none)
  *

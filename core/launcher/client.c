@@ -26,6 +26,7 @@ enum {
 	SOON_MS = 1000,    /* then it is asked whether an answer is to be expected at all */
 	PID_MS = 2 * 1000, /* for a node that boots */
 	STAT_MAX = 4096,
+	EXPLAIN_MS = 1000, /* after an interrupt that ended nothing */
 	STDIN_BLOCK = 64 * 1024,
 };
 
@@ -97,27 +98,45 @@ static int pass_stdin(struct session *session, struct error *err)
 	return control_send(session->fd, CONTROL_INPUT, (struct slice){ block, (size_t)got }, err);
 }
 
+static int pass_interrupt(struct session *session, struct error *err)
+{
+	interrupted = 0;
+	session->interrupted = true;
+	return control_send(session->fd, CONTROL_INTERRUPT, (struct slice){ 0 }, err);
+}
+
+/* It ended nothing so far: the text is in a call of C, which is finished first. */
+static void explain_interrupt(struct session *session)
+{
+	session->interrupted = false;
+	fputs("it waits for a call that cannot be interrupted and ends after it; Ctrl-C again leaves it to that\n",
+	      stderr);
+}
+
 /* 1: something to read, 0: time is over, negative. Sends INTERRUPT when the user asks, and stdin when the node does. */
 static int wait_readable(struct session *session, int timeout_ms, struct error *err)
 {
-	struct timespec limit = { timeout_ms / 1000, timeout_ms % 1000 * 1000000L };
 	sigset_t none;
 
 	sigemptyset(&none);
 	for (;;) {
 		struct pollfd fds[2] = { { .fd = session->fd, .events = POLLIN },
 					 { .fd = session->wants_stdin ? STDIN_FILENO : -1, .events = POLLIN } };
-		int r = ppoll(fds, 2, timeout_ms == FOR_EVER ? NULL : &limit, &none);
+		bool explains = session->interrupted && timeout_ms == FOR_EVER;
+		int wait_ms = explains ? EXPLAIN_MS : timeout_ms;
+		struct timespec limit = { wait_ms / 1000, wait_ms % 1000 * 1000000L };
+		int r = ppoll(fds, 2, wait_ms == FOR_EVER ? NULL : &limit, &none);
 
 		if (r < 0 && errno != EINTR)
 			return error_system(err, errno, "poll");
-		if (r == 0 || (r > 0 && fds[0].revents))
+		if ((r == 0 && !explains) || (r > 0 && fds[0].revents))
 			return r > 0;
+		if (r == 0)
+			explain_interrupt(session);
 		if (r > 0 && pass_stdin(session, err) < 0)
 			return -(int)err->code;
-		if (interrupted && control_send(session->fd, CONTROL_INTERRUPT, (struct slice){ 0 }, err) < 0)
+		if (interrupted && pass_interrupt(session, err) < 0)
 			return -(int)err->code;
-		interrupted = 0;
 	}
 }
 
@@ -172,6 +191,8 @@ int session_greet(struct session *session, int timeout_ms, struct error *err)
 
 	if (r < 0)
 		return r;
+	if (type == CONTROL_DONE && payload.size > 1)
+		return error_set(err, ERROR_TRY_AGAIN, "%.*s", (int)payload.size - 1, payload.data + 1);
 	if (type != CONTROL_HELLO || payload.size < 5 || payload.data[0] != CONTROL_VERSION)
 		return error_set(err, ERROR_UNSUPPORTED, "it speaks another version of the control protocol");
 	if (!session->shown_pid)

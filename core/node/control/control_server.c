@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -27,6 +28,17 @@ static void on_pause_over(uv_timer_t *timer)
 	uv_poll_start(&server->listener, UV_READABLE, on_acceptable);
 }
 
+/* In place of HELLO: who is just hung up on takes the node for dead. */
+static void turn_away(int fd)
+{
+	static const char reason[] = "\1too many commands at a time are asked of it; try again";
+	char frame[CONTROL_HEADER_BYTES + sizeof(reason) - 1];
+	control_header(frame, CONTROL_DONE, sizeof(reason) - 1);
+	memcpy(frame + CONTROL_HEADER_BYTES, reason, sizeof(reason) - 1);
+	(void)!send(fd, frame, sizeof(frame), MSG_NOSIGNAL | MSG_DONTWAIT);
+	close(fd);
+}
+
 static void on_acceptable(uv_poll_t *handle, int status, int events)
 {
 	(void)status;
@@ -42,9 +54,10 @@ static void on_acceptable(uv_poll_t *handle, int status, int events)
 		return;
 	}
 	struct error err;
-	if (server->client_count >= CLIENTS_BESIDE_SESSIONS + server->node->flags.console_sessions ||
-	    control_check_peer(fd, NULL) != 0)
+	if (control_check_peer(fd, NULL) != 0)
 		close(fd);
+	else if (server->client_count >= CLIENTS_BESIDE_SESSIONS + server->node->flags.console_sessions)
+		turn_away(fd);
 	else if (control_server_attach(server, fd, &err) != 0)
 		log_warn("node", LOG_NONE, "%s", err.message);
 }

@@ -105,3 +105,26 @@ Test(requests, closes_a_connection_that_sends_rubbish)
 	cr_assert_str_eq(rpc("1"), "1\n=0");
 	cr_assert_eq(stop(SIGTERM), 0);
 }
+
+Test(requests, of_too_many_clients_are_turned_away_with_a_word)
+{
+	enum { MOST = 256 + 1 };
+	static int fds[MOST];
+	char dir[4096];
+	int fd = -1;
+	char type;
+	t_bundle_write(&bundle, "releases/0.0.1/vm.args", "--console-sessions 1\n");
+	boot();
+	for (int i = 0; i < MOST; i++)
+		fds[i] = open_client();
+	cr_assert(control_dir(dir, sizeof(dir), bundle.root, false, NULL) == 0);
+	cr_assert(control_connect(dir, "foo@here", &fd, NULL) == 0);
+	const char *reason = next(fd, &type);
+	cr_assert_eq(type, CONTROL_DONE);
+	cr_assert_eq(reason[0], 1);
+	cr_assert_not_null(strstr(reason, "too many commands"), "%s", reason + 1);
+	close(fd);
+	for (int i = 0; i < MOST; i++)
+		close(fds[i]);
+	cr_assert_eq(stop(SIGTERM), 0);
+}
