@@ -19,7 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { WRITERS = 2, SUM = 1000000 };
+/* So many keys that a memtable goes into the pages by several transactions. */
+enum { WRITERS = 2, SUM = 1000000, KEYS = 20000 };
 
 static struct t_engine t;
 static _Atomic bool stop;
@@ -50,12 +51,24 @@ static void write_round(unsigned worker, long round, unsigned *random)
 	CALL(&t, worker, "hset", bucket, "z-count", number);
 	CALL(&t, worker, "hset", bucket, "a-count", number);
 	atomic_store(&acknowledged[worker], round);
-	snprintf(key, sizeof(key), "k%u", workload_random(random) % 500);
+	snprintf(key, sizeof(key), "k%u", workload_random(random) % KEYS);
 	snprintf(value, sizeof(value), "%0*ld", 1 + (int)(workload_random(random) % 390), round);
 	if (round % 3 == 0)
 		CALL(&t, worker, "hdel", bucket, key);
 	else
 		CALL(&t, worker, "hset", bucket, key, value);
+}
+
+static void fill(unsigned worker)
+{
+	char bucket[16], key[24], value[200];
+
+	snprintf(bucket, sizeof(bucket), "writer%u", worker);
+	for (unsigned i = 0; i < KEYS; i++) {
+		snprintf(key, sizeof(key), "k%u", i);
+		snprintf(value, sizeof(value), "%0199u", i);
+		CALL(&t, worker, "hset", bucket, key, value);
+	}
 }
 
 static void *write_on(void *argument)
@@ -153,7 +166,7 @@ static void expect_nothing_left(const char *dir)
 
 int main(int argc, char **argv)
 {
-	int64_t end = now_ms_of() + (argc == 3 && strcmp(argv[1], "--ms") == 0 ? atol(argv[2]) : 2000);
+	int64_t ms = argc == 3 && strcmp(argv[1], "--ms") == 0 ? atol(argv[2]) : 2000, end;
 	struct kv_error err = { "" };
 	pthread_t threads[WRITERS + 1];
 	unsigned backups = 0;
@@ -162,16 +175,17 @@ int main(int argc, char **argv)
 	t_make_dir(dir);
 	t.options = t_options(&t, dir);
 	t.options.workers = WRITERS + 1;
-	t.options.checkpoint_ms = 5;
 	t.options.durability = ENGINE_NONE;
 	workload_expect(engine_durable_open(&t.options, &t.engine, &err) == 0, "cannot open", err.message);
 	for (unsigned i = 0; i < WRITERS; i++) {
 		unsigned random = 1;
 
+		fill(i);
 		write_round(i, 0, &random);
 		pthread_create(&threads[i], NULL, write_on, (void *)(uintptr_t)i);
 	}
 	pthread_create(&threads[WRITERS], NULL, read_on, NULL);
+	end = now_ms_of() + ms;
 	while (now_ms_of() < end)
 		one_backup(dir, backups++);
 	atomic_store(&stop, true);
