@@ -21,9 +21,10 @@ struct script {
 	int exit_code;
 	bool was_interrupted;
 	bool gives_way;
-	int64_t turn_ns;  /* since when it has the processor */
-	size_t allocated; /* since the clock was read */
-	int looks_left;   /* while it is closed: how long finalizers may still take; 0: it is not */
+	int64_t turn_ns;             /* since when it has the processor */
+	size_t allocated;            /* since the clock was read */
+	int looks_left;              /* while it is closed: how long finalizers may still take; 0: it is not */
+	char place[LUA_IDSIZE + 16]; /* where memory was refused, "": it was not */
 	script_print_fn *print;
 	void *print_context;
 };
@@ -44,6 +45,12 @@ struct script_chunk {
 struct script *script_of(lua_State *lua);
 /* A function on the stack, or the message that helps more: of `1 +` the expression's, which breaks off at the end. */
 bool script_compile(lua_State *lua, const struct script_chunk *chunk);
+/* Called where an error is raised, with the error on the stack: makes it a text, with the chunk's traceback. */
+int script_on_error(lua_State *lua);
+/* The error of a chunk that ended with `status`, from the message on the stack. */
+int script_fail(struct script *script, const struct script_chunk *chunk, int status, struct error *err);
+/* Memory is refused here. */
+void script_note_place(struct script *script);
 /* As script_run(); the results are on the stack. */
 int script_run_chunk(struct script *script, struct script_chunk *chunk, int *results, struct error *err);
 /* Sets `ending` and raises; all the protected calls of the chunk are left as fast as they are entered. */

@@ -27,8 +27,9 @@ enum {
 	HOOK_INSTRUCTIONS = 1000,
 	LOOKS_OF_CLOSING = 10000,
 	TURN_NS = 5 * 1000,
-	ALLOCATION_BYTES = 1 << 10, /* what an allocation costs at least */
-	ALLOCATED_BYTES = 64 << 10, /* between two looks at the clock */
+	STACK_MOST_BYTES = 17 << 20, /* what Lua's own stack needs at most; while it moves it cannot be looked at */
+	ALLOCATION_BYTES = 1 << 10,  /* what an allocation costs at least */
+	ALLOCATED_BYTES = 64 << 10,  /* between two looks at the clock */
 };
 
 struct script *script_of(lua_State *lua)
@@ -78,8 +79,12 @@ static void *allocate(void *context, void *old, size_t old_size, size_t size)
 		return NULL;
 	}
 	if (script->memory_limit && size > old_size &&
-	    (size > script->memory_limit || others > script->memory_limit - size))
+	    (size > script->memory_limit || others > script->memory_limit - size)) {
+		script->place[0] = '\0';
+		if (!old || size > STACK_MOST_BYTES)
+			script_note_place(script);
 		return NULL;
+	}
 	memory = realloc(old, size);
 	if (memory)
 		script->memory_used = others + size;
@@ -243,63 +248,6 @@ static int run_protected(lua_State *lua)
 	return lua_gettop(lua) - base;
 }
 
-/* Lua shows at most 59 bytes of a chunk's name, the last ones behind "...": puts the whole name back. */
-static void append_message(struct buf *out, struct slice message, const char *name)
-{
-	size_t shown = LUA_IDSIZE - sizeof("..."), size = strlen(name);
-
-	if (size > LUA_IDSIZE - 1 && slice_starts(message, SLICE("...")) && message.size > shown + 3 &&
-	    memcmp(message.data + 3, name + size - shown, shown) == 0) {
-		buf_append_string(out, name);
-		message.data += 3 + shown;
-		message.size -= 3 + shown;
-	}
-	buf_append_slice(out, message);
-}
-
-/* Called where the error was raised, with the error on the stack. */
-static int on_error(lua_State *lua)
-{
-	const struct script_chunk *chunk = script_of(lua)->chunk;
-	const char *message = lua_tostring(lua, 1);
-	size_t size;
-
-	if (!message && luaL_getmetafield(lua, 1, "__tostring") != LUA_TNIL)
-		message = luaL_tolstring(lua, 1, NULL);
-	if (!message)
-		message = lua_pushfstring(lua, "(error object is a %s value)", luaL_typename(lua, 1));
-	lua_pushstring(lua, message);
-	if (chunk->traceback && chunk->compiled && script_of(lua)->ending == SCRIPT_GOES_ON) {
-		luaL_traceback(lua, lua, message, 1);
-		message = lua_tolstring(lua, -1, &size);
-		buf_clear(chunk->traceback);
-		append_message(chunk->traceback, (struct slice){ message, size }, chunk->name);
-		lua_pop(lua, 1);
-	}
-	return 1;
-}
-
-static int fail(struct script *script, const struct script_chunk *chunk, int status, struct error *err)
-{
-	SCOPE(buf_done) struct buf text = { 0 };
-	const char *message = lua_tostring(script->lua, -1);
-	enum error_code code = status == LUA_ERRMEM ? ERROR_NO_MEMORY : ERROR_FAILED;
-
-	if (status == LUA_ERRMEM && script->memory_limit)
-		buf_printf(&text, "%s: out of memory: the limit is %zu MiB", chunk->name, script->memory_limit >> 20);
-	else if (status == LUA_ERRMEM)
-		buf_printf(&text, "%s: out of memory", chunk->name);
-	else if (script->ending == SCRIPT_INTERRUPTED)
-		buf_append_string(&text, "interrupted");
-	else if (script->ending == SCRIPT_EXITS)
-		buf_printf(&text, "os.exit(%d)", script->exit_code);
-	else
-		append_message(&text, slice_of(message ? message : "(error without a message)"), chunk->name);
-	if (chunk->traceback && chunk->traceback->size == 0)
-		buf_append_slice(chunk->traceback, buf_slice(&text));
-	return error_set(err, code, "%.*s", (int)strcspn(buf_string(&text), "\n"), buf_string(&text));
-}
-
 static int run(struct script *script, struct script_chunk *chunk, int *results, struct error *err)
 {
 	lua_State *lua = script->lua;
@@ -307,7 +255,7 @@ static int run(struct script *script, struct script_chunk *chunk, int *results, 
 
 	if (!lua_checkstack(lua, LUA_MINSTACK))
 		return error_set(err, ERROR_NO_MEMORY, "%s: no memory for Lua's stack", chunk->name);
-	lua_pushcfunction(lua, on_error);
+	lua_pushcfunction(lua, script_on_error);
 	lua_pushcfunction(lua, run_protected);
 	lua_pushlightuserdata(lua, chunk);
 	status = lua_pcall(lua, 1, LUA_MULTRET, base + 1);
@@ -315,7 +263,7 @@ static int run(struct script *script, struct script_chunk *chunk, int *results, 
 	if (status == LUA_ERRRUN && script->interrupted && script->ending == SCRIPT_GOES_ON)
 		script->ending = SCRIPT_INTERRUPTED;
 	if (status != LUA_OK) {
-		int rc = fail(script, chunk, status, err);
+		int rc = script_fail(script, chunk, status, err);
 
 		lua_settop(lua, base);
 		return rc;
@@ -344,6 +292,7 @@ int script_run_chunk(struct script *script, struct script_chunk *chunk, int *res
 		buf_clear(chunk->traceback);
 	if (!outer)
 		script->exit_code = -1;
+	script->place[0] = '\0';
 	if (script->interrupted) {
 		script->ending = SCRIPT_INTERRUPTED;
 		rc = error_set(err, ERROR_FAILED, "interrupted");

@@ -21,7 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RUNTIME_FILE_MAX_BYTES = 16 << 20 };
+enum { RUNTIME_FILE_MAX_BYTES = 16 << 20, RUNTIME_MEMORY_BYTES = 256 << 20 /* as a console has */ };
 
 struct run {
 	struct arena *arena;
@@ -225,6 +225,7 @@ static int run_text(struct run *run, struct slice text, const char *path, const 
 {
 	const struct script_options options = {
 		.package_path = arena_printf(run->arena, "%s/?.lua", path_dir(run->arena, path)),
+		.memory_limit_bytes = RUNTIME_MEMORY_BYTES,
 	};
 	struct script *script = script_new(&options, err);
 	if (script == NULL)

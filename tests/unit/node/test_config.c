@@ -77,6 +77,12 @@ Test(config, fails_for_a_variable_that_is_not_set)
 	cr_assert_str_eq(err.message, "rel/runtime.lua:3: environment variable PORT is not set");
 }
 
+Test(config, limits_what_runtime_lua_may_use)
+{
+	cr_assert(load("local s = 'x'\nwhile true do\n\ts = s .. s\nend") == -ERROR_INVALID);
+	cr_assert_str_eq(err.message, "rel/runtime.lua:3: out of memory: the limit is 256 MiB");
+}
+
 Test(config, takes_a_variable_or_its_default)
 {
 	setenv("PORT", "4999", 1);
