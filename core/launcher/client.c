@@ -14,143 +14,26 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <time.h>
 
 enum {
 	SOON_MS = 1000,    /* then it is asked whether an answer is to be expected at all */
 	PID_MS = 2 * 1000, /* for a node that boots */
-	STAT_MAX = 4096,
-	EXPLAIN_MS = 1000, /* after an interrupt that ended nothing */
-	STDIN_BLOCK = 64 * 1024,
 };
 
 char session_frame[CONTROL_FRAME_MAX];
-static volatile sig_atomic_t interrupted;
 
 /* ---- reaching the node ---- */
 
-/*
- * The node may have been started without XDG_RUNTIME_DIR (by a service manager, by cron) and this command with it, or
- * the other way round. So all the folders that a node of this user may have chosen are asked.
- */
-static int try_connect(const char *node, int *fd, struct error *err)
-{
-	char folder[PATH_MAX];
-	int r = control_dir(folder, sizeof(folder), environ_get("RELEASE_TMP"), false, err);
-
-	return r < 0 ? r : control_connect(folder, node, fd, err);
-}
-
-int client_connect(struct launch *launch, const char *node, int *fd, struct error *err)
-{
-	const char *given = environ_get("XDG_RUNTIME_DIR");
-	const char *usual = arena_printf(&launch->arena, "/run/user/%u", (unsigned)geteuid());
-	int r = try_connect(node, fd, err);
-
-	if (r == -(int)ERROR_NOT_FOUND && given) {
-		unsetenv("XDG_RUNTIME_DIR");
-		r = try_connect(node, fd, err);
-	}
-	if (r == -(int)ERROR_NOT_FOUND && (!given || strcmp(given, usual) != 0)) {
-		environ_set("XDG_RUNTIME_DIR", usual);
-		r = try_connect(node, fd, err);
-	}
-	return r;
-}
-
-static void on_interrupt(int signal_number)
-{
-	(void)signal_number;
-	interrupted = 1;
-}
-
-/* Ctrl-C ends the expression in the node, not this command; a second one ends the command. */
-static void catch_interrupt(void)
-{
-	struct sigaction action = { .sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND };
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	sigaction(SIGINT, &action, NULL);
-}
-
-/* Answers WANT. Only what is asked for is taken: the rest stays for the commands behind this one. */
-static int pass_stdin(struct session *session, struct error *err)
-{
-	static char block[STDIN_BLOCK];
-	ssize_t got = read(STDIN_FILENO, block, sizeof(block));
-
-	if (got < 0 && (errno == EINTR || errno == EAGAIN))
-		return 0;
-	if (got < 0 && errno == EBADF) /* there is none */
-		got = 0;
-	if (got < 0)
-		return error_system(err, errno, "cannot read stdin");
-	session->wants_stdin = false;
-	return control_send(session->fd, CONTROL_INPUT, (struct slice){ block, (size_t)got }, err);
-}
-
-static int pass_interrupt(struct session *session, struct error *err)
-{
-	interrupted = 0;
-	session->interrupted = true;
-	return control_send(session->fd, CONTROL_INTERRUPT, (struct slice){ 0 }, err);
-}
-
-/* It ended nothing so far: the text is in a call of C, which is finished first. */
-static void explain_interrupt(struct session *session)
-{
-	session->interrupted = false;
-	fputs("it waits for a call that cannot be interrupted and ends after it; Ctrl-C again leaves it to that\n",
-	      stderr);
-}
-
-/* 1: something to read, 0: time is over, negative. Sends INTERRUPT when the user asks, and stdin when the node does. */
-static int wait_readable(struct session *session, int timeout_ms, struct error *err)
-{
-	sigset_t none;
-
-	sigemptyset(&none);
-	for (;;) {
-		struct pollfd fds[2] = { { .fd = session->fd, .events = POLLIN },
-					 { .fd = session->wants_stdin ? STDIN_FILENO : -1, .events = POLLIN } };
-		bool explains = session->interrupted && timeout_ms == FOR_EVER;
-		int wait_ms = explains ? EXPLAIN_MS : timeout_ms;
-		struct timespec limit = { wait_ms / 1000, wait_ms % 1000 * 1000000L };
-		int r = ppoll(fds, 2, wait_ms == FOR_EVER ? NULL : &limit, &none);
-
-		if (r < 0 && errno != EINTR)
-			return error_system(err, errno, "poll");
-		if ((r == 0 && !explains) || (r > 0 && fds[0].revents))
-			return r > 0;
-		if (r == 0)
-			explain_interrupt(session);
-		if (r > 0 && pass_stdin(session, err) < 0)
-			return -(int)err->code;
-		if (interrupted && pass_interrupt(session, err) < 0)
-			return -(int)err->code;
-	}
-}
-
-/* By SIGSTOP or a debugger: it will not answer, however long one waits. False also where /proc does not tell. */
+/* By SIGSTOP or a debugger: it will not answer, however long one waits. */
 static bool is_halted(const struct session *session)
 {
-	SCOPE(buf_done) struct buf text = { 0 };
-	const char *name_end;
+	char state = session->pid > 0 ? client_process_state(session->pid) : '\0';
 
-	if (session->pid <= 0 || fs_read(arena_printf(&session->launch->arena, "/proc/%d/stat", (int)session->pid),
-					 STAT_MAX, &text, NULL) < 0)
-		return false;
-	name_end = strrchr(buf_string(&text), ')');
-	return name_end && name_end[1] == ' ' && (name_end[2] == 'T' || name_end[2] == 't');
+	return state == 'T' || state == 't';
 }
 
 static int refuse_silence(const struct session *session, int waited_ms, struct error *err)
@@ -169,10 +52,10 @@ static int refuse_silence(const struct session *session, int waited_ms, struct e
 static int next_frame(struct session *session, int timeout_ms, char *type, struct slice *payload, struct error *err)
 {
 	int soon_ms = timeout_ms > SOON_MS ? SOON_MS : timeout_ms;
-	int r = wait_readable(session, soon_ms, err);
+	int r = session_wait(session, soon_ms, err);
 
 	if (r == 0 && soon_ms < timeout_ms && !is_halted(session))
-		r = wait_readable(session, timeout_ms - soon_ms, err);
+		r = session_wait(session, timeout_ms - soon_ms, err);
 	if (r < 0)
 		return r;
 	if (r == 0)
@@ -202,6 +85,16 @@ int session_greet(struct session *session, int timeout_ms, struct error *err)
 	return 0;
 }
 
+int session_refuse_absent(struct launch *launch)
+{
+	const char *node = environ_get("RELEASE_NODE");
+	pid_t holder = client_holder(launch, node);
+
+	if (holder)
+		return report("%s is not running: its process %d boots or stops", node, (int)holder);
+	return report("%s is not running", node);
+}
+
 /* 0, or an exit code after a report. */
 static int open_here(struct launch *launch, struct session *session)
 {
@@ -212,7 +105,7 @@ static int open_here(struct launch *launch, struct session *session)
 	int r = client_connect(launch, node, &session->fd, &err);
 
 	if (r == -(int)ERROR_NOT_FOUND)
-		return report("%s is not running", node);
+		return session_refuse_absent(launch);
 	if (r < 0)
 		return report_error(&err);
 	if (getsockopt(session->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
@@ -363,7 +256,7 @@ static bool comes_up(struct session *session)
 	char byte;
 
 	/* one that hangs has a process id, too */
-	return is_halted(session) || wait_readable(session, PID_MS, NULL) <= 0 ||
+	return is_halted(session) || session_wait(session, PID_MS, NULL) <= 0 ||
 	       recv(session->fd, &byte, 1, MSG_PEEK) > 0;
 }
 
@@ -410,6 +303,6 @@ int command_rpc(struct launch *launch)
 	if (payload.failed)
 		return report("RPC takes at most %d bytes of text and arguments: load the rest with dofile()",
 			      CONTROL_FRAME_MAX - 1);
-	catch_interrupt();
+	session_catch_interrupt();
 	return ask_node(launch, CONTROL_RPC, buf_slice(&payload), FOR_EVER);
 }

@@ -19,6 +19,7 @@ struct session {
 	pid_t shown_pid; /* what the node itself says */
 	bool greeted;
 	bool wants_stdin; /* what runs in the node waits for it */
+	bool interrupted; /* by the user, a moment ago */
 	struct launch *launch;
 	const char *complaint; /* why a stop went wrong; NULL: it did not */
 };
@@ -27,11 +28,21 @@ extern char session_frame[CONTROL_FRAME_MAX];
 
 /* Through the node's socket on this host. */
 int client_connect(struct launch *launch, const char *node, int *fd, struct error *err);
+/* A process of the node on this host that holds the lock of its name; 0: none, or /proc does not tell. */
+pid_t client_holder(struct launch *launch, const char *node);
+/* The letter that ps shows of it; '\0': it is gone, or /proc does not tell. */
+char client_process_state(pid_t pid);
+/* "… is not running", after nobody answered on this host. Returns EXIT_FAILED. */
+int session_refuse_absent(struct launch *launch);
 /* As RELEASE_DISTRIBUTION says. 0, or an exit code after a report. */
 int session_open(struct launch *launch, struct session *session);
 int session_greet(struct session *session, int timeout_ms, struct error *err);
 /* Its channel has ended: did it find nobody there? */
 bool session_found_nobody(struct session *session);
+/* Ctrl-C ends the expression in the node, not this command; a second one ends the command. */
+void session_catch_interrupt(void);
+/* 1: something to read, 0: time is over, negative. Sends INTERRUPT when the user asks, and stdin when the node does. */
+int session_wait(struct session *session, int timeout_ms, struct error *err);
 /* Prints OUT and ERR until DONE; *code and *text (valid until the next frame) are what DONE says. */
 int session_converse(struct session *session, int timeout_ms, int *code, struct slice *text, struct error *err);
 /* One request and its outcome. 0, or the exit code after a report. */

@@ -80,6 +80,30 @@ it_shows_the_log_above_the_line_that_is_typed() {
 	is $? 0
 }
 
+it_says_why_an_interrupt_takes_time() {
+	bundle foo
+	start_daemon
+	mkfifo never
+	terminal 'foo/bin/foo remote'
+	wait_until shown "foo@$host> "
+	typed "io.open('$D/never'):read()\r"
+	wait_until shown 'never'
+	sleep 0.2 # the expression must have begun
+	typed '\003'
+	wait_until shown 'ends after it; Ctrl-C again leaves the console'
+	typed '\003'
+	wait "$console"
+	foo/bin/foo rpc "io.open('$D/never'):read()" >out 2>err &
+	client=$!
+	sleep 0.2
+	kill -INT "$client"
+	wait_until grep -q 'ends after it; Ctrl-C again: do not wait' err
+	: >never
+	wait "$client"
+	is "$(cat out)$(tail -n 1 err)" interrupted
+	stop_node
+}
+
 it_leaves_a_terminal_as_it_was() {
 	bundle foo
 	start_daemon
@@ -299,6 +323,8 @@ it_survives_whatever_is_run_in_it() {
 		is "$text: $status" "$text: 1"
 		[ -n "$err" ] || fail "nothing is said of: $text"
 	done
+	run foo/bin/foo rpc 'error({code = 7, {"a"}})'
+	like "$err" 'error object: {{"a"}, code = 7}*stack traceback:*'
 	must foo/bin/foo rpc 'setmetatable({}, {__gc = function() error("in a finalizer") end}) collectgarbage() return "on"'
 	is "$out" on
 	must foo/bin/foo rpc 'io.stderr:write("to the caller") return io.read(), io.read("n"), io.stdin:read(), "end"'

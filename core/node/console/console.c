@@ -20,7 +20,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { CANDIDATES_MAX = 1024 };
+enum { CANDIDATES_MAX = 1024, EXPLAIN_MS = 1000 /* after an interrupt that ended nothing */ };
 
 /* ---- signals ---- */
 
@@ -96,7 +96,7 @@ static void say_above(struct console *console, int fd, struct slice text)
 
 /* ---- waiting ---- */
 
-enum event { EVENT_NODE, EVENT_INPUT, EVENT_INTERRUPT, EVENT_LOOK, EVENT_LOG, EVENT_ERROR };
+enum event { EVENT_NODE, EVENT_INPUT, EVENT_INTERRUPT, EVENT_LOOK, EVENT_LOG, EVENT_ERROR, EVENT_SILENCE };
 
 static bool wants_input(const struct console *console)
 {
@@ -111,10 +111,13 @@ static enum event wait_event(const struct console *console)
 		{ .fd = console->fd, .events = POLLIN },
 		{ .fd = wants_input(console) ? STDIN_FILENO : -1, .events = POLLIN },
 	};
-	while (poll(fds, ARRAY_LEN(fds), -1) < 0) {
+	int ready;
+	while ((ready = poll(fds, ARRAY_LEN(fds), console->interrupted && !console->explained ? EXPLAIN_MS : -1)) < 0) {
 		if (errno != EINTR)
 			return EVENT_ERROR;
 	}
+	if (ready == 0)
+		return EVENT_SILENCE;
 	uint64_t why;
 	if (fds[0].revents != 0 && read(wake_fd, &why, sizeof(why)) > 0)
 		return why % WAKE_LOOK > 0 ? EVENT_INTERRUPT : EVENT_LOOK;
@@ -260,6 +263,7 @@ static bool use_input(struct console *console)
 static void on_prompt(struct console *console, struct slice prompt)
 {
 	console->prompted = !console->left;
+	console->interrupted = console->explained = false;
 	if (console->edits && console->prompted) {
 		edit_resize(&console->edit, terminal_columns());
 		terminal_edit();
@@ -325,9 +329,22 @@ static int on_frame(struct console *console)
 	return -1;
 }
 
+/* The expression is in a call of C, which is finished first. On a node's own terminal one may not leave by Ctrl-C: the
+ * next one would stop the node. */
+static void explain_interrupt(struct console *console)
+{
+	console->explained = true;
+	console_say(STDERR_FILENO,
+		    SLICE("the expression waits for a call that cannot be interrupted and ends after it"));
+	console_say(STDERR_FILENO, console->log_fd < 0 ? SLICE("; Ctrl-C again leaves the console\n") : SLICE("\n"));
+}
+
 /* Ctrl-C outside the editor: of an expression, or of a line that the kernel edits. */
 static bool on_interrupt(struct console *console)
 {
+	if (console->explained && console->log_fd < 0)
+		return false;
+	console->interrupted = console->terminal && !console->prompted;
 	if (console->terminal)
 		console_say(STDOUT_FILENO, SLICE("\n")); /* behind the ^C that the terminal shows */
 	if (console->prompted && console->terminal) {
@@ -359,6 +376,9 @@ int console_converse(struct console *console)
 		case EVENT_LOOK:
 			edit_resize(&console->edit, terminal_columns());
 			flush_edit(console);
+			break;
+		case EVENT_SILENCE:
+			explain_interrupt(console);
 			break;
 		case EVENT_ERROR:
 			connected = false;

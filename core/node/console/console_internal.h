@@ -18,6 +18,8 @@ struct console {
 	bool prompted; /* the node waits for a line */
 	bool asked;    /* we wait for its completions */
 	bool left;     /* the user does not want more */
+	/* Ctrl-C was sent for the running expression, and the user was told that this takes time */
+	bool interrupted, explained;
 	struct buf prompt;
 	struct buf input; /* read from stdin and not used yet */
 	struct buf log;   /* likewise of the log */
