@@ -99,14 +99,49 @@ static int ask_to_stop(struct session *session, struct slice *text)
 	return session_ask(session, CONTROL_STOP, (struct slice){ 0 }, ANSWER_MS, text);
 }
 
+static bool has_ended(pid_t pid)
+{
+	char state = client_process_state(pid);
+
+	return state == 'Z' || state == 'X' || (!state && kill(pid, 0) != 0 && errno == ESRCH);
+}
+
+/* A process that boots or stops cannot be asked: it gets a socket, or it goes. True when it went. */
+static bool wait_for_absent(struct launch *launch)
+{
+	const char *node = environ_get("RELEASE_NODE");
+	int64_t deadline = now_ms() + SHUTDOWN_MS + GRACE_MS;
+	pid_t pid = 0;
+	int fd, r;
+
+	if (strcmp(environ_get("RELEASE_DISTRIBUTION"), "sname") != 0)
+		return false;
+	while ((r = client_connect(launch, node, &fd, NULL)) == -(int)ERROR_NOT_FOUND && now_ms() < deadline) {
+		pid_t holder = client_holder(launch, node);
+
+		if (!holder && !pid)
+			return false;
+		if (holder)
+			pid = holder;
+		else if (has_ended(pid)) /* else it restarts, or it ends right now */
+			return true;
+		poll(NULL, 0, POLL_GONE_MS);
+	}
+	if (r == 0)
+		close(fd);
+	return false;
+}
+
 int command_stop(struct launch *launch)
 {
 	struct session session;
 	struct slice text = { 0 };
-	int code = session_open(launch, &session);
 	int64_t limit;
-	int pidfd;
+	int pidfd, code;
 
+	if (wait_for_absent(launch))
+		return EXIT_DONE;
+	code = session_open(launch, &session);
 	if (code)
 		return code;
 	pidfd = session.pid > 0 ? (int)syscall(SYS_pidfd_open, session.pid, 0) : -1;

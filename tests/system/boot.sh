@@ -45,6 +45,43 @@ it_boots_over_what_a_killed_node_left() {
 	is "$(find "$XDG_RUNTIME_DIR" -name '*.sock')" ''
 }
 
+# slow HOOK: it takes a second
+slow() {
+	mkdir -p foo/releases/0.0.1/hooks
+	printf '#!/bin/sh\ntouch %s\nsleep 1\n' "$D/$1" >"foo/releases/0.0.1/hooks/$1"
+	chmod +x "foo/releases/0.0.1/hooks/$1"
+}
+
+it_is_stopped_while_it_boots() {
+	bundle foo
+	slow pre_start
+	"$launcher" daemon &
+	daemon=$!
+	wait_until test -e pre_start
+	run "$launcher" ping
+	is "$status" 1
+	like "$err" 'ERROR: foo@* is not running: its process * boots or stops'
+	must "$launcher" stop
+	wait "$daemon"
+	is "$(leftovers "$D/foo")" ''
+}
+
+it_is_waited_for_while_it_stops() {
+	bundle foo
+	slow post_stop
+	start_daemon
+	"$launcher" stop &
+	first=$!
+	wait_until test -e post_stop
+	must "$launcher" stop
+	gone "$pid" || fail "the second stop returned before process $pid had gone"
+	wait "$first"
+	is $? 0
+	run "$launcher" stop
+	is "$status" 1
+	like "$err" 'ERROR: foo@* is not running'
+}
+
 it_fails_where_the_data_folder_cannot_be_written() {
 	bundle foo
 	touch file

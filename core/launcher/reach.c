@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where a node of this host is reached, and whether a process of it is there that cannot be reached: one that boots has
+ * no socket yet, one that stops has none any more, and both hold the lock of their name.
+ *
+ * The node may have been started without XDG_RUNTIME_DIR (by a service manager, by cron) and this command with it, or
+ * the other way round. So all the folders that a node of this user may have chosen are asked.
+ */
+#include "client.h"
+
+#include "base/buf.h"
+#include "base/fs.h"
+#include "base/scope.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { PID_TEXT_MAX = 64, STAT_MAX = 4096, LOCKS_MAX = 16 << 20 };
+
+/* NOT_FOUND: not in this folder. */
+typedef int try_fn(const char *folder, const char *node, void *result, struct error *err);
+
+static int try_folder(try_fn *try, const char *node, void *result, struct error *err)
+{
+	char folder[PATH_MAX];
+	int r = control_dir(folder, sizeof(folder), environ_get("RELEASE_TMP"), false, err);
+
+	return r < 0 ? r : try(folder, node, result, err);
+}
+
+/* XDG_RUNTIME_DIR is what led to it, or as it was. */
+static int try_folders(struct launch *launch, try_fn *try, const char *node, void *result, struct error *err)
+{
+	const char *variable = environ_get("XDG_RUNTIME_DIR");
+	const char *given = variable ? arena_string(&launch->arena, variable) : NULL;
+	const char *usual = arena_printf(&launch->arena, "/run/user/%u", (unsigned)geteuid());
+	int r = try_folder(try, node, result, err);
+
+	if (r == -(int)ERROR_NOT_FOUND && given) {
+		unsetenv("XDG_RUNTIME_DIR");
+		r = try_folder(try, node, result, err);
+	}
+	if (r == -(int)ERROR_NOT_FOUND && (!given || strcmp(given, usual) != 0)) {
+		environ_set("XDG_RUNTIME_DIR", usual);
+		r = try_folder(try, node, result, err);
+	}
+	if (r < 0 && given)
+		environ_set("XDG_RUNTIME_DIR", given);
+	else if (r < 0)
+		unsetenv("XDG_RUNTIME_DIR");
+	return r;
+}
+
+static int connect_in(const char *folder, const char *node, void *result, struct error *err)
+{
+	return control_connect(folder, node, result, err);
+}
+
+int client_connect(struct launch *launch, const char *node, int *fd, struct error *err)
+{
+	return try_folders(launch, connect_in, node, fd, err);
+}
+
+/* "3: FLOCK  ADVISORY  WRITE 1234 fe:00:5678 0 EOF": asking flock() itself would keep out a node that starts now. The
+ * device is left out: some file systems show another one to stat(). */
+static bool is_locked(pid_t pid, ino_t inode)
+{
+	SCOPE(buf_done) struct buf text = { 0 };
+	struct slice rest, line;
+
+	if (fs_read("/proc/locks", LOCKS_MAX, &text, NULL) < 0)
+		return false;
+	rest = buf_slice(&text);
+	while (rest.size) {
+		unsigned long long number;
+		int holder;
+		char copy[128];
+
+		slice_split(rest, '\n', &line, &rest);
+		snprintf(copy, sizeof(copy), "%.*s", SLICE_FMT(line));
+		if (sscanf(copy, "%*d: FLOCK %*s %*s %d %*x:%*x:%llu", &holder, &number) == 2 && holder == pid &&
+		    number == inode)
+			return true;
+	}
+	return false;
+}
+
+static int holder_in(const char *folder, const char *node, void *result, struct error *err)
+{
+	SCOPE(buf_done) struct buf text = { 0 };
+	char file[CONTROL_FILE_BYTES], path[PATH_MAX + CONTROL_FILE_BYTES];
+	struct stat st;
+	int64_t pid;
+
+	control_file(file, node, ".lock");
+	snprintf(path, sizeof(path), "%s/%s", folder, file);
+	if (fs_read(path, PID_TEXT_MAX, &text, NULL) < 0 || stat(path, &st) != 0 ||
+	    !slice_to_int64(slice_trim(buf_slice(&text)), &pid) || pid <= 0 || pid > INT_MAX ||
+	    !is_locked((pid_t)pid, st.st_ino))
+		return error_set(err, ERROR_NOT_FOUND, "no process holds the lock of %s", node);
+	*(pid_t *)result = (pid_t)pid;
+	return 0;
+}
+
+pid_t client_holder(struct launch *launch, const char *node)
+{
+	pid_t pid = 0;
+
+	return try_folders(launch, holder_in, node, &pid, NULL) == 0 ? pid : 0;
+}
+
+char client_process_state(pid_t pid)
+{
+	SCOPE(buf_done) struct buf text = { 0 };
+	char path[64];
+	const char *name_end;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	if (fs_read(path, STAT_MAX, &text, NULL) < 0)
+		return '\0';
+	name_end = strrchr(buf_string(&text), ')'); /* the name may hold anything */
+	return name_end && name_end[1] == ' ' ? name_end[2] : '\0';
+}
