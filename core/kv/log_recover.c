@@ -254,6 +254,15 @@ static void link_newest(struct durable *store, struct memtable *memtable)
 	atomic_store(&store->newest, memtable);
 }
 
+/*
+ * A kill leaves writes that are not synced: few where each sync was waited for, whole segments elsewhere, which are
+ * synced when the log is the next time, before they are applied.
+ */
+static bool syncs_at_start(const struct log *log)
+{
+	return atomic_load(&log->durability) == ENGINE_ALWAYS;
+}
+
 /* One segment, to a frozen memtable of the store. */
 static int recover_segment(struct recovery *recovery, size_t at, bool *last, struct kv_error *err)
 {
@@ -267,7 +276,7 @@ static int recover_segment(struct recovery *recovery, size_t at, bool *last, str
 	if (replay_segment(recovery, segment, memtable, &torn, err) != 0 ||
 	    judge_end(recovery, at, memtable, torn, last, err) != 0)
 		return -1;
-	if (fdatasync(segment->file.fd) != 0) /* a kill leaves writes that are not synced */
+	if ((torn || syncs_at_start(recovery->log)) && fdatasync(segment->file.fd) != 0)
 		return fail(recovery, segment, err, strerror(errno));
 	memtable->written = memtable->used;
 	memtable->fd = segment->file.fd;
@@ -317,8 +326,9 @@ int log_recover(struct log *log, struct kv_error *err)
 		return -1;
 	if (store->oldest == NULL)
 		store->oldest = atomic_load(&store->newest);
-	log->writing = log->syncing = atomic_load(&store->newest);
-	atomic_store(&log->durable, log->writing->base);
+	log->writing = atomic_load(&store->newest);
+	log->syncing = syncs_at_start(log) ? log->writing : store->oldest;
+	atomic_store(&log->durable, log->syncing->base);
 	atomic_store(&log->written, log->writing->base);
 	return 0;
 }
