@@ -44,7 +44,9 @@ void fs_hold_standard_streams(void);
 int fs_lock(const char *path, bool wait, int *out_fd, struct error *err);
 
 /* Calls `visit` for each entry of the tree in byte order of the relative paths, folders before their content, links not
- * followed. A negative result of visit stops the walk and is returned. */
+ * followed. A negative result of visit stops the walk and is returned; FS_SKIP for a folder: its content is left out,
+ * and need not be readable. */
+enum { FS_SKIP = 1 };
 typedef int fs_visit_fn(void *context, const char *relative, const struct stat *st, struct error *err);
 int fs_walk(const char *root, fs_visit_fn *visit, void *context, struct error *err);
 

@@ -20,6 +20,7 @@ enum { OPEN_FOLDERS = 64 };
 struct entry {
 	char *name;
 	bool is_dir;
+	bool skipped;
 };
 
 /* What is still to do in one folder: entries in byte order, a sub-folder once as "name" and once as "name/", which is
@@ -81,7 +82,7 @@ static bool level_add(struct level *level, const char *name, bool is_dir, const 
 		return false;
 	memcpy(copy, name, size);
 	memcpy(copy + size, suffix, suffix_size);
-	level->entries[level->count++] = (struct entry){ copy, is_dir };
+	level->entries[level->count++] = (struct entry){ .name = copy, .is_dir = is_dir };
 	return true;
 }
 
@@ -203,16 +204,35 @@ static int walk_enter(struct tree *tree, const struct level *level, const char *
 	return tree_push(tree, fd, err);
 }
 
+/* The second coming of the folder that was visited last is left out. */
+static void skip_content(struct level *level)
+{
+	const char *name = level->entries[level->next - 1].name;
+	size_t size = strlen(name);
+
+	for (size_t i = level->next; i < level->count; i++) {
+		struct entry *entry = &level->entries[i];
+
+		if (strncmp(entry->name, name, size) == 0 && strcmp(entry->name + size, "/") == 0) {
+			entry->skipped = true;
+			return;
+		}
+	}
+}
+
 static int walk_step(struct tree *tree, fs_visit_fn *visit, void *context, bool *theirs, struct error *err)
 {
 	struct level *level = &tree->levels[tree->depth - 1];
 	const struct entry *entry;
 	struct stat st;
 	bool enter;
+	int rc;
 
 	if (level->next == level->count)
 		return tree_pop(tree, err);
 	entry = next_entry(tree, level, &enter);
+	if (entry->skipped)
+		return 0;
 	if (tree->path.failed)
 		return error_set(err, ERROR_NO_MEMORY, "no memory for a path");
 	if (enter)
@@ -220,7 +240,10 @@ static int walk_step(struct tree *tree, fs_visit_fn *visit, void *context, bool 
 	if (fstatat(level->fd, entry->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return error_system(err, errno, "stat");
 	*theirs = true;
-	return visit(context, buf_string(&tree->path), &st, err);
+	rc = visit(context, buf_string(&tree->path), &st, err);
+	if (rc == FS_SKIP && entry->is_dir)
+		skip_content(level);
+	return rc;
 }
 
 int fs_walk(const char *root, fs_visit_fn *visit, void *context, struct error *err)

@@ -155,6 +155,15 @@ it_builds_into_another_folder_from_a_project_it_may_not_write_to() {
 	is "$(compgen -G "$D/.[!.]*")" ''
 }
 
+it_is_verified_by_who_may_not_read_the_nodes_files() {
+	needs_root
+	foreign "$D/p"
+	must kvrel build --quiet --path "$D/made"
+	mkdir -m 700 "$D/made/data" "$D/made/tmp" "$D/made/lost+found"
+	echo secret >"$D/made/releases/COOKIE" && chmod 600 "$D/made/releases/COOKIE"
+	must setpriv --reuid 65534 --regid 65534 --clear-groups "$D/made/bin/all" verify
+}
+
 it_shows_no_control_characters_of_foreign_names() {
 	local name
 	foreign "$D/p"

@@ -41,6 +41,21 @@ Test(tree, the_walk_is_in_byte_order_of_whole_paths_and_follows_no_link)
 	cr_assert_str_eq(buf_string(&out), "B a/ a-b/ a-b/d a.txt a/b/ a/b/c a/x link@ z/ ");
 }
 
+static int list_without_a(void *context, const char *relative, const struct stat *st, struct error *list_err)
+{
+	list_entry(context, relative, st, list_err);
+	return strcmp(relative, "a") == 0 || strcmp(relative, "B") == 0 ? FS_SKIP : 0;
+}
+
+Test(tree, the_content_of_a_folder_can_be_left_out)
+{
+	SCOPE(buf_done) struct buf out = { 0 };
+
+	make_sample();
+	cr_assert_eq(fs_walk(at("t"), list_without_a, &out, &err), 0, "%s", err.message);
+	cr_assert_str_eq(buf_string(&out), "B a/ a-b/ a-b/d a.txt link@ z/ ");
+}
+
 static int stop_at_x(void *context, const char *relative, const struct stat *st, struct error *stop_err)
 {
 	(void)st;

@@ -107,6 +107,18 @@ Test(verify, links_kinds_and_modes_count)
 	cr_expect(!strstr(buf_string(&reports), "alpha.so"));
 }
 
+Test(verify, a_pipe_is_not_taken_for_an_empty_file)
+{
+	const char *folders[] = { project_file(&project, "one") };
+	project_write(&project, "one/empty", "");
+	project.release.overlays = folders;
+	project.release.overlay_count = 1;
+	project_must_build(&project);
+	cr_assert_eq(unlink(inside("empty")), 0);
+	cr_assert_eq(mkfifo(inside("empty"), 0644), 0);
+	reports_are("empty is no regular file\n");
+}
+
 Test(verify, the_nodes_folders_and_an_operators_cookie_are_no_part_of_the_bundle)
 {
 	project_must_build(&project);

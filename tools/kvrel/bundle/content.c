@@ -68,10 +68,14 @@ int content_keep_text(struct content_builder *builder, const char *path, struct 
 	return 0;
 }
 
-static bool is_the_nodes(const char *path)
+/* What the node makes, and what a file system has in its root: no part of the bundle, and perhaps not readable. */
+static bool is_beside(const char *path)
 {
-	return strcmp(path, "data") == 0 || strncmp(path, "data/", 5) == 0 || strcmp(path, "tmp") == 0 ||
-	       strncmp(path, "tmp/", 4) == 0;
+	static const char *const folders[] = { "data", "tmp", "lost+found" };
+	for (size_t i = 0; i < ARRAY_LEN(folders); i++)
+		if (strcmp(path, folders[i]) == 0)
+			return true;
+	return false;
 }
 
 static int read_file(struct content_builder *builder, struct content_item *item, const char *file, struct error *err)
@@ -87,7 +91,8 @@ static int read_file(struct content_builder *builder, struct content_item *item,
 	}
 	if (builder->wants & CONTENT_ELF)
 		content_note_elf(builder, item, file);
-	if (!(builder->wants & CONTENT_DIGESTS))
+	/* the cookie has no digest to compare with, and its owner alone may read it */
+	if (!(builder->wants & CONTENT_DIGESTS) || strcmp(item->path, "releases/COOKIE") == 0)
 		return 0;
 	int status = digest_file(file, digest, &item->size_bytes, err);
 	if (status == 0)
@@ -95,12 +100,11 @@ static int read_file(struct content_builder *builder, struct content_item *item,
 	return status;
 }
 
-/* What belongs to the node may be large and changes while we look; it is no part of the bundle. */
 static int visit(void *context, const char *relative, const struct stat *st, struct error *err)
 {
 	struct content_builder *builder = context;
-	if (is_the_nodes(relative))
-		return 0;
+	if (is_beside(relative))
+		return FS_SKIP;
 	struct content_item *item = content_add(builder, relative, err);
 	if (!item)
 		return -ERROR_LIMIT;

@@ -12,6 +12,8 @@
 #include "base/exchange.h"
 #include "base/scope.h"
 
+#define COOKIE "releases/COOKIE"
+
 struct check {
 	const struct content *content;
 	struct arena *arena;
@@ -59,11 +61,13 @@ static void compare(struct check *check, const struct manifest_entry *entry, con
 		       arena_printf(arena, "has mode %04o, not %04o", (unsigned)item->mode, (unsigned)entry->mode));
 	if (entry->kind == PLAN_DIR || !entry->sha256)
 		return;
-	if (item->size_bytes != entry->size_bytes)
+	if (!item->sha256 && strcmp(entry->path, COOKIE) != 0)
+		report(check, entry->path, "is no regular file");
+	else if (item->size_bytes != entry->size_bytes)
 		report(check, entry->path,
 		       arena_printf(arena, "was changed: it has %llu bytes, not %llu",
 				    (unsigned long long)item->size_bytes, (unsigned long long)entry->size_bytes));
-	else if (strcmp(item->sha256, entry->sha256) != 0)
+	else if (item->sha256 && strcmp(item->sha256, entry->sha256) != 0)
 		report(check, entry->path, "was changed: its SHA-256 is another one");
 }
 
@@ -84,11 +88,7 @@ static void check_listed(struct check *check, const struct content_manifest *ver
 
 static bool may_be_unlisted(const char *path)
 {
-	static const char *const paths[] = { "releases/COOKIE", EXCHANGE_LIST, "lost+found" };
-	for (size_t i = 0; i < ARRAY_LEN(paths); i++)
-		if (strcmp(path, paths[i]) == 0)
-			return true;
-	return content_keeps_text(path);
+	return content_keeps_text(path) || strcmp(path, COOKIE) == 0 || strcmp(path, EXCHANGE_LIST) == 0;
 }
 
 static void check_unlisted(struct check *check)
