@@ -25,6 +25,9 @@ int command_remote(const struct command_options *options);
 int command_channel(const struct command_options *options);
 /* A descriptor that speaks the control protocol with the release's node, which is reached by name. */
 int channel_open(const struct release *release, int cookie_fd, int *out, struct error *err);
+struct dist_client;
+/* … carried by this client, which is freed with it, or at once when that fails. A thread of its own does it. */
+int channel_carry(struct dist_client *client, int *out, struct error *err);
 
 /* Prints why something ended: the lines of the report when it has some, else one line with `kvnode: error: `. */
 void command_report(const struct report *report, const struct error *err);

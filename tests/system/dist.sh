@@ -208,6 +208,59 @@ it_commands_a_node_by_name() {
 	must foo stop
 }
 
+# there NAME, FUNCTION…: rpc.call of it at bar
+there() {
+	run foo rpc "return rpc.call('bar@$host', $1)"
+}
+
+functions_of_the_other_node() {
+	there '"node.name"'
+	is "$out" "bar@$host"
+	must bar rpc 'return app.list()'
+	local list=$out
+	there '"app.list"'
+	is "$out" "$list"
+	there '"app.env", "kv", "durability"'
+	is "$out" always
+	there '"string.rep", "a\0\255", 2, "\n"'
+	is "$status" 0
+	there '"math.max", 1, -2.5, math.mininteger'
+	is "$out" 1
+	there '"select", "#", nil, true, 1/0'
+	is "$out" 3
+	there '"print", "said there"'
+	is "$out" 'said there'
+	must foo rpc "rpc.call('bar@$host', 'app.put_env', 'kv', 'forward_timeout', '3s')"
+	must bar rpc 'return app.env("kv", "forward_timeout")'
+	is "$out" 3000
+	there '"node.bogus"'
+	is "$status" 1
+	like "$err" "*node.bogus: *there is no function 'node.bogus'*"
+	there '"error", "no milk"'
+	is "$status" 1
+	like "$err" '*error: *no milk*'
+	there '"print", {}'
+	like "$err" '*a table cannot be sent to another node*'
+	there '"kv.bogus"'
+	like "$err" "*node 'bar@$host' has no operation 'kv.bogus'*"
+	run foo rpc "return rpc.call('nobody@$host', 'node.name')"
+	like "$err" "*node.name: node 'nobody@$host' is unreachable*"
+}
+
+it_calls_any_function_of_a_node_on_this_host() {
+	host=here
+	both_here
+	functions_of_the_other_node
+	stop_both
+}
+
+it_calls_any_function_of_a_node_by_name() {
+	host=127.0.0.1
+	both_by_name 127.0.0.1
+	functions_of_the_other_node
+	stop_both
+}
+
 # Without the folder of bar's socket: as from another host.
 elsewhere() {
 	[ -d "$D/elsewhere" ] || mkdir -m 700 "$D/elsewhere"

@@ -56,25 +56,32 @@ static void *carry(void *context)
 	return NULL;
 }
 
-int channel_open(const struct release *release, int cookie_fd, int *out, struct error *err)
+int channel_carry(struct dist_client *client, int *out, struct error *err)
 {
 	int pair[2];
 	pthread_t thread;
 	struct carrier *carrier = calloc(1, sizeof(*carrier));
-	if (carrier == NULL)
-		return error_set(err, ERROR_NO_MEMORY, "no memory for a connection");
-	int rc = open_client(release, cookie_fd, &carrier->client, err);
-	if (rc != 0) {
+	if (carrier == NULL || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
 		free(carrier);
-		return rc;
-	}
-	/* what fails from here on ends the process, which frees the rest */
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
+		dist_client_free(client);
 		return error_set(err, ERROR_SYSTEM, "cannot make a pair of sockets");
-	carrier->fd = pair[1];
-	if (pthread_create(&thread, NULL, carry, carrier) != 0)
+	}
+	*carrier = (struct carrier){ client, pair[1] };
+	if (pthread_create(&thread, NULL, carry, carrier) != 0) {
+		close(pair[0]);
+		close(pair[1]);
+		free(carrier);
+		dist_client_free(client);
 		return error_set(err, ERROR_SYSTEM, "cannot start a thread");
+	}
 	pthread_detach(thread);
 	*out = pair[0];
 	return 0;
+}
+
+int channel_open(const struct release *release, int cookie_fd, int *out, struct error *err)
+{
+	struct dist_client *client = NULL;
+	int rc = open_client(release, cookie_fd, &client, err);
+	return rc != 0 ? rc : channel_carry(client, out, err);
 }

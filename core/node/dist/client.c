@@ -26,7 +26,7 @@ struct dist_client {
 	struct buf wire; /* for the node */
 };
 
-static void client_free(struct dist_client *client)
+void dist_client_free(struct dist_client *client)
 {
 	if (client->api != NULL) {
 		client->api->session_free(client->session);
@@ -224,7 +224,7 @@ int dist_client_open(const char *node, struct slice cookie, struct dist_client *
 	if (rc == 0)
 		rc = ask_for_channel(client, node, until_ms, err);
 	if (rc != 0) {
-		client_free(client);
+		dist_client_free(client);
 		return rc;
 	}
 	*out = client;
@@ -288,5 +288,5 @@ void dist_client_run(struct dist_client *client, int fd)
 	give_to_program(client, fd);
 	flush(client);
 	close(fd);
-	client_free(client);
+	dist_client_free(client);
 }

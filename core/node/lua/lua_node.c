@@ -7,6 +7,7 @@
 #include "node/components/call.h"
 #include "node/lua/evaluate.h"
 #include "node/lua/lua_api.h"
+#include "node/lua/lua_there.h"
 #include "node/node.h"
 #include "script/script.h"
 
@@ -49,7 +50,7 @@ static int node_list(lua_State *lua)
 	return 1;
 }
 
-enum { PING_MS = 5000, CALL_MS = 30000, CALL_ARGS_MAX = 1024 };
+enum { PING_MS = 5000, CALL_MS = 30000, CALL_ARGS_MAX = 1024, FUNCTION_MAX = 200 };
 
 struct answer {
 	struct arena *arena;
@@ -156,6 +157,29 @@ static void push_function(lua_State *lua, const char *name)
 		luaL_error(lua, "rpc.call: there is no function '%s'", name);
 }
 
+/* A function of the other node's Lua. */
+static int run_there(lua_State *lua, const char *name, const char *function)
+{
+	struct evaluator *evaluator = lua_api_evaluator(lua);
+	struct value *value = NULL;
+	struct error err;
+	arena_done(evaluator->results);
+	if (lua_there_call(lua, evaluator, name, function, 3, CALL_MS, &value, &err) != 0)
+		return luaL_error(lua, "%s: %s", function, err.message);
+	script_push_value(lua, value);
+	return 1;
+}
+
+/* The project has a component of that name; here it may be another release's. */
+static bool is_operation(const struct node *node, const char *function)
+{
+	char name[FUNCTION_MAX + 1];
+	size_t size = strcspn(function, ".");
+	memcpy(name, function, size);
+	name[size] = '\0';
+	return sys_project_has(&node->sys, name);
+}
+
 /* An operation of a component there: the other node checks name and arguments. */
 static int call_there(lua_State *lua, const char *name, const char *function)
 {
@@ -165,8 +189,10 @@ static int call_there(lua_State *lua, const char *name, const char *function)
 	const char *dot = strchr(function, '.');
 	if (evaluator->node->dist == NULL)
 		return luaL_error(lua, "cannot reach node '%s': this node has no links to others", name);
-	if (dot == NULL || dot == function || dot[1] == '\0' || strlen(function) > 200)
-		return luaL_error(lua, "rpc.call: '%s' is no operation of a component, like \"kv.get\"", function);
+	if (strlen(function) > FUNCTION_MAX)
+		return luaL_error(lua, "rpc.call: there is no function '%s'", function);
+	if (dot == NULL || !is_operation(evaluator->node, function))
+		return run_there(lua, name, function);
 	if (count > CALL_ARGS_MAX)
 		return luaL_error(lua, "more than %d arguments", CALL_ARGS_MAX);
 	struct kvrel_slice *args = lua_newuserdatauv(lua, sizeof(*args) * ((size_t)count + 1), 0);
@@ -212,7 +238,7 @@ static const struct lua_doc node_docs[] = {
 };
 
 static const struct lua_doc rpc_docs[] = {
-	{ "call", "node, operation, …", "calls an operation like \"kv.get\" on a node", rpc_call },
+	{ "call", "node, function, …", "calls a function like \"kv.get\" or \"app.list\" on a node", rpc_call },
 };
 
 static void set_field(lua_State *lua, const char *key, const char *value)
