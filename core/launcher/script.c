@@ -45,7 +45,7 @@ static int read_script(struct arena *arena, const char *path, struct script *out
 	out->chunk = path ? path : "stdin";
 	if (text.size && memchr(text.data, '\0', text.size))
 		return error_set(err, ERROR_INVALID, "%s: a NUL byte is no Lua text", out->chunk);
-	out->text = arena_copy(arena, buf_slice(&text));
+	out->text = arena_copy(arena, slice_skip_bom(buf_slice(&text)));
 	/* a file may begin with a #! line; the line stays, so that line numbers do. On stdin `#arg` is an expression */
 	if (out->text[0] == '#' && (path || out->text[1] == '!'))
 		out->text = arena_printf(arena, "--%s", out->text);
@@ -103,7 +103,7 @@ int script_parse(struct arena *arena, const char *const *args, size_t arg_count,
 		if (i < arg_count && strcmp(args[i], "--") == 0)
 			i++;
 	} else {
-		r = read_script(arena, file, &script, err);
+		r = read_script(arena, strcmp(file, "-") == 0 ? NULL : file, &script, err);
 	}
 	if (r < 0)
 		return r;

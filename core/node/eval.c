@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { TEXT_MAX_BYTES = 2 << 20, TEXT_BLOCK_BYTES = 64 * 1024 };
@@ -28,14 +29,30 @@ static void on_interrupt(int signal_number)
 	script_interrupt(running);
 }
 
-static bool write_failed;
+static int write_errno; /* why stdout took no more */
 
+/* Nobody reads on: the text ends, and that this interrupted it is not worth a word. */
 static void on_output(void *context, enum evaluate_stream stream, struct slice text)
 {
 	(void)context;
-	int fd = stream == EVALUATE_OUT ? STDOUT_FILENO : STDERR_FILENO;
-	if (fs_write_all(fd, text.data, text.size, NULL) != 0 && stream == EVALUATE_OUT)
-		write_failed = true;
+	struct error err;
+	if (write_errno != 0 ||
+	    fs_write_all(stream == EVALUATE_OUT ? STDOUT_FILENO : STDERR_FILENO, text.data, text.size, &err) == 0 ||
+	    stream != EVALUATE_OUT)
+		return;
+	write_errno = err.errnum != 0 ? err.errnum : EIO;
+	script_interrupt(running);
+}
+
+/* As any program whose reader has gone: `eval … | head -n 1` says nothing. */
+static int end_unread(int code)
+{
+	if (write_errno == EPIPE) {
+		signal(SIGPIPE, SIG_DFL);
+		raise(SIGPIPE);
+	}
+	fprintf(stderr, "kvnode: error: cannot write to stdout: %s\n", strerror(write_errno));
+	return code != 0 ? code : 1;
 }
 
 /* A text that is too long for a command line comes by a descriptor. */
@@ -94,11 +111,7 @@ static int evaluate(struct node *node, const struct command_options *options, st
 		code = error_exit_code(err.code);
 	}
 	node_stop(node);
-	if (write_failed) {
-		fprintf(stderr, "kvnode: error: cannot write to stdout\n");
-		return code != 0 ? code : 1;
-	}
-	return code;
+	return write_errno != 0 ? end_unread(code) : code;
 }
 
 int command_eval(const struct command_options *options)

@@ -45,6 +45,10 @@ static int load(lua_State *lua, struct slice text, const char *name, bool as_exp
 	struct pieces pieces = { { as_expression ? SLICE("return ") : SLICE(""), without_interpreter(text) }, 0 };
 	SCOPE(buf_done) struct buf chunk_name = { 0 };
 
+	if (slice_starts(text, SLICE(LUA_SIGNATURE))) {
+		lua_pushfstring(lua, "%s: compiled chunks are not supported: they can crash the interpreter", name);
+		return LUA_ERRSYNTAX;
+	}
 	buf_printf(&chunk_name, "@%s", name);
 	return lua_load(lua, read_piece, &pieces, buf_string(&chunk_name), "t");
 }

@@ -161,6 +161,13 @@ return arg[0], arg[1], arg[2]' >script.lua
 		must foo/bin/foo "$command" --file script.lua -- -x y
 		is "$out" $'script.lua\n-x\ny'
 		is "$(foo/bin/foo "$command" - z <script.lua)" $'stdin\nz'
+		is "$(foo/bin/foo "$command" --file - -- -z <script.lua)" $'stdin\n-z'
+		printf '\357\273\277#!/usr/bin/lua\r\nreturn 1 +\r\n\t1\r\n' >bom.lua
+		must foo/bin/foo "$command" --file bom.lua
+		is "$out" 2
+		printf '\033Lua' >compiled.lua
+		run foo/bin/foo "$command" --file compiled.lua
+		is "$err" 'compiled.lua: compiled chunks are not supported: they can crash the interpreter'
 		must foo/bin/foo "$command" 'return #arg, arg[1]' -- --json
 		is "$out" $'1\n--json'
 		must foo/bin/foo "$command" --json 'print("aside") return {1, {a = true}}, "x"'
@@ -236,6 +243,22 @@ it_streams_what_is_printed() {
 	kill -INT "$client"
 	wait "$client"
 	is $? 1
+	stop_node
+}
+
+it_ends_when_nobody_reads_on() {
+	bundle foo
+	start_daemon
+	idle=$(threads)
+	for command in rpc 'eval'; do
+		foo/bin/foo "$command" 'while true do print("line") end' 2>err | head -n 1 >out
+		is "${PIPESTATUS[*]}" '141 0'
+		is "$(cat out err)" line
+		foo/bin/foo "$command" 'while true do print("line") end' >/dev/full 2>err
+		is $? 1
+		like "$(cat err)" '*: No space left on device'
+	done
+	wait_until idle_again
 	stop_node
 }
 
