@@ -35,6 +35,27 @@ it_finds_every_acknowledged_write_after_kill_9_under_load() {
 	[ "$total" -gt 1000 ] || fail "only $total writes in three rounds: this shows nothing"
 }
 
+# What these two give up is the last second before a power loss; the kernel keeps what a killed process wrote.
+it_loses_nothing_to_kill_9_with_weaker_durability() {
+	local durability writes
+	bundle foo
+	for durability in everysec none; do
+		cp "$SRC/rel/runtime.lua" "$D/foo/releases/0.0.1/runtime.lua"
+		echo "config(\"kv\", {durability = \"$durability\"})" >>"$D/foo/releases/0.0.1/runtime.lua"
+		start_daemon
+		rm -f writes written
+		load write "$PORT" writes 10 8 32 >written &
+		writes=$!
+		sleep 0.7
+		kill -KILL "$pid"
+		wait "$writes" || fail "nothing was acknowledged with $durability"
+		start_daemon
+		must load check "$PORT" writes
+		like "$out" '*, 0 lost'
+		stop_node
+	done
+}
+
 it_finds_them_after_a_kill_during_recovery_too() {
 	bundle foo
 	start_daemon

@@ -28,8 +28,10 @@ umask 022
 T='' # the folder of this file; each test's $D is below
 limit_s=${KVREL_TEST_LIMIT_S:-240}
 
+# Also where it is called in a pipeline or another subshell, whose end alone would not be noticed.
 fail() {
 	local i
+	: >"$D/failed"
 	echo "    $*" >&2
 	for ((i = 1; i < ${#FUNCNAME[@]}; i++)); do
 		case ${FUNCNAME[i]} in
@@ -199,7 +201,7 @@ run_one() {
 	export PORT RESP_PORT
 	err=''
 	trap 'jobs -p | xargs -r kill -KILL 2>/dev/null' EXIT
-	"$name"
+	"$name" && [ ! -e "$D/failed" ]
 }
 
 run_tests() {
