@@ -3,6 +3,7 @@
 #include "fixture.h"
 
 #include "build/assemble.h"
+#include "build/cache.h"
 #include "build/licences.h"
 #include "build/transform.h"
 
@@ -11,10 +12,12 @@
 #include "base/scope.h"
 
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
+#include <time.h>
 
 static struct project project;
 
@@ -477,6 +480,29 @@ Test(build, a_source_that_is_rewritten_before_it_is_copied_is_noticed)
 	cr_expect_eq(staging_fill(&staging, &plan, 1, &project.err), -(int)ERROR_TRY_AGAIN);
 	cr_expect(strstr(project.err.message, "build again") != NULL);
 	staging_end(&staging);
+}
+
+static void age(const char *path, int64_t seconds)
+{
+	const struct timespec times[2] = { { .tv_sec = time(NULL) - seconds }, { .tv_sec = time(NULL) - seconds } };
+	cr_assert_eq(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+Test(build, the_cache_forgets_what_no_build_used_for_a_month)
+{
+	enum { DAY = 24 * 60 * 60 };
+	const char *used = project_file(&project, "cache/used"), *idle = project_file(&project, "cache/idle"),
+		   *fresh = project_file(&project, "cache/fresh");
+	project_write(&project, "cache/used", "x");
+	project_write(&project, "cache/idle", "x");
+	project_write(&project, "cache/fresh", "x");
+	age(used, 40 * DAY);
+	age(idle, 31 * DAY);
+	age(fresh, 20 * DAY);
+	cr_expect(cache_has(used));
+	cr_expect(!cache_has(project_file(&project, "cache/none")));
+	cache_prune(project_file(&project, "cache"));
+	cr_expect(fs_exists(used) && fs_exists(fresh) && !fs_exists(idle));
 }
 
 Test(build, a_component_named_like_a_package_keeps_its_terms)

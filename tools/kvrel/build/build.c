@@ -3,7 +3,7 @@
 #include "build/build.h"
 
 #include "build/build_steps.h"
-#include "build/transform.h"
+#include "build/cache.h"
 
 #include "base/fs.h"
 #include "base/path.h"
@@ -173,6 +173,8 @@ int build_release(struct arena *arena, const struct spec *spec, const struct spe
 		else
 			status = run_step(&build, &release->steps[i], step_status, err);
 	build_settle(&build, status < 0);
+	if (build.cache_dir)
+		cache_prune(build.cache_dir);
 	build_forget_descriptions(&build);
 	if (status == 0)
 		*out = result;

@@ -5,6 +5,7 @@
  */
 #include "build/packages.h"
 
+#include "build/cache.h"
 #include "build/digest.h"
 
 #include "base/fs.h"
@@ -218,7 +219,7 @@ int packages_find(struct arena *arena, const char *const *files, size_t count, c
 	if (!count || !fs_exists(STATUS_FILE))
 		return 0;
 	const char *file = cache_file(arena, files, count, cache_dir);
-	if (!file || fs_read(file, ANSWER_BYTES_MAX, &answer, NULL) < 0) {
+	if (!file || !cache_has(file) || fs_read(file, ANSWER_BYTES_MAX, &answer, NULL) < 0) {
 		SCOPE(buf_done) struct buf packages = { 0 };
 		buf_clear(&answer);
 		int status = find_owners(&asking, err);

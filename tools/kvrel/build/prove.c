@@ -5,7 +5,6 @@
  */
 #include "build/build_steps.h"
 #include "build/commit.h"
-#include "build/transform.h"
 
 #include "base/fs.h"
 #include "base/path.h"

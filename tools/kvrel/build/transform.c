@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "build/transform.h"
 
+#include "build/cache.h"
+
 #include "base/fs.h"
 #include "base/path.h"
 #include "base/proc.h"
@@ -13,45 +15,6 @@
 #include <unistd.h>
 
 enum { IMAGE_BYTES_MAX = 256 << 20, TOOL_OUTPUT_BYTES = 4096 };
-
-/* A folder of the user alone below the one for temporary files, whose name others could have taken. */
-static int temporary_cache(struct arena *arena, const char **out, struct error *err)
-{
-	const char *base = getenv("TMPDIR");
-	const char *path = arena_printf(arena, "%s/kvrel-cache-%lu", base && *base == '/' ? base : "/tmp",
-					(unsigned long)geteuid());
-	int status = fs_make_dirs(path, 0700, err);
-	if (status < 0)
-		return status;
-	struct stat st;
-	if (lstat(path, &st) < 0)
-		return error_system(err, errno, "cannot look at '%s'", path);
-	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 022) != 0)
-		return error_set(err, ERROR_FAILED, "'%s' is not a folder of this user alone; remove it, or set TMPDIR",
-				 path);
-	*out = path;
-	return 0;
-}
-
-int cache_folder(struct arena *arena, const char *project_dir, const char **out, struct error *err)
-{
-	const char *own = path_join(arena, project_dir, "_build/.cache/kvrel");
-	const char *base = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-	/* The others are for a project that is read-only, or another user's, and for users without a home. */
-	const char *const folders[] = {
-		own,
-		base && *base == '/' ? path_join(arena, base, "kvrel") : NULL,
-		home && *home == '/' ? path_join(arena, home, ".cache/kvrel") : NULL,
-	};
-	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
-		if (folders[i] && fs_make_dirs(folders[i], i == 0 ? 0755 : 0700, NULL) == 0 &&
-		    access(folders[i], W_OK) == 0) {
-			*out = folders[i];
-			return 0;
-		}
-	}
-	return temporary_cache(arena, out, err);
-}
 
 /* A tool of another version may make other bytes, so it is part of the key. */
 static int find_tool(struct arena *arena, const char *name, const char **key, struct error *err)
@@ -103,7 +66,7 @@ static int cached_by_tool(struct arena *arena, const char *cache_dir, const char
 	if (status < 0)
 		return status;
 	const char *file = path_join(arena, cache_dir, name);
-	if (!fs_exists(file)) {
+	if (!cache_has(file)) {
 		const char *temporary = arena_printf(arena, "%s.%ld", file, (long)getpid());
 		const char *argv[8] = { tool };
 		size_t count = 1;
@@ -149,7 +112,7 @@ static int edit_loader(struct arena *arena, const char *source, const char *name
 		return status;
 	/* 1: raise it when other strings are replaced */
 	const char *file = arena_printf(arena, "%s/%s.closed1", cache_dir, input);
-	if (!fs_exists(file)) {
+	if (!cache_has(file)) {
 		SCOPE(buf_done) struct buf image = { 0 };
 		status = fs_read(source, IMAGE_BYTES_MAX, &image, err);
 		if (status == 0)

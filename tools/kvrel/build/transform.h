@@ -10,9 +10,6 @@
 #include "build/build.h"
 #include "build/plan.h"
 
-/* A folder for things that can be made again: _build/.cache/kvrel of the project, else of the user, else a temporary
- * one. */
-int cache_folder(struct arena *arena, const char *project_dir, const char **out, struct error *err);
 /*
  * Fills content, size_bytes and sha256 of every entry. A file that must be changed is changed now, in the cache.
  * `shared` (may be NULL) knows those of earlier releases that are the same still. Non-ELF input is never changed.
