@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 /* A file may grow to twice the lines that are kept before it is written anew. */
@@ -67,12 +68,36 @@ static int open_own(const char *path)
 	return TAKE_FD(fd);
 }
 
+/*
+ * Opens and locks the file. Another console may have written it anew meanwhile, also since this one opened it: then the
+ * open file has no name any more, and what is added to it would be lost.
+ */
+static bool lock_current(struct history *history)
+{
+	struct stat st;
+	for (int tries = 0; tries < 10; tries++) {
+		if (history->fd < 0)
+			history->fd = open_own(history->path);
+		if (history->fd < 0 || flock(history->fd, LOCK_EX) != 0)
+			return false;
+		if (fstat(history->fd, &st) != 0 || st.st_nlink > 0)
+			return true;
+		close(TAKE_FD(history->fd));
+	}
+	return false;
+}
+
 void history_open_file(struct history *history, const char *path)
 {
 	history->fd = -1;
+	history->path = strdup(path);
+	if (history->path == NULL || !lock_current(history)) {
+		read_lines(history, path);
+		return;
+	}
 	if (read_lines(history, path) > FILE_LINES_MAX)
 		write_anew(history, path);
-	history->fd = open_own(path);
+	flock(history->fd, LOCK_UN);
 }
 
 void history_open(struct history *history)
@@ -102,6 +127,7 @@ void history_close(struct history *history)
 	history->count = 0;
 	if (history->fd >= 0)
 		close(TAKE_FD(history->fd));
+	free(TAKE_PTR(history->path));
 }
 
 void history_add(struct history *history, struct slice line)
@@ -114,8 +140,10 @@ void history_add(struct history *history, struct slice line)
 	SCOPE(buf_done) struct buf text = { 0 };
 	buf_append_slice(&text, line);
 	buf_append_char(&text, '\n');
-	if (history->fd >= 0 && !text.failed) /* one write: lines of several consoles do not mix */
-		(void)fs_write_all(history->fd, text.data, text.size, NULL);
+	if (history->fd < 0 || text.failed || !lock_current(history))
+		return;
+	(void)fs_write_all(history->fd, text.data, text.size, NULL);
+	flock(history->fd, LOCK_UN);
 }
 
 size_t history_search(const struct history *history, size_t before, struct slice needle)

@@ -14,7 +14,8 @@ enum { HISTORY_LINES = 1000 };
 struct history {
 	char *lines[HISTORY_LINES]; /* the oldest first */
 	size_t count;
-	int fd; /* -1: nothing is written */
+	char *path; /* owned */
+	int fd;     /* -1: nothing is written */
 };
 
 /* Without a home or a file that may be used it is empty and stays in memory. */

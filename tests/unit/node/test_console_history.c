@@ -114,3 +114,28 @@ Test(console_history, a_long_history_file_is_cut_to_its_newest_lines)
 	history_close(&one);
 	unlink(path);
 }
+
+Test(console_history, lines_come_into_the_file_that_another_console_has_written_anew)
+{
+	char path[] = "/tmp/kvrel-history-XXXXXX";
+	FILE *file = fdopen(mkstemp(path), "w");
+	struct history one = { 0 };
+	struct history other = { 0 };
+
+	for (int i = 0; i < 2 * HISTORY_LINES; i++)
+		fprintf(file, "line %d\n", i);
+	fclose(file);
+	history_open_file(&one, path);
+	history_add(&one, SLICE("before"));
+	history_open_file(&other, path); /* cuts it */
+	history_add(&one, SLICE("after"));
+	history_add(&other, SLICE("beside"));
+	history_close(&one);
+	history_close(&other);
+	history_open_file(&one, path);
+	cr_assert_str_eq(one.lines[one.count - 1], "beside");
+	cr_assert_str_eq(one.lines[one.count - 2], "after");
+	cr_assert_str_eq(one.lines[one.count - 3], "before");
+	history_close(&one);
+	unlink(path);
+}
