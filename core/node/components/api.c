@@ -147,11 +147,7 @@ static uint32_t api_worker_count(struct kvrel_node *node)
 
 static bool depends_on(const struct component *component, const struct component *other)
 {
-	for (size_t i = 0; i < component->sys->require_count; i++) {
-		if (strcmp(component->sys->requires[i], other -> sys -> name) == 0)
-			return true;
-	}
-	return component == other;
+	return component == other || component_requires(component, other->sys->name);
 }
 
 static const struct kvrel_op_ref *api_op(struct kvrel_node *node, const char *name)
