@@ -216,11 +216,7 @@ static bool api_request(struct kvrel_conn *conn, const struct kvrel_op_ref *op, 
 static bool api_request_aside(struct kvrel_conn *conn, const struct kvrel_op_ref *op, const struct kvrel_slice *args,
 			      uint32_t arg_count, uint32_t tag)
 {
-	(void)conn;
-	(void)op;
-	(void)args;
-	(void)arg_count;
-	(void)tag;
+	(void)conn, (void)op, (void)args, (void)arg_count, (void)tag;
 	return true;
 }
 
