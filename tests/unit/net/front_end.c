@@ -39,10 +39,9 @@ struct op {
 struct t_front {
 	const struct kvrel_component *component;
 	const struct kvrel_protocol *protocol;
-	void *state, *protocol_state;
+	void *state, *protocol_state, *conn_state;
 	struct kvrel_node node;
 	struct kvrel_conn conn;
-	void *conn_state;
 	const char *peer;
 	t_answer_fn *answer;
 	struct kvrel_value settings[SETTINGS_MAX];
