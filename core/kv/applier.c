@@ -186,7 +186,7 @@ static void tell_stuck(struct durable *store, int code, const char *damage)
 	if (damage != NULL && damage[0] != '\0')
 		kv_fail(&err, "%s", damage);
 	else
-		pages_fail(&err, "cannot apply the log", code);
+		pages_fail(&err, "cannot apply the log", pages_write_error(store->pages.file, code));
 	pthread_mutex_lock(&applier->lock);
 	news = !atomic_load(&applier->stuck);
 	memcpy(applier->reason, err.message, sizeof(applier->reason));

@@ -9,7 +9,10 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
+
+enum { BEGIN_TRIES = 1000, DISK_FULL_BYTES = 1 << 20 };
 
 int pages_fail(struct kv_error *err, const char *what, int code)
 {
@@ -23,7 +26,14 @@ int pages_fail(struct kv_error *err, const char *what, int code)
 	return kv_fail(err, "kv store: %s: %s%s", what, mdb_strerror(code), advice);
 }
 
-enum { BEGIN_TRIES = 1000 };
+int pages_write_error(const char *file, int code)
+{
+	struct statvfs disk;
+
+	if (code == EIO && statvfs(file, &disk) == 0 && disk.f_bavail * disk.f_frsize < DISK_FULL_BYTES)
+		return ENOSPC;
+	return code;
+}
 
 /* ---- opening ----------------------------------------------------------------------------------------------- */
 

@@ -31,7 +31,7 @@ static int cannot_write(const struct copy *copy, int code)
 	char what[KV_ERROR_BYTES];
 
 	snprintf(what, sizeof(what), "cannot write '%.300s'", copy->file);
-	return pages_fail(copy->err, what, code);
+	return pages_fail(copy->err, what, pages_write_error(copy->file, code));
 }
 
 static int begin(struct copy *copy)
