@@ -114,4 +114,99 @@ it_says_error_when_its_disk_is_full_and_loses_nothing() {
 	umount disk
 }
 
+# ---- backups -------------------------------------------------------------------------------------------------------
+
+fill() {
+	must "$launcher" rpc "kv.create('load')
+		for i = 1, $1 do kv.hset('load', 'key' .. i, string.rep('x', 1000)) end"
+}
+
+it_restores_a_backup() {
+	bundle foo
+	start_daemon
+	fill 200
+	must "$launcher" rpc "kv.backup('$D/copy')"
+	one_request 'PUT load late 1' OK
+	run "$launcher" rpc "kv.backup('$D/copy')"
+	is "$status" 1
+	like "$err" "*'$D/copy' exists already: choose another path*"
+	must "$launcher" rpc 'kv.verify()'
+	stop_node
+	rm -r foo/data/kv
+	mv copy foo/data/kv
+	start_daemon
+	one_request 'GET load late' '' OK
+	must "$launcher" rpc 'return kv.hlen("load"), kv.verify()'
+	is "$out" 200
+	stop_node
+}
+
+it_leaves_nothing_of_a_backup_that_found_no_room() {
+	bundle foo
+	small_disk 1m
+	start_daemon
+	fill 3000
+	run "$launcher" rpc "kv.backup('$D/disk/copy')"
+	is "$status" 1
+	like "$err" '*No space left on device*make room on the disk*'
+	is "$(ls -A disk)" ''
+	mount -o remount,size=20m disk
+	must "$launcher" rpc "kv.backup('$D/disk/copy')"
+	is "$(ls -A disk disk/copy)" $'disk:\ncopy\n\ndisk/copy:\ndata.mdb'
+	stop_node
+	umount disk
+}
+
+it_completes_a_backup_after_a_kill_in_the_middle_of_one() {
+	bundle foo
+	start_daemon
+	fill 20000
+	"$launcher" rpc "kv.backup('$D/copy')" >/dev/null 2>&1 &
+	wait_until [ -e "$D/copy.partial" ]
+	kill -KILL "$pid"
+	wait_until gone "$pid"
+	wait $!
+	[ ! -e copy ] || fail 'half a backup has the name of one'
+	start_daemon
+	must "$launcher" rpc "kv.backup('$D/copy')"
+	[ ! -e copy.partial ] || fail 'what the kill left is still there'
+	stop_node
+}
+
+# ---- a folder that is not as it should be ----------------------------------------------------------------------------
+
+it_says_what_it_may_not_read_or_write() {
+	needs_root
+	bundle foo
+	start_daemon
+	one_request 'CREATE shopping' OK
+	stop_node
+	chown -R 65534 foo
+	chown 0 foo/data/kv/data.mdb
+	run setpriv --reuid 65534 --clear-groups env XDG_RUNTIME_DIR= "$launcher" daemon
+	is "$status" 1
+	like "$err" "*cannot open '*/data.mdb': Permission denied*"
+	chown 65534 foo/data/kv/data.mdb
+	chown 0 foo/data/kv foo/data/kv/lock
+	chmod 500 foo/data/kv
+	run setpriv --reuid 65534 --clear-groups env XDG_RUNTIME_DIR= "$launcher" daemon
+	is "$status" 1
+	like "$err" '*Permission denied*'
+}
+
+it_says_that_its_data_are_on_a_read_only_disk() {
+	bundle foo
+	small_disk 50m
+	export RELEASE_DATA=$D/disk
+	echo 'config("kv", {log_segment_size = "1MiB"})' >>foo/releases/0.0.1/runtime.lua
+	start_daemon
+	one_request 'CREATE shopping' OK
+	stop_node
+	mount -o remount,ro disk
+	run "$launcher" daemon
+	is "$status" 1
+	like "$err" '*Read-only file system*'
+	umount disk
+}
+
 run_tests "$@"
