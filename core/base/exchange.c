@@ -16,6 +16,8 @@
 
 enum { SWAP = 1 << 1, LIST_BYTES_MAX = 64 << 20, LOCK_WAIT_MS = 10000, LOCK_POLL_MS = 20 };
 
+#define LOCK_FILE ".kvrel-lock"
+
 /* Where old entries go that nothing takes the place of, numbered. */
 #define REMOVED ".kvrel-replaced"
 
@@ -222,12 +224,30 @@ bool exchange_is_open(const char *root)
 	return access(list_path(&exchange), F_OK) == 0;
 }
 
+/* On NFS a lock is one for writing, and what is locked must be open for that. No folder can be. */
+static int open_lock_file(const char *parent, int *fd)
+{
+	SCOPE(arena_done) struct arena arena = { 0 };
+	const char *path = path_join(&arena, parent, LOCK_FILE);
+	int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+	if (file < 0)
+		return -1;
+	close(*fd);
+	*fd = file;
+	return 0;
+}
+
 int exchange_lock(const char *parent, int wait_ms, int *out, struct error *err)
 {
 	SCOPE_FD int fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return error_system(err, errno, "cannot open '%s'", parent);
+	bool folder = true;
 	for (int waited = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; waited += LOCK_POLL_MS) {
+		if (folder && errno == EBADF && open_lock_file(parent, &fd) == 0) {
+			folder = false;
+			continue;
+		}
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return error_system(err, errno, "cannot lock '%s'", parent);
 		if (waited >= wait_ms)

@@ -35,7 +35,8 @@ int exchange_run(const char *root, const char *beside, const char *label, struct
 /* All steps back. */
 int exchange_undo(const char *root, const char *beside, const char *label, struct slice steps, struct error *err);
 bool exchange_is_open(const char *root);
-/* The lock on a folder, held until *out is closed. TRY_AGAIN when somebody else has it for longer than that. */
+/* The lock on a folder (on a file in it, .kvrel-lock, where a folder cannot have one), held until *out is closed.
+ * TRY_AGAIN when somebody else has it for longer than that. */
 int exchange_lock(const char *parent, int wait_ms, int *out, struct error *err);
 /*
  * Takes back what was interrupted, if anything was. NOT_FOUND, with the label in *label, when what it needs is gone:

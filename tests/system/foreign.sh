@@ -164,6 +164,21 @@ it_is_verified_by_who_may_not_read_the_nodes_files() {
 	must setpriv --reuid 65534 --regid 65534 --clear-groups "$D/made/bin/all" verify
 }
 
+# As on NFS, which takes no lock on a folder, and on file systems that cannot exchange two names.
+it_builds_where_the_file_system_knows_less() {
+	command -v strace >/dev/null || skip 'strace is not installed'
+	foreign "$D/p"
+	must kvrel build --quiet
+	mkdir _build/rel/all/data
+	sed -i 's/dee: load}/dee: load}, config: {dee: {size: 3}}/' releases.yaml
+	must strace -qq -f -o "$D/trace" -e inject=flock:error=EBADF:when=1 -e inject=renameat2:error=EINVAL \
+		-e inject=copy_file_range:error=EXDEV kvrel build --quiet --overwrite
+	grep -q 'flock.*INJECTED' "$D/trace" || fail 'nothing was injected'
+	must kvrel verify _build/rel/all
+	like "$(cat _build/rel/all/releases/2024.1/sys.yaml)" '*size: 3*'
+	is "$(ls -A _build/rel)" $'.kvrel-lock\nall'
+}
+
 it_shows_no_control_characters_of_foreign_names() {
 	local name
 	foreign "$D/p"
