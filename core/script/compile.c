@@ -28,11 +28,12 @@ static const char *read_piece(lua_State *lua, void *context, size_t *size)
 	return NULL;
 }
 
-/* The first line of a script file may name its interpreter; `#list` is an expression. */
+/* The first line of a script file may name its interpreter, behind a byte order mark; `#list` is an expression. */
 static struct slice without_interpreter(struct slice text)
 {
 	const char *end;
 
+	text = slice_skip_bom(text);
 	if (!slice_starts(text, SLICE("#!")))
 		return text;
 	end = memchr(text.data, '\n', text.size);

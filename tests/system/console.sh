@@ -147,6 +147,7 @@ it_runs_a_script_from_stdin() {
 	is "$?" 1
 	is "$(cat out)" $'1\n2'
 	like "$(cat err)" "*oops*near <eof>*"
+	is "$(printf '\357\273\277#!/usr/bin/lua\nprint(5)\n' | foo/bin/foo remote)" 5
 	printf 'os.exit(7)' | foo/bin/foo remote
 	is $? 7
 	stop_node
@@ -306,27 +307,31 @@ it_has_and_describes_every_function() {
 	wait_until gone "$pid"
 }
 
-# What help() says of the functions that the README lists, as rows of its table.
-as_rows() {
+# What help() says of the functions that are listed for users: signature, tab, text.
+listed() {
 	local line signature text
 	while IFS= read -r line; do
 		signature=${line%%  *}
 		text=${line#"$signature"}
-		# shellcheck disable=SC2016 # backquotes of the table
 		case $signature in
 		kv.create\(* | kv.put\(* | kv.get\(* | kv.delete\(* | kv.keys\(* | kv.buckets\(* | node.* | rpc.* | app.*)
-			printf '| `%s` | %s |\n' "$signature" "${text#"${text%%[! ]*}"}"
+			printf '%s\t%s\n' "$signature" "${text#"${text%%[! ]*}"}"
 			;;
 		esac
 	done
 }
 
-it_says_in_the_readme_what_help_says() {
+it_says_in_the_readme_and_the_man_page_what_help_says() {
 	bundle foo
 	must foo/bin/foo eval 'help()'
-	as_rows <<<"$out" | sort >rows
+	listed <<<"$out" >functions
+	# shellcheck disable=SC2016 # backquotes of the table
+	sed 's/\(.*\)\t\(.*\)/| `\1` | \2 |/' functions | sort >rows
 	sed -n '/^| `\(kv\|node\|rpc\|app\)\.[a-z_]*(/p' "$SRC/README.md" | sort >rows.readme
 	diff rows.readme rows >difference || fail "put these rows (>) into README.md:"$'\n'"$(cat difference)"
+	sed 's/\(.*\)\t\(.*\)/.It Li "\1"\n\2/' functions >items
+	sed -n '/^\.It Li "[a-z]*\./,/^[^.]/p' "$SRC/tools/kvrel/kvrel.1" >items.man
+	diff items.man items >difference || fail "put these lines (>) into kvrel.1:"$'\n'"$(cat difference)"
 }
 
 # ---- isolation --------------------------------------------------------------------------------------------------------
