@@ -129,6 +129,18 @@ bundle() {
 	launcher=$D/$1/bin/$1
 }
 
+# A bundle with both front-ends over one store.
+bundle_of_both() {
+	project
+	cat >>releases.yaml <<-END
+		  both:
+		    version: "0.0.1"
+		    components: {kv_server: permanent, kv_resp: permanent, kv: permanent}
+	END
+	must kvrel build both --quiet
+	launcher=$PWD/_build/rel/both/bin/both
+}
+
 # ---- nodes ---------------------------------------------------------------------------------------------------------
 
 # start_daemon [LAUNCHER]: starts the node; $pid is its process.

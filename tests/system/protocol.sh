@@ -126,6 +126,53 @@ it_refuses_a_line_over_the_limit_and_closes() {
 	stop_node
 }
 
+it_tells_every_subscriber_of_changes_from_either_side() {
+	local fd line
+	bundle_of_both
+	start_daemon
+	connect
+	says 'CREATE shopping' OK
+	exec 7<>"/dev/tcp/127.0.0.1/$PORT" 8<>"/dev/tcp/127.0.0.1/$PORT"
+	for fd in 7 8; do
+		printf 'SUBSCRIBE shopping\r\nSUBSCRIBE shopping\r\nSUBSCRIBE garden\r\n' >&"$fd"
+		hears "$fd" OK OK 'NOT FOUND'
+	done
+	says 'PUT shopping milk 1' OK
+	says 'DELETE shopping milk' OK
+	says 'DELETE shopping milk' OK
+	printf 'HSET shopping eggs 1 salt 2\r\nHINCRBY shopping eggs 5\r\nHDEL shopping salt nothing\r\n' |
+		must_redis ':2' ':6' ':1'
+	for fd in 7 8; do
+		hears "$fd" 'milk SET TO 1' 'milk DELETED' 'eggs SET TO 1' 'salt SET TO 2' 'eggs SET TO 6' 'salt DELETED'
+	done
+	printf 'GET shopping eggs\r\n' >&7
+	hears 7 6 OK
+	printf 'DEL shopping\r\n' | must_redis ':1'
+	for fd in 7 8; do
+		hears "$fd" 'ERROR the bucket was removed'
+		is "$(timeout 10 cat <&"$fd")" ''
+	done
+	stop_node
+}
+
+# hears FD LINE…
+hears() {
+	local fd=$1 expected line
+	shift
+	for expected; do
+		IFS= read -r -t 10 -u "$fd" line || fail "nothing where '$expected' was expected"
+		is "${line%$'\r'}" "$expected"
+	done
+}
+
+# must_redis LINE… <REQUESTS
+must_redis() {
+	exec 6<>"/dev/tcp/127.0.0.1/$RESP_PORT"
+	cat >&6
+	hears 6 "$@"
+	exec 6>&-
+}
+
 it_logs_the_port_it_accepts_connections_on() {
 	bundle foo
 	start_foreground

@@ -6,14 +6,8 @@
 # A node with both front-ends on one store.
 node() {
 	command -v redis-cli >/dev/null || skip "redis-tools is not installed"
-	project
-	cat >>releases.yaml <<-END
-		  both:
-		    version: "0.0.1"
-		    components: {kv_server: permanent, kv_resp: permanent, kv: permanent}
-	END
-	must kvrel build both --quiet
-	start_daemon "$PWD/_build/rel/both/bin/both"
+	bundle_of_both
+	start_daemon
 }
 
 # cli WORDS… = EXPECTED: the reply in redis-cli's words, its lines separated by blanks
