@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,6 +33,13 @@ static const char *any_runtime(struct launch *launch)
 	return found;
 }
 
+static bool may_not_execute(const char *path)
+{
+	struct statvfs system;
+
+	return statvfs(path, &system) == 0 && system.f_flag & ST_NOEXEC;
+}
+
 static int run_checker(const struct runtime_line *line)
 {
 	pid_t pid = fork();
@@ -46,6 +54,8 @@ static int run_checker(const struct runtime_line *line)
 			return report("cannot wait for kvbundle: %s", strerror(errno));
 	if (WIFEXITED(status) && WEXITSTATUS(status) != EXIT_EXEC)
 		return WEXITSTATUS(status);
+	if (may_not_execute(line->file))
+		return EXIT_FAILED; /* that says nothing of the bundle */
 	report("the runtime in this bundle is damaged: its checker does not run; 'kvrel verify' says what was changed");
 	return EXIT_MISMATCH;
 }

@@ -72,6 +72,20 @@ it_runs_read_only_with_its_data_elsewhere() {
 	return 0
 }
 
+it_is_not_called_damaged_where_no_program_may_run() {
+	needs_root
+	bundle foo
+	cat >inside <<-'END'
+		mount --bind "$1/runtime-1.0.0" "$1/runtime-1.0.0" && mount -o remount,bind,noexec "$1/runtime-1.0.0" || exit 77
+		"$1/bin/foo" verify
+	END
+	run unshare --mount sh inside "$D/foo"
+	[ "$status" != 77 ] || skip 'cannot mount here'
+	is "$status" 1
+	like "$err" 'ERROR: cannot execute *is the file system mounted noexec*'
+	must foo/bin/foo verify
+}
+
 it_runs_as_another_user() {
 	needs_root
 	bundle foo
