@@ -111,6 +111,13 @@ void project_must_build(struct project *project)
 	cr_assert_eq(project_build(project), 0, "%s", project->err.message);
 }
 
+void project_must_fail(struct project *project, enum error_code code, const char *words)
+{
+	int status = project_build(project);
+	cr_assert_eq(status, -(int)code, "status %d: %s", status, project->err.message);
+	cr_expect(strstr(project->err.message, words) != NULL, "'%s' lacks '%s'", project->err.message, words);
+}
+
 bool bundle_has(struct project *project, const char *path)
 {
 	struct stat st;

@@ -30,6 +30,8 @@ void project_teardown(struct project *project);
 int project_build(struct project *project);
 /* Builds and asserts that it worked. */
 void project_must_build(struct project *project);
+/* Builds and asserts that it failed, with these words in its message. */
+void project_must_fail(struct project *project, enum error_code code, const char *words);
 
 const char *project_file(struct project *project, const char *name);
 void project_write(struct project *project, const char *name, const char *text);

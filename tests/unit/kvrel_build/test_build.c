@@ -2,22 +2,15 @@
 /* From release to bundle: layout, replacing, side by side, and what must not happen to what is there. */
 #include "fixture.h"
 
-#include "build/assemble.h"
-#include "build/cache.h"
-#include "build/licences.h"
-#include "build/transform.h"
-
 #include "base/fs.h"
 #include "base/path.h"
 #include "base/scope.h"
 
 #include <criterion/criterion.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
-#include <time.h>
 
 static struct project project;
 
@@ -34,9 +27,7 @@ TestSuite(build, .init = setup, .fini = teardown);
 
 static void fails(enum error_code code, const char *words)
 {
-	int status = project_build(&project);
-	cr_assert_eq(status, -(int)code, "status %d: %s", status, project.err.message);
-	cr_expect(strstr(project.err.message, words) != NULL, "'%s' lacks '%s'", project.err.message, words);
+	project_must_fail(&project, code, words);
 }
 
 static bool has(const char *path)
@@ -309,90 +300,6 @@ Test(build, a_cookie_is_for_its_owner_only)
 	cr_expect(!strstr(bundle_text(&project, "releases/0.0.1/manifest.json"), "secret"));
 }
 
-static void lay_over(const char **folders, size_t count)
-{
-	project.release.overlays = folders;
-	project.release.overlay_count = count;
-}
-
-Test(build, later_overlays_win_and_keep_links_and_modes)
-{
-	const char *folders[] = { project_file(&project, "one"), project_file(&project, "two") };
-	project_write(&project, "one/etc/x", "1");
-	project_write(&project, "one/etc/y", "1");
-	project_write(&project, "two/etc/x", "2");
-	cr_assert_eq(symlink("../etc/x", project_file(&project, "two/link")), 0);
-	cr_assert_eq(unlink(project_file(&project, "two/link")), 0);
-	cr_assert_eq(symlink("etc/x", project_file(&project, "two/link")), 0);
-	cr_assert_eq(chmod(project_file(&project, "one/etc/y"), 0700), 0);
-	lay_over(folders, 2);
-	project_must_build(&project);
-	struct stat st;
-	cr_expect_str_eq(bundle_text(&project, "etc/x"), "2");
-	cr_expect_str_eq(bundle_text(&project, "link"), "2");
-	cr_assert_eq(stat(path_join(&project.arena, project.root, "etc/y"), &st), 0);
-	cr_expect_eq(st.st_mode & 07777, 0755);
-}
-
-Test(build, overlays_that_lead_out_of_the_bundle_are_refused)
-{
-	const char *folders[] = { project_file(&project, "one") };
-	project_write(&project, "one/a", "1");
-	lay_over(folders, 1);
-	cr_assert_eq(symlink("../../etc/passwd", project_file(&project, "one/link")), 0);
-	fails(ERROR_INVALID, "leads out of the bundle");
-	cr_assert_eq(unlink(project_file(&project, "one/link")), 0);
-	cr_assert_eq(symlink("/etc/passwd", project_file(&project, "one/link")), 0);
-	fails(ERROR_INVALID, "leads out of the bundle");
-	cr_assert_eq(unlink(project_file(&project, "one/link")), 0);
-	project_write(&project, "one/data/x", "1");
-	fails(ERROR_INVALID, "belongs to the running node");
-	cr_expect(!fs_exists(project.root));
-}
-
-Test(build, overlays_do_not_speak_for_kvrel)
-{
-	static const char *const paths[] = { "releases/start.data", "releases/0.0.1/manifest.json",
-					     "releases/9/manifest.json", "releases/0.0.1/sbom.spdx.json",
-					     ".kvrel-replacing" };
-	const char *folders[] = { project_file(&project, "one") };
-	lay_over(folders, 1);
-	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
-		const char *path = path_join(&project.arena, "one", paths[i]);
-		project_write(&project, path, "{}");
-		fails(ERROR_INVALID, "is written by kvrel itself");
-		cr_assert_eq(unlink(project_file(&project, path)), 0);
-	}
-}
-
-Test(build, a_cookie_of_an_overlay_is_a_secret_too)
-{
-	const char *folders[] = { project_file(&project, "one") };
-	struct stat st;
-	project_write(&project, "one/releases/COOKIE", "sesame");
-	lay_over(folders, 1);
-	project_must_build(&project);
-	cr_assert_eq(stat(path_join(&project.arena, project.root, "releases/COOKIE"), &st), 0);
-	cr_expect_eq(st.st_mode & 07777, 0600);
-	/* SHA-256 of "sesame": of a short secret a digest tells too much */
-	cr_expect(!strstr(bundle_text(&project, "releases/0.0.1/manifest.json"),
-			  "d0c04f4b1951e4aeaaec8223ed2039e542f3aae805a6fa7f6d794e5afff5d272"));
-	cr_expect(!strstr(bundle_text(&project, "releases/0.0.1/sbom.spdx.json"), "COOKIE"));
-}
-
-Test(build, a_pipe_is_no_file_to_wait_for)
-{
-	const char *templates = project_file(&project, "mine");
-	cr_assert_eq(mkdir(templates, 0755), 0);
-	cr_assert_eq(mkfifo(project_file(&project, "mine/vm.args"), 0644), 0);
-	project.release.templates = templates;
-	fails(ERROR_INVALID, "vm.args: error: it is no file");
-	cr_assert_eq(unlink(project_file(&project, "mine/vm.args")), 0);
-	cr_assert_eq(mkfifo(project_file(&project, "pipe"), 0644), 0);
-	project.release.runtime_config = project_file(&project, "pipe");
-	fails(ERROR_INVALID, "is no regular file");
-}
-
 Test(build, a_dry_run_shows_the_plan_and_writes_nothing)
 {
 	project.options.dry_run = project.options.verbose = true;
@@ -461,63 +368,6 @@ Test(build, a_proof_builds_twice_and_leaves_one_bundle)
 	project_must_build(&project);
 	cr_expect(strstr(buf_string(&project.said), "both builds are identical") != NULL);
 	cr_expect(!strstr(tree_text(&project.arena, project_file(&project, "_build")), ".prove"));
-}
-
-Test(build, a_source_that_is_rewritten_before_it_is_copied_is_noticed)
-{
-	struct plan plan = { .arena = &project.arena };
-	struct staging staging;
-	project_write(&project, "source", "one");
-	struct plan_entry *entry = plan_add(&plan, PLAN_FILE, "etc", FROM_OVERLAY, "a test");
-	entry->source = project_file(&project, "source");
-	cr_assert_eq(plan_prepare(&plan, project.dir, NULL, &project.err), 0, "%s", project.err.message);
-	cr_assert_eq(staging_begin(&project.arena, project.root, &staging, &project.err), 0, "%s", project.err.message);
-	cr_expect_eq(staging_fill(&staging, &plan, 1, &project.err), 0, "%s", project.err.message);
-	staging_end(&staging);
-	usleep(20000); /* the clock of file systems is coarse */
-	project_write(&project, "source", "two");
-	cr_assert_eq(staging_begin(&project.arena, project.root, &staging, &project.err), 0, "%s", project.err.message);
-	cr_expect_eq(staging_fill(&staging, &plan, 1, &project.err), -(int)ERROR_TRY_AGAIN);
-	cr_expect(strstr(project.err.message, "build again") != NULL);
-	staging_end(&staging);
-}
-
-static void age(const char *path, int64_t seconds)
-{
-	const struct timespec times[2] = { { .tv_sec = time(NULL) - seconds }, { .tv_sec = time(NULL) - seconds } };
-	cr_assert_eq(utimensat(AT_FDCWD, path, times, 0), 0);
-}
-
-Test(build, the_cache_forgets_what_no_build_used_for_a_month)
-{
-	enum { DAY = 24 * 60 * 60 };
-	const char *used = project_file(&project, "cache/used"), *idle = project_file(&project, "cache/idle"),
-		   *fresh = project_file(&project, "cache/fresh");
-	project_write(&project, "cache/used", "x");
-	project_write(&project, "cache/idle", "x");
-	project_write(&project, "cache/fresh", "x");
-	age(used, 40 * DAY);
-	age(idle, 31 * DAY);
-	age(fresh, 20 * DAY);
-	cr_expect(cache_has(used));
-	cr_expect(!cache_has(project_file(&project, "cache/none")));
-	cache_prune(project_file(&project, "cache"));
-	cr_expect(fs_exists(used) && fs_exists(fresh) && !fs_exists(idle));
-}
-
-Test(build, a_component_named_like_a_package_keeps_its_terms)
-{
-	struct package packages[] = { { .name = "alpha", .copyright = "/usr/share/doc/alpha/copyright" } };
-	const struct package_map map = { .packages = packages, .count = 1 };
-	struct plan_licence *found;
-	size_t count;
-	project_write(&project, "core/alpha/LICENSE", "mine");
-	licences_find(&project.arena, &project.spec, &project.release, &map, "/nowhere", &found, &count);
-	cr_assert_geq(count, 2);
-	cr_expect_str_eq(found[0].package, "alpha");
-	cr_expect_str_eq(found[0].file, "/usr/share/doc/alpha/copyright");
-	cr_expect_str_eq(found[1].package, "alpha-component");
-	cr_expect(slice_ends(slice_of(found[1].file), SLICE("core/alpha/LICENSE")));
 }
 
 Test(build, a_proof_names_what_differs)
