@@ -10,7 +10,7 @@
  *	cut      nothing passes any more, and nobody is told
  *	deaf     nothing passes back
  *	mend     everything passes again, what was held back first
- *	break    the connections that there are end with a reset
+ *	break    the connections that there are end with a reset; new ones fare as before
  *
  * Ends at the end of stdin.
  */
@@ -185,11 +185,14 @@ static bool obey(void)
 	if (got <= 0)
 		return false;
 	word[got] = '\0';
-	cut = strncmp(word, "cut", 3) == 0;
-	deaf = strncmp(word, "deaf", 4) == 0;
-	for (int i = 0; i < LINES_MAX && strncmp(word, "break", 5) == 0; i++)
-		if (lines[i].open)
-			reset(&lines[i]);
+	if (strcmp(word, "break\n") != 0) {
+		cut = strcmp(word, "cut\n") == 0;
+		deaf = strcmp(word, "deaf\n") == 0;
+	} else {
+		for (int i = 0; i < LINES_MAX; i++)
+			if (lines[i].open)
+				reset(&lines[i]);
+	}
 	printf("%s", word);
 	return fflush(stdout) == 0;
 }

@@ -7,7 +7,7 @@
 # cabled DELAY JITTER STALLS [FLAGS]: both nodes are up
 cabled() {
 	local ports table
-	mapfile -t ports < <(ports 4)
+	mapfile -t ports < <(ports 5)
 	foo_port=${ports[0]} to_cable=${ports[1]} behind_it=${ports[2]} PORT=${ports[3]}
 	export PORT RELEASE_DISTRIBUTION=name RELEASE_COOKIE=biscuit
 	bar_name=bar@127.0.0.1:$to_cable
@@ -15,7 +15,8 @@ cabled() {
 	(project && must kvrel build foo --quiet --path "$D/bundle" --set "kv.routing_table=$table" \
 		--set kv.durability=none) || exit 1
 	mkdir -p "$D/bin"
-	command_of foo "$foo_port" "${4:-}" "$PORT"
+	# nobody listens where foo's name says: bar cannot open a link past the cable
+	command_of foo "$foo_port" "--dist-listen 127.0.0.1:${ports[4]}"$'\n'"${4:-}" "$PORT"
 	command_of bar "$to_cable" "--dist-listen 127.0.0.1:$behind_it"$'\n'"${4:-}" 0
 	PATH=$D/bin:$PATH
 	must bar daemon
@@ -115,6 +116,25 @@ it_takes_no_late_reply_for_another_one() {
 	put 2 || fail "$err"
 	must foo rpc 'return kv.get("pears", "k")'
 	is "$out" 2
+	stop_both
+}
+
+# Both wait for a link; one of them has given up when it comes about.
+it_does_not_do_what_was_given_up_before_it_was_sent() {
+	local other
+	cabled 0 0 0
+	must foo rpc 'app.put_env("kv", "forward_timeout", "500ms") kv.put("pears", "k", "old")'
+	the_cable_is cut
+	the_cable_is break
+	sleep 0.5 # foo tries again by then, in vain
+	foo rpc "return rpc.call('$bar_name', 'kv.put', 'pears', 'other', 'done')" >"$D/other" 2>&1 &
+	other=$!
+	put '"given up"' && fail 'it was put over a cable that is out'
+	like "$err" "*node '$bar_name' is unreachable: no link before the deadline*"
+	the_cable_is mend
+	wait "$other" || fail "$(cat "$D/other")"
+	must bar rpc 'return kv.get("pears", "k"), kv.get("pears", "other")'
+	is "$out" old$'\n'done
 	stop_both
 }
 
