@@ -246,6 +246,29 @@ Test(hostile, is_hung_up_on_when_it_lies)
 	expect_service();
 }
 
+Test(hostile, is_told_when_it_speaks_another_version)
+{
+	SCOPE(buf_done) struct buf out = { 0 };
+	SCOPE_FD int fd = connect_to_victim();
+	const struct frame_hello hello = {
+		.version = 1, .instance = 1, .from = slice_of("evil@here"), .to = slice_of("victim@here")
+	};
+	char answer[256];
+	struct slice payload;
+	size_t consumed;
+	char type;
+	frame_put_hello(&out, &hello);
+	cr_assert(say(fd, buf_slice(&out)));
+	ssize_t got = recv(fd, answer, sizeof(answer), 0);
+	cr_assert(got > 0 && frame_next((struct slice){ answer, (size_t)got }, FRAME_GREETING_MAX, &type, &payload,
+					&consumed) == 1);
+	cr_expect_eq(type, FRAME_REFUSE);
+	cr_expect(slice_is(payload, "it speaks version 1 of the language of nodes, this node speaks 2"), "%.*s",
+		  SLICE_FMT(payload));
+	cr_expect_eq(recv(fd, answer, sizeof(answer), 0), 0);
+	expect_service();
+}
+
 Test(hostile, may_nest_only_so_deep)
 {
 	SCOPE(buf_done) struct buf out = { 0 };
