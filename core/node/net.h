@@ -33,6 +33,7 @@ struct net_options {
 	unsigned workers;            /* at least 1 */
 	unsigned max_connections;    /* over it: accepted and closed, logged once a second at most */
 	size_t output_max_bytes;     /* unsent output of one connection; over it reading pauses */
+	size_t input_max_bytes;      /* unfinished requests of all connections; 0: 1 GiB */
 	const struct kvrel_api *api; /* handed through to nobody; for completeness of conn functions */
 	int64_t idle_timeout_ms;     /* a connection without a request or a reply for so long is closed; 0: never */
 	int64_t write_timeout_ms;    /* one whose peer takes nothing of its replies for so long is cut off; 0: never */

@@ -37,24 +37,13 @@ static bool rest_is_short(const struct input *input)
 	return input->size <= READ_BYTES_MIN / 2;
 }
 
-static bool grow_own(struct input *input)
-{
-	size_t extra = input->size > READ_BYTES ? input->size : READ_BYTES;
-	char *own = realloc(input->own, input->size + extra);
-	if (!own)
-		return false;
-	input->data = input->own = own;
-	input->own_capacity = input->size + extra;
-	return true;
-}
-
 /* Where the next bytes go, right behind the rest; 0 without memory. */
 static size_t room_for_input(struct kvrel_conn *conn, char **to)
 {
 	struct input *input = &conn->input;
 	struct batch *batch = &conn->worker->batch;
 	if (!rest_is_short(input)) {
-		if (input->own_capacity - input->size < READ_BYTES_MIN && !grow_own(input))
+		if (input->own_capacity - input->size < READ_BYTES_MIN && !input_grow(conn))
 			return 0;
 		*to = input->own + input->size;
 		return input->own_capacity - input->size;
@@ -77,35 +66,6 @@ static void account_input(struct kvrel_conn *conn, size_t received)
 	if (input->data != input->own)
 		conn->worker->batch.arena_used += input->size;
 	counter_add(&conn->worker->counters.bytes_in, received);
-}
-
-/* Keeps what is not consumed and nothing else. The batch has run: nobody looks at the consumed bytes any more. */
-void conn_tidy_input(struct kvrel_conn *conn)
-{
-	struct input *input = &conn->input;
-	const char *rest = input->data + input->used;
-	size_t size = input->size - input->used;
-	if (size == 0) {
-		free(input->own);
-		*input = (struct input){ 0 };
-		return;
-	}
-	if (input->data != input->own && size > input->own_capacity) {
-		char *own = realloc(input->own, size);
-		if (!own) {
-			conn->failed = true;
-			worker_touch(conn);
-			input->size = input->used = 0;
-			return;
-		}
-		input->own = own;
-		input->own_capacity = size;
-	}
-	if (rest != input->own) /* the rest of a long request stays where it is */
-		memmove(input->own, rest, size);
-	input->data = input->own;
-	input->size = size;
-	input->used = 0;
 }
 
 static void check_rest(struct kvrel_conn *conn)
@@ -358,7 +318,7 @@ void conn_free_if_unused(struct kvrel_conn *conn)
 	    conn->in_dirty || conn->in_settle || conn->cuts)
 		return;
 	unlink_conn(conn->worker, conn);
-	free(conn->input.own);
+	input_free(conn);
 	free(conn->peer);
 	batch_drop_asides(conn);
 	free(conn);

@@ -6,7 +6,7 @@
  *	conn.c    one connection: reading, parsing, closing     batch.c   calls of a wake-up: collected, prefetched, run
  *	reply.c   reply slots: order, results that come late    output.c  bytes on their way out
  *	net.c     the public functions                          sweep.c   idle and stuck connections
- *	linger.c  connections that are over and still heard
+ *	input.c   requests that are not whole yet               linger.c  connections that are over and still heard
  *
  * One thread rule carries it all: a worker's loop, connections, slots and buffers are touched by its own thread alone.
  * Other threads reach a worker through two lock-free stacks, `done` (slots with a late result) and `tasks`.
@@ -44,8 +44,10 @@ enum {
 	SLOT_INLINE_BYTES = 40,      /* a late result up to this size needs no heap */
 	ARG_BLOCK_ITEMS = 4096,      /* arguments of a batch before it takes another block */
 	LINGER_MS = 2000, /* a closed connection may send this long, unheard, so that it gets to read the reply */
-	LINGER_BYTES = 64 << 20, /* … or this much */
-	TURNED_AWAY_MAX = 256,   /* over the limit of connections, lingering; others are closed at once */
+	LINGER_BYTES = 64 << 20,          /* … or this much */
+	INPUT_UNCOUNTED = 2 * READ_BYTES, /* room for an unfinished request that is no matter */
+	INPUT_ALL_BYTES = 1 << 30,        /* of longer ones, of all connections */
+	TURNED_AWAY_MAX = 256,            /* over the limit of connections, lingering; others are closed at once */
 	PROVIDERS_MAX = 64,
 };
 
@@ -211,6 +213,7 @@ struct worker {
 	struct out_block *out_pool;
 	size_t out_pool_bytes;
 	struct counters counters;
+	uint64_t input_told_ms;
 	_Atomic unsigned load; /* connections given to it and not yet closed */
 
 	_Alignas(64) _Atomic(struct slot *) done;
@@ -220,7 +223,8 @@ struct worker {
 struct net {
 	unsigned worker_count;
 	unsigned max_connections;
-	size_t output_max_bytes;
+	size_t output_max_bytes, input_max_bytes;
+	_Atomic size_t input_held;                  /* by unfinished requests that are not small */
 	uint64_t idle_timeout_ms, write_timeout_ms; /* 0: none */
 	void (*thread_begin)(void);
 	struct owner *owners; /* names of listening components, kept for connections */
@@ -276,7 +280,6 @@ void conn_open(struct worker *worker, int fd, const struct kvrel_protocol *proto
 struct kvrel_conn *conn_new(struct worker *worker, int fd, const struct kvrel_protocol *protocol, const char *owner,
 			    bool turned_away);
 void conn_parse(struct kvrel_conn *conn);
-void conn_tidy_input(struct kvrel_conn *conn);
 /* After its output moved: closes what is finished, resumes or pauses reading. */
 void conn_advance(struct kvrel_conn *conn);
 void conn_drain(struct kvrel_conn *conn);
@@ -284,6 +287,13 @@ void conn_close(struct kvrel_conn *conn);
 void conn_free_if_unused(struct kvrel_conn *conn);
 /* Neither unsent output nor unanswered requests are over their limits. */
 bool conn_has_room(const struct kvrel_conn *conn);
+
+/* input.c */
+/* Keeps what is not consumed and nothing else; without memory for it the connection has failed. */
+void conn_tidy_input(struct kvrel_conn *conn);
+/* Room for a read behind a rest that is in the connection's own buffer; false without memory. */
+bool input_grow(struct kvrel_conn *conn);
+void input_free(struct kvrel_conn *conn);
 
 /* linger.c */
 /* Takes the descriptor of a client that was told why. */

@@ -38,6 +38,7 @@ int net_new(const struct net_options *options, struct net **out, struct error *e
 	net->workers = workers;
 	net->max_connections = options->max_connections;
 	net->output_max_bytes = options->output_max_bytes;
+	net->input_max_bytes = options->input_max_bytes ? options->input_max_bytes : INPUT_ALL_BYTES;
 	net->idle_timeout_ms = (uint64_t)options->idle_timeout_ms;
 	net->write_timeout_ms = (uint64_t)options->write_timeout_ms;
 	net->thread_begin = options->thread_begin;

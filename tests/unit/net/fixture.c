@@ -163,6 +163,8 @@ static const struct kvrel_protocol protocol = {
 
 /* ---- net ---- */
 
+size_t t_input_max;
+
 struct t_net t_net_start(unsigned workers, unsigned max_connections, size_t output_max)
 {
 	struct t_net t = { .provider = t_provider_new() };
@@ -175,7 +177,8 @@ struct t_net t_net_start(unsigned workers, unsigned max_connections, size_t outp
 					  .provider = 3 };
 	struct net_options options = { .workers = workers,
 				       .max_connections = max_connections,
-				       .output_max_bytes = output_max };
+				       .output_max_bytes = output_max,
+				       .input_max_bytes = t_input_max };
 	if (net_new(&options, &t.net, &err) != 0 ||
 	    net_listen(t.net, "test", &protocol, NULL, "127.0.0.1", 0, &t.port, &err) != 0) {
 		fprintf(stderr, "%s\n", err.message);

@@ -28,6 +28,8 @@ struct t_net {
 	uint16_t port;
 };
 
+/* What unfinished requests may hold in the nets that are started from now on; 0: the usual. */
+extern size_t t_input_max;
 struct t_net t_net_start(unsigned workers, unsigned max_connections, size_t output_max);
 void t_net_stop(struct t_net *t);
 /* Cuts off the connection that was marked last; false when it has ended. */

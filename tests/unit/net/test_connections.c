@@ -148,3 +148,43 @@ Test(connections, are_cut_off_from_another_thread_whatever_they_wait_for)
 		close(fd);
 	}
 }
+
+Test(unfinished, requests_are_bounded_all_together, .timeout = 60)
+{
+	enum { CLIENTS = 20, SIZE = 1 << 20, SMALL = 40000 };
+	static char bytes[SIZE];
+	int fds[CLIENTS];
+	t_input_max = 6 << 20;
+	struct t_net net = t_net_start(2, PLENTY, OUTPUT_MAX);
+	memset(bytes, 'x', SIZE);
+	for (int i = 0; i < CLIENTS; i++) {
+		fds[i] = t_connect(net.port);
+		t_send_bytes(fds[i], bytes, SIZE);
+	}
+	struct net_stats now;
+	T_WAIT((net_stats(net.net, &now), now.accepted == CLIENTS && now.connections <= 6));
+	cr_assert_leq(now.connections, 6);
+	cr_assert_geq(now.connections, 2); /* a buffer is twice as long as what it has to hold, at most */
+	int small = t_connect(net.port);   /* small ones have nothing to fear */
+	t_send(small, "echo ");
+	t_send_bytes(small, bytes, SMALL);
+	usleep(20000);
+	for (int i = 0; i < CLIENTS; i++)
+		close(fds[i]);
+	t_send(small, "\n");
+	for (int at = 0; at < SMALL; at += 1000) {
+		bytes[1000] = '\0';
+		EXPECT(small, bytes);
+	}
+	EXPECT(small, "\n");
+	T_WAIT((net_stats(net.net, &now), now.connections == 1));
+	int long_one = t_connect(net.port); /* there is room again */
+	t_send(long_one, "big 5\necho ");
+	EXPECT(long_one, "xxxxx\n");
+	for (int i = 0; i < 7000; i++) /* as long as its protocol lets it be */
+		t_send_bytes(long_one, bytes, 1000);
+	t_send(long_one, "\n");
+	shutdown(long_one, SHUT_WR);
+	cr_assert_eq(t_read_to_end(long_one), 7000 * 1000 + 1);
+	t_net_stop(&net);
+}
