@@ -143,10 +143,11 @@ static void exhausted(struct listener *listener, int errnum)
 	if (net->reserve_fd >= 0 && (errnum == EMFILE || errnum == ENFILE)) {
 		close(net->reserve_fd);
 		int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd >= 0)
+		if (fd >= 0) { /* the system has no descriptor even where nobody waits */
 			close(fd);
+			counter_add(&net->workers[0].counters.refused, 1);
+		}
 		net->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-		counter_add(&net->workers[0].counters.refused, 1);
 		return;
 	}
 	uv_poll_stop(&listener->poll);
