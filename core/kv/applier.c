@@ -7,6 +7,7 @@
  * limit, and reads are not affected.
  */
 #include "apply.h"
+#include "background.h"
 #include "thread.h"
 
 #include <stdlib.h>
@@ -53,127 +54,6 @@ static bool is_stopping(struct applier *applier)
 	return stopping;
 }
 
-/* ---- putting away ------------------------------------------------------------------------------------------- */
-
-/* Buckets that are gone for good: nobody can find them in the pages any more. */
-static void take_out_gone(struct durable *store, struct memtable *memtable)
-{
-	uint64_t end = memtable_end(memtable);
-	size_t kept = 0;
-
-	pthread_mutex_lock(&store->write_lock);
-	for (size_t i = 0; i < memtable->gone.count; i++) {
-		struct bucket *bucket = memtable->gone.items[i];
-
-		if (bucket_is(bucket, BUCKET_EXISTS | BUCKET_LEAVING) || bucket->died >= end)
-			continue;
-		bucket_table_remove(&store->buckets, bucket);
-		atomic_fetch_or(&bucket->state, BUCKET_LEAVING);
-		memtable->gone.items[kept++] = bucket;
-	}
-	memtable->gone.count = kept;
-	pthread_mutex_unlock(&store->write_lock);
-}
-
-static void recycle(struct durable *store, struct memtable *memtable)
-{
-	struct log *log = &store->log;
-	bool wanted;
-	uint64_t number;
-
-	pthread_mutex_lock(&store->write_lock);
-	wanted = store->spares.file_count < SPARES_MAX && memtable->size == store->options.segment_size;
-	number = wanted ? log->next_number++ : 0;
-	pthread_mutex_unlock(&store->write_lock);
-	if (!wanted || segment_rename(log->dir_fd, memtable->number, number) != 0) {
-		segment_remove(log->dir_fd, memtable->number);
-		return;
-	}
-	pthread_mutex_lock(&store->write_lock);
-	if (spares_add_file(&store->spares, memtable->fd, number))
-		memtable->fd = -1;
-	pthread_mutex_unlock(&store->write_lock);
-	if (memtable->fd >= 0)
-		segment_remove(log->dir_fd, number);
-}
-
-static void keep_memory(struct durable *store, struct memtable *memtable)
-{
-	pthread_mutex_lock(&store->write_lock);
-	if (memtable->size == store->options.segment_size)
-		spares_add_memory(&store->spares, memtable);
-	pthread_mutex_unlock(&store->write_lock);
-}
-
-/* When nothing has been written since the last checkpoint. */
-static void give_memory_back(struct durable *store)
-{
-	struct spares none = { 0 };
-
-	pthread_mutex_lock(&store->write_lock);
-	if (atomic_load(&store->newest)->began_ms == 0) {
-		none = store->spares;
-		store->spares.memory_count = 0;
-	}
-	pthread_mutex_unlock(&store->write_lock);
-	while (none.memory_count > 0)
-		memtable_memory_done(&none.memory[--none.memory_count]);
-}
-
-static void retire(struct durable *store, struct memtable *memtable)
-{
-	struct applier *applier = &store->applier;
-
-	pthread_mutex_lock(&applier->lock);
-	store->oldest = atomic_load(&memtable->newer);
-	atomic_store(&applier->progress, 0);
-	atomic_store(&store->retired, memtable->id);
-	atomic_store(&applier->stuck, false);
-	applier->applying = false;
-	snapshots_take(store);
-	pthread_mutex_unlock(&applier->lock);
-	pthread_cond_broadcast(&applier->applied);
-	epoch_wait(&store->epoch, store->readers, store->slot_count);
-	if (memtable->gone.count > 0) {
-		take_out_gone(store, memtable);
-		epoch_wait(&store->epoch, store->readers, store->slot_count);
-		for (size_t i = 0; i < memtable->gone.count; i++)
-			free(memtable->gone.items[i]);
-	}
-	recycle(store, memtable);
-	keep_memory(store, memtable);
-	pages_forget(&store->pages); /* all that was read and is no longer used */
-	memtable_free(memtable);
-}
-
-/* A file for the next memtable, before a writer has to make one. */
-static void prepare_spare(struct durable *store)
-{
-	struct memtable *newest;
-	uint64_t number;
-	bool wanted;
-	int fd;
-
-	pthread_mutex_lock(&store->write_lock);
-	newest = atomic_load(&store->newest);
-	wanted = store->spares.file_count == 0 && newest->half_full;
-	number = wanted ? store->log.next_number++ : 0;
-	pthread_mutex_unlock(&store->write_lock);
-	if (!wanted)
-		return;
-	fd = segment_create(store->log.dir_fd, number, store->options.segment_size);
-	if (fd < 0)
-		return; /* the writer that needs it will be told */
-	pthread_mutex_lock(&store->write_lock);
-	if (spares_add_file(&store->spares, fd, number))
-		fd = -1;
-	pthread_mutex_unlock(&store->write_lock);
-	if (fd >= 0) {
-		close(fd);
-		segment_remove(store->log.dir_fd, number);
-	}
-}
-
 /* ---- applying ------------------------------------------------------------------------------------------------ */
 
 static void tell_stuck(struct durable *store, int code, const char *damage)
@@ -213,6 +93,43 @@ static bool sync_pages(struct durable *store)
 	return true;
 }
 
+/* Files of far values that no page points to any more, nor will after a power loss. */
+static void give_up_empty(struct durable *store)
+{
+	struct values *values = store->pages.values;
+	struct value_file *file;
+
+	if (!values_have_empty(values) || !sync_pages(store))
+		return;
+	values_note_empty(values, backgrounds_begun(store));
+	while ((file = values_take_empty(values, backgrounds_oldest(store))) != NULL) {
+		int fd;
+
+		epoch_wait(&store->epoch, store->readers, store->slot_count);
+		values_forget_sets(values);
+		fd = segment_open(store->log.dir_fd, file->number);
+		recycle(store, file->number, fd >= 0 ? file->row.size : 0, fd);
+		value_file_free(file);
+	}
+}
+
+/* Space comes back as fast as it is used up: one file's worth of cleaning for one memtable. Whether there may be more.
+ */
+static bool clean(struct durable *store)
+{
+	const struct engine_host *host = &store->options.host;
+	struct kv_error err;
+	int done;
+
+	give_up_empty(store);
+	done = clean_values(store, &err);
+	if (done < 0 && !store->applier.cannot_clean)
+		host->log(host->context, KVREL_WARN, err.message);
+	store->applier.cannot_clean = done < 0;
+	give_up_empty(store);
+	return done > 0;
+}
+
 /* False: given up because of stopping, or because the log is broken. */
 static bool apply_memtable(struct durable *store, struct memtable *memtable)
 {
@@ -246,6 +163,8 @@ static bool apply_memtable(struct durable *store, struct memtable *memtable)
 	if (!finished || !sync_pages(store))
 		return false;
 	retire(store, memtable);
+	if (!is_stopping(applier))
+		clean(store);
 	return true;
 }
 
@@ -303,9 +222,12 @@ static void applier_main(void *argument)
 			return;
 		if (garbage) {
 			garbage = clear_garbage(&store->pages, &garbage) == 0 && garbage;
+			if (!garbage)
+				garbage = clean(store);
 		} else {
 			give_memory_back(store);
 			doze(applier, wait);
+			garbage = clean(store);
 		}
 	}
 }

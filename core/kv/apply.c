@@ -66,7 +66,7 @@ static int put_directory(struct apply *apply, const struct bucket *bucket)
 	if (code != 0)
 		return code;
 	return page_put(&apply->store->pages, apply->txn, NULL, 0, bucket_name(bucket), &key,
-			(struct kvrel_slice){ value.mv_data, value.mv_size });
+			(struct kvrel_slice){ value.mv_data, value.mv_size }, false);
 }
 
 /* 0 and what the pages hold of that name, MDB_NOTFOUND. */
@@ -84,7 +84,7 @@ static int get_directory(struct apply *apply, struct kvrel_slice name, struct pa
 	code = mdb_get(apply->txn, apply->store->pages.data, &key.val, &stored);
 	if (code != 0)
 		return code;
-	if (!page_entry_split(&key.val, &stored, &entry) || entry.value.size != sizeof(*page))
+	if (!page_entry_split(&key.val, &stored, &entry) || entry.far || entry.value.size != sizeof(*page))
 		return MDB_CORRUPTED;
 	memcpy(page, entry.value.data, sizeof(*page));
 	return 0;
@@ -176,6 +176,37 @@ static int is_stored(struct apply *apply, struct page_key *key, bool *stored)
 	return code == MDB_NOTFOUND ? 0 : code;
 }
 
+/* The bytes that a far value leaves behind, if the pages hold one of this key. */
+static int count_out(struct apply *apply, const struct page_key *key)
+{
+	const struct pages *pages = &apply->store->pages;
+	MDB_val wanted = key->val, stored;
+	struct far_value far;
+	int code;
+
+	if (!values_any(pages->values))
+		return 0;
+	code = mdb_cursor_get(apply->cursor, &wanted, &stored, MDB_SET);
+	if (code == 0 && page_entry_far(&key->val, &stored, &far))
+		values_count(pages->values, far.segment, -(int64_t)far.size);
+	return code == MDB_NOTFOUND ? 0 : code;
+}
+
+static int put_value(struct apply *apply, uint64_t bucket, const struct record *record)
+{
+	const struct pages *pages = &apply->store->pages;
+	struct kvrel_slice value = record_value(record);
+	struct far_value far;
+	struct page_key key;
+
+	if (!apply->far || value.size < FAR_VALUE_MIN)
+		return page_put(pages, apply->txn, apply->cursor, bucket, record_key(record), &key, value, false);
+	far = value_describe_record(apply->memtable, record);
+	values_count(pages->values, far.segment, far.size);
+	return page_put(pages, apply->txn, apply->cursor, bucket, record_key(record), &key,
+			(struct kvrel_slice){ (const char *)&far, sizeof(far) }, true);
+}
+
 static int apply_key(struct apply *apply, const struct item *item)
 {
 	const struct pages *pages = &apply->store->pages;
@@ -190,12 +221,13 @@ static int apply_key(struct apply *apply, const struct item *item)
 		code = guard_check(&apply->guard, &key.val, !record_has_value(record));
 	if (code == 0 && apply->memtable->replayed)
 		code = is_stored(apply, &key, &existed);
+	if (code == 0 && existed)
+		code = count_out(apply, &key);
 	if (code != 0)
 		return code;
 	if (record_has_value(record)) {
 		bucket->stored.count += !existed;
-		return page_put(pages, apply->txn, apply->cursor, item->bucket, record_key(record), &key,
-				record_value(record));
+		return put_value(apply, item->bucket, record);
 	}
 	if (!existed)
 		return 0;
@@ -257,6 +289,12 @@ static size_t records_per_transaction(struct apply *apply)
 	return PAGES_PER_TRANSACTION * (per_page > 0 ? per_page < 64 ? per_page : 64 : 1);
 }
 
+/* What it adds to a transaction. */
+static size_t bytes_of(const struct apply *apply, const struct record *record)
+{
+	return apply->far && record->value_size >= FAR_VALUE_MIN ? sizeof(struct far_value) : record->value_size;
+}
+
 static int apply_some(struct apply *apply)
 {
 	size_t end = apply->count + apply->directory_count, records = records_per_transaction(apply), bytes = 0;
@@ -270,7 +308,7 @@ static int apply_some(struct apply *apply)
 		fetch_ahead(apply);
 		if (apply->at % ITEMS_A_PIECE == 0)
 			pace_rest(&apply->pace, apply->at, end);
-		bytes += record_of(apply, item_at(apply, apply->at))->value_size;
+		bytes += bytes_of(apply, record_of(apply, item_at(apply, apply->at)));
 		code = apply_item(apply, apply->at++);
 	}
 	return code;
@@ -284,6 +322,8 @@ static int put_state(struct apply *apply, bool finished)
 		apply->state.applied = memtable_end(apply->memtable);
 	pthread_mutex_lock(&apply->store->write_lock);
 	apply->state.next_bucket = apply->store->next_bucket;
+	if (apply->far)
+		apply->state.format = PAGES_FORMAT;
 	pthread_mutex_unlock(&apply->store->write_lock);
 	return mdb_put(apply->txn, apply->store->pages.meta, &key, &value, 0);
 }
@@ -315,6 +355,8 @@ int apply_step(struct apply *apply, bool *finished)
 	code = apply_some(apply);
 	if (code == 0)
 		code = put_counts(apply);
+	if (code == 0)
+		code = values_store(apply->store->pages.values, apply->txn);
 	*finished = apply->at == apply->count + apply->directory_count;
 	if (code == 0)
 		code = put_state(apply, *finished);
@@ -323,6 +365,7 @@ int apply_step(struct apply *apply, bool *finished)
 		code = pages_commit(&apply->store->pages, apply->txn);
 	else
 		mdb_txn_abort(apply->txn);
+	values_settle(apply->store->pages.values, code == 0);
 	if (code != 0) {
 		take_back(apply);
 		apply->at = apply->began_at;

@@ -32,6 +32,7 @@ struct apply {
 	struct pace pace;
 	struct item *items;
 	size_t capacity, count, directory_count;
+	bool far;            /* large values stay in the segment */
 	size_t at, began_at; /* steps */
 	MDB_txn *txn;
 	MDB_cursor *cursor;
@@ -47,6 +48,21 @@ int apply_init(struct apply *apply, struct durable *store, struct memtable *memt
 void apply_done(struct apply *apply);
 /* One transaction. After an error nothing has happened; it may be tried again. */
 int apply_step(struct apply *apply, bool *finished);
+
+/* ---- retire.c: what is done with ---- */
+
+/* The pages hold the memtable whole, and durably. */
+void retire(struct durable *store, struct memtable *memtable);
+/* A file that nobody reads any more, of `size` bytes, becomes the spare of a later segment, or goes. Takes over fd. */
+void recycle(struct durable *store, uint64_t old_number, uint64_t size, int fd);
+/* A file for the next memtable, before a writer has to make one. */
+void prepare_spare(struct durable *store);
+/* When nothing has been written since the last checkpoint. */
+void give_memory_back(struct durable *store);
+
+/* clean.c: moves what is left of the emptiest files of far values, if too little of all of them is in use. 1 done,
+ * 0 there was nothing to do, -1 and why. */
+int clean_values(struct durable *store, struct kv_error *err);
 
 /* Clears some keys of a dropped bucket; *more: there was something, ask again. */
 int clear_garbage(struct pages *pages, bool *more);

@@ -4,8 +4,10 @@
 
 enum { GARBAGE_PER_TRANSACTION = 8192 };
 
-static int clear_keys(MDB_cursor *cursor, const MDB_val *prefix, struct guard *guard, bool *empty)
+static int clear_keys(const struct pages *pages, MDB_cursor *cursor, const MDB_val *prefix, struct guard *guard,
+		      bool *empty)
 {
+	struct far_value far;
 	MDB_val key = *prefix, value;
 	int code = guard_check(guard, prefix, true), cleared = 0;
 
@@ -16,6 +18,8 @@ static int clear_keys(MDB_cursor *cursor, const MDB_val *prefix, struct guard *g
 		if (cleared++ == GARBAGE_PER_TRANSACTION)
 			return 0;
 		code = guard_check(guard, &key, true);
+		if (code == 0 && page_entry_far(&key, &value, &far))
+			values_count(pages->values, far.segment, -(int64_t)far.size);
 		if (code == 0)
 			code = mdb_cursor_del(cursor, 0);
 		if (code == 0)
@@ -42,7 +46,7 @@ static int clear_first(const struct pages *pages, MDB_txn *txn, struct guard *gu
 		memcpy(id, key.mv_data, prefix.mv_size);
 		code = mdb_cursor_open(txn, pages->data, &data);
 		if (code == 0) {
-			code = clear_keys(data, &prefix, guard, &empty);
+			code = clear_keys(pages, data, &prefix, guard, &empty);
 			mdb_cursor_close(data);
 		}
 		if (code == 0 && empty)
@@ -65,7 +69,11 @@ int clear_garbage(struct pages *pages, bool *more)
 	if (code == 0)
 		code = clear_first(pages, txn, &guard, more);
 	if (code == 0 && *more)
-		return pages_commit(pages, txn);
-	mdb_txn_abort(txn);
+		code = values_store(pages->values, txn);
+	if (code == 0 && *more)
+		code = pages_commit(pages, txn);
+	else
+		mdb_txn_abort(txn);
+	values_settle(pages->values, code == 0);
 	return code;
 }

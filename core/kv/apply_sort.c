@@ -70,9 +70,18 @@ static uint64_t order_of(const struct bucket *bucket, const struct record *recor
 	return be64toh(order);
 }
 
+/* Bytes of a value that could stay where it is. */
+static uint32_t far_bytes(const struct entry *entry)
+{
+	const struct record *record = atomic_load_explicit(&entry->record, memory_order_relaxed);
+
+	return record_has_value(record) && record->value_size >= FAR_VALUE_MIN ? record->value_size : 0;
+}
+
 static void collect(struct apply *apply, uint32_t count)
 {
 	const struct memtable *memtable = apply->memtable;
+	uint64_t far = 0;
 
 	for (uint32_t i = 0; i < count; i++) {
 		const struct entry *entry = &memtable->entries[i];
@@ -86,7 +95,9 @@ static void collect(struct apply *apply, uint32_t count)
 		apply->items[apply->count++] = (struct item){ .bucket = entry->bucket->id, .entry = i };
 		note_common(entry->bucket, atomic_load(&entry->record), memtable->id);
 		apply->directory_count += entry->bucket->id == 0;
+		far += far_bytes(entry);
 	}
+	apply->far = far >= memtable->size / FAR_SEGMENT_PART;
 }
 
 static void set_orders(struct apply *apply)
@@ -188,6 +199,14 @@ static int bucket_compare(const void *a, const void *b)
 	return (left->id > right->id) - (left->id < right->id);
 }
 
+static bool keep_segment(const struct apply *apply)
+{
+	const struct memtable *memtable = apply->memtable;
+	const struct value_row row = { .base = memtable->base, .size = memtable->size, .used = memtable->used };
+
+	return values_add(apply->store->pages.values, memtable->number, &row);
+}
+
 int apply_init(struct apply *apply, struct durable *store, struct memtable *memtable)
 {
 	uint32_t count = atomic_load(&memtable->entry_count);
@@ -202,6 +221,8 @@ int apply_init(struct apply *apply, struct durable *store, struct memtable *memt
 	collect(apply, count);
 	set_orders(apply);
 	code = sort_items(apply);
+	if (code == 0 && apply->far && !keep_segment(apply))
+		code = ENOMEM;
 	if (code != 0) {
 		apply_done(apply);
 		return code;

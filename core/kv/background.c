@@ -6,34 +6,81 @@
 
 #include <stdlib.h>
 
+static void begin(struct background *job)
+{
+	struct applier *applier = &job->store->applier;
+
+	pthread_mutex_lock(&applier->lock);
+	job->number = ++applier->backgrounds_begun;
+	job->next = applier->running;
+	applier->running = job;
+	atomic_fetch_add(&applier->backgrounds, 1);
+	pthread_mutex_unlock(&applier->lock);
+}
+
+/* Frees the job; what was kept for it may go. The store may be gone when this returns. */
+static void end(struct background *job)
+{
+	struct applier *applier = &job->store->applier;
+	struct background **at = &applier->running;
+
+	pthread_mutex_lock(&applier->lock);
+	while (*at != job)
+		at = &(*at)->next;
+	*at = job->next;
+	free(job);
+	atomic_fetch_sub(&applier->backgrounds, 1);
+	applier->nudged = true;
+	pthread_cond_signal(&applier->wake);
+	pthread_mutex_unlock(&applier->lock);
+}
+
+uint64_t backgrounds_begun(struct durable *store)
+{
+	uint64_t number;
+
+	pthread_mutex_lock(&store->applier.lock);
+	number = store->applier.backgrounds_begun;
+	pthread_mutex_unlock(&store->applier.lock);
+	return number;
+}
+
+uint64_t backgrounds_oldest(struct durable *store)
+{
+	uint64_t oldest = UINT64_MAX;
+
+	pthread_mutex_lock(&store->applier.lock);
+	for (const struct background *job = store->applier.running; job != NULL; job = job->next)
+		oldest = job->number < oldest ? job->number : oldest;
+	pthread_mutex_unlock(&store->applier.lock);
+	return oldest;
+}
+
 static void background_main(void *argument)
 {
 	struct background *job = argument;
-	struct durable *store = job->store;
 	struct kv_error err;
 
 	if (job->work(job, &err) != 0)
 		result_error(job->call, err.message);
 	else
 		result_nil(job->call);
-	free(job);
-	atomic_fetch_sub(&store->applier.backgrounds, 1);
+	end(job);
 }
 
 int background_start(struct background *job, const char *name, struct kv_error *err)
 {
-	_Atomic unsigned *running = &job->store->applier.backgrounds;
+	const struct engine_host *host = &job->store->options.host;
 	pthread_t thread;
 	int code;
 
-	atomic_fetch_add(running, 1);
-	code = thread_start(&thread, &job->store->options.host, name, background_main, job);
+	begin(job);
+	code = thread_start(&thread, host, name, background_main, job);
 	if (code == 0) {
 		pthread_detach(thread);
 		return 0;
 	}
-	atomic_fetch_sub(running, 1);
-	free(job);
+	end(job);
 	return kv_fail(err, "cannot start a thread: %s", strerror(code));
 }
 

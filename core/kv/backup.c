@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A copy while the store serves: everything so far is put into the pages, then a compact copy of them, as they were at
- * that moment, is written. It is made beside its place and renamed when every entry of it was looked at and it is
- * synced, so that what has the name is a whole backup. It has the layout of a data folder: to restore it, put it where
- * kv.data_dir points.
+ * that moment, is written, and the files of far values that they name are copied, which nobody changes and the
+ * applying thread keeps meanwhile. It is made beside its place and renamed when every entry of it was looked at and it
+ * is synced, so that what has the name is a whole backup. It has the layout of a data folder: to restore it, put it
+ * where kv.data_dir points.
  *
  * The folder beside is locked by who writes it. One that nobody has locked is what a kill left: it is begun anew.
  */
@@ -11,13 +12,17 @@
 
 #include "result.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+enum { COPY_PIECE = 1 << 20 };
 
 struct backup {
 	struct background base;
@@ -29,8 +34,25 @@ struct backup {
 
 /* ---- the folder beside ----------------------------------------------------------------------------------------- */
 
+/* The folder in it. */
+static void clear_log(const struct backup *backup)
+{
+	int fd = openat(backup->partial_fd, "log", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *folder = fd >= 0 ? fdopendir(fd) : NULL;
+	const struct dirent *entry;
+
+	while (folder != NULL && (entry = readdir(folder)) != NULL)
+		unlinkat(fd, entry->d_name, 0);
+	if (folder != NULL)
+		closedir(folder);
+	else if (fd >= 0)
+		close(fd);
+	unlinkat(backup->partial_fd, "log", AT_REMOVEDIR);
+}
+
 static void clear_partial(const struct backup *backup)
 {
+	clear_log(backup);
 	unlinkat(backup->partial_fd, "data.mdb", 0);
 	unlinkat(backup->partial_fd, "lock.mdb", 0);
 }
@@ -88,6 +110,80 @@ static int sync_parent(const char *path)
 	return code;
 }
 
+/* `size` bytes, to what may be another file system. 0 or errno. */
+static int copy_bytes(int from, int to, uint64_t size)
+{
+	char *piece = malloc(COPY_PIECE);
+	int code = piece != NULL ? 0 : ENOMEM;
+
+	for (uint64_t at = 0; code == 0 && at < size;) {
+		size_t wanted = size - at < COPY_PIECE ? (size_t)(size - at) : COPY_PIECE;
+		ssize_t got = pread(from, piece, wanted, (off_t)at), put = 0;
+
+		if (got > 0)
+			put = pwrite(to, piece, (size_t)got, (off_t)at);
+		if (got == 0)
+			code = EIO;
+		else if ((got < 0 || put < 0) && errno != EINTR)
+			code = errno;
+		at += put > 0 ? (uint64_t)put : 0;
+	}
+	free(piece);
+	return code;
+}
+
+static int copy_file(const struct log *log, int to_dir, const struct value_file *file)
+{
+	int from = segment_open(log->dir_fd, file->number), to, code;
+	char name[SEGMENT_NAME_BYTES];
+
+	if (from < 0)
+		return errno;
+	segment_name(file->number, name);
+	to = openat(to_dir, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	code = to >= 0 ? copy_bytes(from, to, file->row.used) : errno;
+	if (code == 0 && fsync(to) != 0)
+		code = errno;
+	if (to >= 0)
+		close(to);
+	close(from);
+	return code;
+}
+
+static int copy_files(const struct backup *backup, const struct value_set *set)
+{
+	int fd, code = 0;
+
+	if (set->count == 0)
+		return 0;
+	if (mkdirat(backup->partial_fd, "log", 0700) != 0)
+		return errno;
+	fd = openat(backup->partial_fd, "log", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return errno;
+	for (size_t i = 0; code == 0 && i < set->count; i++)
+		code = copy_file(&backup->base.store->log, fd, set->files[i]);
+	if (code == 0 && fsync(fd) != 0)
+		code = errno;
+	close(fd);
+	return code;
+}
+
+/* Those that the snapshot names. */
+static int copy_values(const struct backup *backup, MDB_txn *txn, struct kv_error *err)
+{
+	const struct durable *store = backup->base.store;
+	struct values values = { .table = store->pages.values->table };
+	int code = values_init(&values, txn, store->log.dir, store->pages.values->store);
+
+	if (code != 0)
+		pages_fail(err, "cannot read its table of values", code);
+	else if ((code = copy_files(backup, atomic_load(&values.set))) != 0)
+		kv_fail(err, "backup: cannot copy values to '%.300s/log': %s", backup->partial, strerror(code));
+	values_done(&values);
+	return code == 0 ? 0 : -1;
+}
+
 /* What is to be relied on one day is looked at today. */
 static int verify_copy(const struct backup *backup, struct kv_error *err)
 {
@@ -109,6 +205,8 @@ static int copy_snapshot(const struct backup *backup, struct kv_error *err)
 
 	if (code == 0)
 		code = pages_copy(&store->pages, &wish.meta, backup->partial, store->options.map_size, err);
+	if (code == 0)
+		code = copy_values(backup, wish.txn, err);
 	snapshot_end(&wish);
 	return code;
 }

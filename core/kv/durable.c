@@ -114,12 +114,12 @@ bool find_in_memory(struct durable *store, const struct slot *slot, const struct
 }
 
 static int find_in_pages(struct slot *slot, const struct bucket *bucket, uint64_t hash, struct kvrel_slice key,
-			 struct found *found, struct kv_error *err)
+			 bool with_value, struct found *found, struct kv_error *err)
 {
 	int there;
 
 	*found = (struct found){ 0 };
-	there = page_find(&slot->reader, bucket->id, key, hash, &found->value, err);
+	there = page_find(&slot->reader, bucket->id, key, hash, with_value ? &found->value : NULL, err);
 	found->there = there > 0;
 	return there < 0 ? -1 : 0;
 }
@@ -129,16 +129,24 @@ int find_key(struct durable *store, struct slot *slot, const struct bucket *buck
 {
 	if (find_in_memory(store, slot, bucket, hash, key, found))
 		return 0;
-	return find_in_pages(slot, bucket, hash, key, found, err);
+	return find_in_pages(slot, bucket, hash, key, true, found, err);
 }
 
-int find_key_behind(const struct memtable *newest, struct slot *slot, const struct bucket *bucket, uint64_t hash,
-		    struct kvrel_slice key, struct found *found, struct kv_error *err)
+int find_whether(struct durable *store, struct slot *slot, const struct bucket *bucket, uint64_t hash,
+		 struct kvrel_slice key, struct found *found, struct kv_error *err)
+{
+	if (find_in_memory(store, slot, bucket, hash, key, found))
+		return 0;
+	return find_in_pages(slot, bucket, hash, key, false, found, err);
+}
+
+int find_whether_behind(const struct memtable *newest, struct slot *slot, const struct bucket *bucket, uint64_t hash,
+			struct kvrel_slice key, struct found *found, struct kv_error *err)
 {
 	if (newest->id != slot->retired + 1 &&
 	    find_from(atomic_load_explicit(&newest->older, memory_order_acquire), slot, bucket, hash, key, found))
 		return 0;
-	return find_in_pages(slot, bucket, hash, key, found, err);
+	return find_in_pages(slot, bucket, hash, key, false, found, err);
 }
 
 /* ---- waiting ----------------------------------------------------------------------------------------------- */

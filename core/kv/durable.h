@@ -4,8 +4,8 @@
  *
  * A write goes into the newest memtable, which is the log's newest segment, and is acknowledged when the log is synced.
  * When a segment is full, or its oldest write is, the memtable is frozen, and the applying thread puts what it amounts
- * to into LMDB in order of keys, in a few synced transactions. Then the segment is done with: that is the checkpoint. A
- * read looks into the memtables, newest first, then into LMDB.
+ * to into LMDB in order of keys, in a few synced transactions. Then the segment is done with, unless it keeps large
+ * values (values.h): that is the checkpoint. A read looks into the memtables, newest first, then into LMDB.
  *
  * Who holds what: write_lock is for appending, memtables' entries, the bucket table and ids. Readers hold nothing; a
  * worker is inside the epoch from its first request of a wake-up to batch_end and sees, besides LMDB's snapshot, all
@@ -48,6 +48,7 @@ struct prefetch_pipe {
 
 struct stage;
 struct snapshot_wish;
+struct background;
 
 /* One worker's; the last one is shared by threads that are not workers, under no_worker_lock. */
 struct slot {
@@ -73,13 +74,16 @@ struct applier {
 	bool stopping, nudged;
 	uint64_t freeze_up_to;        /* id of a memtable that somebody wants applied */
 	_Atomic unsigned backgrounds; /* threads of background.h */
-	bool applying;                /* a part of a memtable may be in the pages */
+	struct background *running;
+	uint64_t backgrounds_begun;
+	bool applying; /* a part of a memtable may be in the pages */
 	struct snapshot_wish *wishes;
 	_Atomic bool stuck;
 	char reason[KV_ERROR_BYTES];
 	_Atomic unsigned progress; /* how much of the oldest memtable is applied, of MEMTABLE_FULL */
 	_Atomic uint64_t transactions, records;
-	uint64_t touches; /* numbers transactions for struct bucket's stored.touched */
+	bool cannot_clean; /* and it was told */
+	uint64_t touches;  /* numbers transactions for struct bucket's stored.touched */
 };
 
 struct durable {
@@ -177,9 +181,12 @@ bool find_in_memory(struct durable *store, const struct slot *slot, const struct
 		    struct kvrel_slice key, struct found *found);
 int find_key(struct durable *store, struct slot *slot, const struct bucket *bucket, uint64_t hash,
 	     struct kvrel_slice key, struct found *found, struct kv_error *err);
-/* The same for a key that `newest` does not know. */
-int find_key_behind(const struct memtable *newest, struct slot *slot, const struct bucket *bucket, uint64_t hash,
-		    struct kvrel_slice key, struct found *found, struct kv_error *err);
+/* The same for who does not need the value, which is not looked for in the pages. */
+int find_whether(struct durable *store, struct slot *slot, const struct bucket *bucket, uint64_t hash,
+		 struct kvrel_slice key, struct found *found, struct kv_error *err);
+/* And for a key that `newest` does not know. */
+int find_whether_behind(const struct memtable *newest, struct slot *slot, const struct bucket *bucket, uint64_t hash,
+			struct kvrel_slice key, struct found *found, struct kv_error *err);
 
 /* Completes the call when what it rests on may be told: everything before `position`. */
 void finish(struct durable *store, struct slot *slot, struct kvrel_call *call, uint64_t position,

@@ -133,8 +133,8 @@ static bool walk_record(struct walk *walk, const struct record *record)
 static int walk_bucket(struct walk *walk, struct slot *slot, uint64_t id, const struct overlay *overlay,
 		       struct kvrel_slice after, struct kv_error *err)
 {
-	struct kvrel_slice key, value;
-	int there = page_first(&slot->reader, id, after, &key, &value, err);
+	struct kvrel_slice key, value = { 0 }, *wanted = walk->scan->what == ENGINE_KEYS ? NULL : &value;
+	int there = page_first(&slot->reader, id, after, &key, wanted, err);
 	size_t i = 0;
 	bool on = true;
 
@@ -148,7 +148,7 @@ static int walk_bucket(struct walk *walk, struct slot *slot, uint64_t id, const 
 			return -1;
 		on = order < 0 ? walk_entry(walk, key, value) : walk_record(walk, overlay->items[i++].record);
 		if (order <= 0 && on)
-			there = page_next(&slot->reader, id, &key, &value, err);
+			there = page_next(&slot->reader, id, &key, wanted, err);
 	}
 	return there < 0 ? -1 : 0;
 }

@@ -35,7 +35,9 @@ static int find_item(struct durable *store, struct slot *slot, const struct engi
 	uint64_t prefetched = item == 0 ? request->call->scratch[0] : 0,
 		 hash = prefetched != 0 ? prefetched : hash_name(store, request->items[item]);
 
-	return find_key(store, slot, bucket, hash_in_bucket(bucket, hash), request->items[item], found, err);
+	return (request->kind == ENGINE_HAS ? find_whether : find_key)(store, slot, bucket,
+								       hash_in_bucket(bucket, hash),
+								       request->items[item], found, err);
 }
 
 static void read_many(struct durable *store, struct slot *slot, const struct engine_request *request,

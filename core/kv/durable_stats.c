@@ -57,6 +57,8 @@ static void add_pages(struct figures *figures, struct durable *store)
 		return;
 	add_number(figures, "store_bytes", ((uint64_t)info.me_last_pgno + 1) * stat.ms_psize);
 	add_number(figures, "store_bytes_max", info.me_mapsize);
+	add_number(figures, "value_bytes", atomic_load(&store->pages.values->live_bytes));
+	add_number(figures, "value_bytes_files", atomic_load(&store->pages.values->file_bytes));
 	add_number(figures, "store_transactions", atomic_load(&store->applier.transactions));
 	add_number(figures, "store_records_applied", atomic_load(&store->applier.records));
 	add_number(figures, "store_stuck", atomic_load(&store->applier.stuck));

@@ -51,8 +51,8 @@ static int keys_look_up(struct keys *keys, struct durable *store, struct slot *s
 		uint64_t key_hash = hash_of_key(store, request, i * step);
 		struct found found = { 0 };
 
-		if (bucket != NULL && find_key(store, slot, bucket, hash_in_bucket(bucket, key_hash),
-					       request->items[i * step], &found, err) != 0) {
+		if (bucket != NULL && find_whether(store, slot, bucket, hash_in_bucket(bucket, key_hash),
+						   request->items[i * step], &found, err) != 0) {
 			keys_done(keys);
 			return -1;
 		}

@@ -238,6 +238,8 @@ static void durable_close(struct engine *engine)
 	applier_stop(store);
 	while (atomic_load(&store->applier.backgrounds) > 0)
 		nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
+	pthread_mutex_lock(&store->applier.lock); /* the last one may still hold it */
+	pthread_mutex_unlock(&store->applier.lock);
 	close_store(store);
 }
 

@@ -101,9 +101,13 @@ bool segment_number(const char *name, uint64_t *number);
 int segment_create(int dir_fd, uint64_t number, size_t size);
 /* Gives an old segment's file a new life. Its content stays; it belongs to another number. */
 int segment_rename(int dir_fd, uint64_t from, uint64_t to);
+/* A descriptor to read and write it, or -1 and errno. */
+int segment_open(int dir_fd, uint64_t number);
 int segment_remove(int dir_fd, uint64_t number);
 /* Writes the header into the memtable's buffer. */
 void segment_begin(struct memtable *memtable, const uint64_t store[2]);
+/* The same for a file that is no memtable's. */
+void segment_header_set(struct segment_header *header, uint64_t number, uint64_t base, const uint64_t store[2]);
 bool segment_header_valid(const struct segment_header *header, uint64_t number, const uint64_t store[2]);
 /* Of a file that was prepared under this number and not begun: fresh, or of an earlier life. */
 bool segment_header_unused(const struct segment_header *header, uint64_t number);

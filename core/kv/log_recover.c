@@ -99,8 +99,6 @@ static int segment_add(struct recovery *recovery, uint64_t number, int fd, struc
 	recovery->segments = grown;
 	segment = &grown[recovery->count++];
 	*segment = (struct segment){ .file = { .fd = fd, .number = number } };
-	if (number > recovery->highest)
-		recovery->highest = number;
 	return segment_look(recovery, segment, err);
 }
 
@@ -110,6 +108,29 @@ static int by_base(const void *a, const void *b)
 	uint64_t left_base = left->live ? left->base : 0, right_base = right->live ? right->base : 0;
 
 	return (left_base > right_base) - (left_base < right_base);
+}
+
+/* Whether all of it is applied and it is kept for its values: then it is not looked at. */
+static bool is_kept(const struct recovery *recovery, uint64_t number)
+{
+	const struct pages *pages = &recovery->store->pages;
+	struct value_file *file = values_find(pages->values, number);
+
+	if (file != NULL)
+		file->seen = 1;
+	return file != NULL && file->row.base < pages->state.applied;
+}
+
+static int check_kept(const struct recovery *recovery, struct kv_error *err)
+{
+	const struct values *values = recovery->store->pages.values;
+	const struct value_set *set = atomic_load(&values->set);
+
+	for (size_t i = 0; i < set->count; i++)
+		if (set->files[i]->seen == 0)
+			return value_fail(values, set->files[i]->number, err,
+					  "it is missing, and holds values: restore it, or a backup");
+	return 0;
 }
 
 static int load_folder(struct recovery *recovery, struct kv_error *err)
@@ -127,12 +148,18 @@ static int load_folder(struct recovery *recovery, struct kv_error *err)
 
 		if (!segment_number(entry->d_name, &number))
 			continue;
+		if (number > recovery->highest)
+			recovery->highest = number;
+		if (is_kept(recovery, number))
+			continue;
 		fd = openat(recovery->log->dir_fd, entry->d_name, O_RDWR | O_CLOEXEC);
 		code = fd < 0 ? kv_fail(err, "kv log: cannot open '%.200s/%.64s': %s", path, entry->d_name,
 					strerror(errno))
 			      : segment_add(recovery, number, fd, err);
 	}
 	closedir(dir);
+	if (code == 0)
+		code = check_kept(recovery, err);
 	if (recovery->count > 0)
 		qsort(recovery->segments, recovery->count, sizeof(*recovery->segments), by_base);
 	return code;

@@ -86,6 +86,14 @@ int segment_rename(int dir_fd, uint64_t from, uint64_t to)
 	return fsync(dir_fd);
 }
 
+int segment_open(int dir_fd, uint64_t number)
+{
+	char name[SEGMENT_NAME_BYTES];
+
+	segment_name(number, name);
+	return openat(dir_fd, name, O_RDWR | O_CLOEXEC);
+}
+
 int segment_remove(int dir_fd, uint64_t number)
 {
 	char name[SEGMENT_NAME_BYTES];
@@ -104,12 +112,14 @@ static uint32_t header_checksum(const struct segment_header *header)
 
 void segment_begin(struct memtable *memtable, const uint64_t store[2])
 {
-	struct segment_header *header = (struct segment_header *)(void *)memtable->buffer;
+	segment_header_set((struct segment_header *)(void *)memtable->buffer, memtable->number, memtable->base, store);
+}
 
-	*header = (struct segment_header){ .format = SEGMENT_FORMAT,
-					   .number = memtable->number,
-					   .base = memtable->base,
-					   .store = { store[0], store[1] } };
+void segment_header_set(struct segment_header *header, uint64_t number, uint64_t base, const uint64_t store[2])
+{
+	*header = (struct segment_header){
+		.format = SEGMENT_FORMAT, .number = number, .base = base, .store = { store[0], store[1] }
+	};
 	memcpy(header->magic, SEGMENT_MAGIC, sizeof(header->magic));
 	header->checksum = header_checksum(header);
 }

@@ -5,8 +5,8 @@
  * Ids take one byte below 240, else a byte that tells their length and those bytes, so that they sort as numbers and
  * no id begins with another: in a store of few buckets they cost next to nothing.
  *
- * LMDB checks nothing of what it reads. The checksum is of key and value; what does not fit it is never told to
- * anybody.
+ * LMDB checks nothing of what it reads. The checksum is of key and value, inverted where the value is a far one's
+ * place; what does not fit it is never told to anybody.
  */
 #include "pages.h"
 
@@ -102,19 +102,21 @@ bool page_entry_split(const MDB_val *stored_key, const MDB_val *stored_value, st
 {
 	const char *bytes = stored_value->mv_data;
 	size_t id_size = page_id_get(stored_key, &entry->bucket), left;
-	uint32_t size, sum;
+	uint32_t size, sum, expected;
 
 	if (id_size == 0 || stored_value->mv_size < sizeof(sum))
 		return false;
 	left = stored_value->mv_size - sizeof(sum);
 	memcpy(&sum, bytes + left, sizeof(sum));
-	if (sum != sum_of(stored_key, bytes, left))
+	expected = sum_of(stored_key, bytes, left);
+	entry->far = sum == ~expected;
+	if (sum != expected && !entry->far)
 		return false;
 	if (stored_key->mv_size - id_size < PAGE_LONG_KEY) {
 		entry->key = (struct kvrel_slice){ (const char *)stored_key->mv_data + id_size,
 						   stored_key->mv_size - id_size };
 		entry->value = (struct kvrel_slice){ bytes, left };
-		return true;
+		return !entry->far || left == sizeof(struct far_value);
 	}
 	if (left < sizeof(size))
 		return false;
@@ -123,11 +125,37 @@ bool page_entry_split(const MDB_val *stored_key, const MDB_val *stored_value, st
 		return false;
 	entry->key = (struct kvrel_slice){ bytes + sizeof(size), size };
 	entry->value = (struct kvrel_slice){ bytes + sizeof(size) + size, left - sizeof(size) - size };
+	return !entry->far || entry->value.size == sizeof(struct far_value);
+}
+
+bool page_entry_far(const MDB_val *stored_key, const MDB_val *stored_value, struct far_value *far)
+{
+	const bool digested = stored_key->mv_size >= PAGE_LONG_KEY;
+	struct page_entry entry;
+
+	/* most entries need no more than this look */
+	if (!digested && stored_value->mv_size != sizeof(*far) + SUM_BYTES)
+		return false;
+	if (!page_entry_split(stored_key, stored_value, &entry) || !entry.far)
+		return false;
+	memcpy(far, entry.value.data, sizeof(*far));
 	return true;
 }
 
+int page_entry_value(const struct pages *pages, const struct page_entry *entry, struct kvrel_slice *value,
+		     struct kv_error *err)
+{
+	struct far_value far;
+
+	*value = entry->value;
+	if (!entry->far)
+		return 0;
+	memcpy(&far, entry->value.data, sizeof(far));
+	return value_resolve(pages->values, &far, value, err);
+}
+
 int page_put(const struct pages *pages, MDB_txn *txn, MDB_cursor *cursor, uint64_t bucket, struct kvrel_slice name,
-	     struct page_key *key, struct kvrel_slice value)
+	     struct page_key *key, struct kvrel_slice value, bool far)
 {
 	uint32_t size = (uint32_t)name.size, sum;
 	MDB_val stored;
@@ -150,6 +178,7 @@ int page_put(const struct pages *pages, MDB_txn *txn, MDB_cursor *cursor, uint64
 		memcpy(at, value.data, value.size);
 	at += value.size;
 	sum = sum_of(&key->val, stored.mv_data, (size_t)(at - (char *)stored.mv_data));
+	sum = far ? ~sum : sum;
 	memcpy(at, &sum, sizeof(sum));
 	return 0;
 }

@@ -13,8 +13,8 @@
 #include <sys/mman.h>
 
 struct page_spot {
-	const char *key; /* of the key as stored, behind the bucket's id */
-	const char *value;
+	const char *key;   /* of the key as stored, behind the bucket's id */
+	const char *value; /* NULL: a far one that was not asked for */
 	uint32_t value_size;
 	uint32_t key_size;
 	uint32_t hash;
@@ -135,8 +135,10 @@ static bool spot_holds(const struct page_reader *reader, uint64_t bucket, struct
 	id_size = page_id_put(id, bucket);
 	if (memcmp(spot->key - id_size, id, id_size) != 0)
 		return false;
+	if (value == NULL)
+		return true;
 	*value = (struct kvrel_slice){ spot->value, spot->value_size };
-	return true;
+	return spot->value != NULL;
 }
 
 static int look_up(struct page_reader *reader, uint64_t bucket, struct kvrel_slice key, uint64_t hash,
@@ -157,11 +159,17 @@ static int look_up(struct page_reader *reader, uint64_t bucket, struct kvrel_sli
 		return page_damaged(reader->pages, node.value.mv_data, err);
 	if (wanted.digested && (found.key.size != key.size || memcmp(found.key.data, key.data, key.size) != 0))
 		return 0;
-	*value = found.value;
+	if (found.far && value == NULL)
+		found.value = (struct kvrel_slice){ 0 };
+	else if (page_entry_value(reader->pages, &found, &found.value, err) != 0)
+		return -1;
+	if (value != NULL)
+		*value = found.value;
 	if (reader->spots != NULL && !wanted.digested)
-		*place_for(reader, hash) = (struct page_spot){ found.key.data,         value->data,
-							       (uint32_t)value->size,  (uint32_t)found.key.size,
-							       (uint32_t)(hash >> 32), (uint32_t)reader->transaction };
+		*place_for(reader, hash) = (struct page_spot){
+			found.key.data,           found.value.data,       (uint32_t)found.value.size,
+			(uint32_t)found.key.size, (uint32_t)(hash >> 32), (uint32_t)reader->transaction
+		};
 	return 1;
 }
 
@@ -191,8 +199,7 @@ static int walked(struct page_reader *reader, int code, uint64_t bucket, const s
 	if (!page_entry_split(&node->key, &node->value, &entry))
 		return page_damaged(reader->pages, node->value.mv_data, err);
 	*key = entry.key;
-	*value = entry.value;
-	return 1;
+	return value == NULL || page_entry_value(reader->pages, &entry, value, err) == 0 ? 1 : -1;
 }
 
 int page_first(struct page_reader *reader, uint64_t bucket, struct kvrel_slice after, struct kvrel_slice *key,

@@ -37,7 +37,8 @@ int pages_write_error(const char *file, int code)
 
 /* ---- opening ----------------------------------------------------------------------------------------------- */
 
-static int open_tables(struct pages *pages, MDB_txn *txn)
+/* *made: there was no table of values yet. */
+static int open_tables(struct pages *pages, MDB_txn *txn, bool *made)
 {
 	int code = mdb_dbi_open(txn, "data", MDB_CREATE, &pages->data);
 
@@ -45,6 +46,11 @@ static int open_tables(struct pages *pages, MDB_txn *txn)
 		code = mdb_dbi_open(txn, "garbage", MDB_CREATE, &pages->garbage);
 	if (code == 0)
 		code = mdb_dbi_open(txn, "meta", MDB_CREATE, &pages->meta);
+	if (code == 0)
+		code = mdb_dbi_open(txn, "values", 0, &pages->values->table);
+	*made = code == MDB_NOTFOUND;
+	if (*made)
+		code = mdb_dbi_open(txn, "values", MDB_CREATE, &pages->values->table);
 	return code;
 }
 
@@ -52,7 +58,7 @@ static int make_state(struct pages *pages, MDB_txn *txn)
 {
 	MDB_val key = { 5, (char *)"state" }, value = { sizeof(pages->state), &pages->state };
 
-	pages->state = (struct page_state){ .format = PAGES_FORMAT, .applied = 64, .next_bucket = 1 };
+	pages->state = (struct page_state){ .format = PAGES_FORMAT_NEAR, .applied = 64, .next_bucket = 1 };
 	if (getrandom(pages->state.store, sizeof(pages->state.store), 0) != sizeof(pages->state.store))
 		return errno;
 	return mdb_put(txn, pages->meta, &key, &value, 0);
@@ -70,7 +76,7 @@ static int load_state(struct pages *pages, MDB_txn *txn, struct kv_error *err)
 		if (value.mv_size < sizeof(format))
 			return kv_fail(err, "kv store: its state record is damaged: restore a backup");
 		memcpy(&format, value.mv_data, sizeof(format));
-		if (format != PAGES_FORMAT)
+		if (format != PAGES_FORMAT && format != PAGES_FORMAT_NEAR)
 			return kv_fail(
 				err, "kv store: it has format %u, this version knows %d: run the version that wrote it",
 				format, PAGES_FORMAT);
@@ -81,14 +87,16 @@ static int load_state(struct pages *pages, MDB_txn *txn, struct kv_error *err)
 	return code == 0 ? 0 : pages_fail(err, "cannot read its state", code);
 }
 
-static int open_store(struct pages *pages, struct kv_error *err)
+static int open_store(struct pages *pages, const char *dir, struct kv_error *err)
 {
+	char log[4200];
 	MDB_txn *txn;
+	bool made;
 	int code = mdb_txn_begin(pages->env, NULL, 0, &txn);
 
 	if (code != 0)
 		return pages_fail(err, "cannot begin", code);
-	code = open_tables(pages, txn);
+	code = open_tables(pages, txn, &made);
 	if (code != 0) {
 		mdb_txn_abort(txn);
 		return pages_fail(err, "cannot open its tables", code);
@@ -96,6 +104,13 @@ static int open_store(struct pages *pages, struct kv_error *err)
 	if (load_state(pages, txn, err) != 0) {
 		mdb_txn_abort(txn);
 		return -1;
+	}
+	snprintf(log, sizeof(log), "%s/log", dir);
+	code = made && pages->state.format == PAGES_FORMAT ? MDB_CORRUPTED
+							   : values_init(pages->values, txn, log, pages->state.store);
+	if (code != 0) {
+		mdb_txn_abort(txn);
+		return pages_fail(err, "cannot read its table of values", code);
 	}
 	code = mdb_txn_commit(txn);
 	return code == 0 ? 0 : pages_fail(err, "cannot commit", code);
@@ -140,6 +155,9 @@ static int open_folder(struct pages *pages, const char *dir, uint64_t map_size, 
 	char what[400];
 	int code = mdb_env_create(&pages->env);
 
+	pages->values = calloc(1, sizeof(*pages->values));
+	if (pages->values == NULL)
+		code = ENOMEM;
 	snprintf(pages->file, sizeof(pages->file), "%s/data.mdb", dir);
 
 	if (code != 0)
@@ -156,7 +174,7 @@ static int open_folder(struct pages *pages, const char *dir, uint64_t map_size, 
 	if (code != 0) {
 		snprintf(what, sizeof(what), "cannot open '%.350s'", dir);
 		pages_fail(err, what, code);
-	} else if (open_store(pages, err) == 0 && find_map(pages, err) == 0) {
+	} else if (open_store(pages, dir, err) == 0 && find_map(pages, err) == 0) {
 		return 0;
 	}
 	pages_close(pages);
@@ -213,6 +231,10 @@ int pages_open(struct pages *pages, const char *dir, uint64_t map_size, unsigned
 
 void pages_close(struct pages *pages)
 {
+	if (pages->values != NULL)
+		values_done(pages->values);
+	free(pages->values);
+	pages->values = NULL;
 	if (pages->env != NULL)
 		mdb_env_close(pages->env);
 	pages->env = NULL;
@@ -295,4 +317,5 @@ void pages_forget(const struct pages *pages)
 
 	if (mdb_env_info(pages->env, &info) == 0 && mdb_env_stat(pages->env, &stat) == 0)
 		madvise((void *)pages->map.at, (info.me_last_pgno + 1) * stat.ms_psize, MADV_DONTNEED);
+	values_forget(pages->values);
 }

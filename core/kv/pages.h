@@ -5,6 +5,10 @@
  * data: bucket id and key → value and checksum. Bucket 0 is the directory: name → struct page_bucket.
  * garbage: ids of dropped buckets whose keys are still to be cleared away.
  * meta: "state" → struct page_state.
+ * values: the files of far values (values.h).
+ *
+ * An entry's value is what was put, or where that is (struct far_value), which the checksum tells: a far one's is
+ * inverted. So entries of format 2, which has no far ones, are the same, and a store becomes format 3 with its first.
  *
  * LMDB takes keys of up to 511 bytes. A key of 505 bytes or more is stored under its first bytes and a digest, 505
  * bytes together, with the whole key in front of the value; no shorter key is that long, so the two never meet. The
@@ -24,8 +28,15 @@
 
 #include "engine.h"
 #include "page_tree.h"
+#include "values.h"
 
-enum { PAGES_FORMAT = 2, PAGE_KEY_MAX = 511, PAGE_ID_MAX = 6, PAGE_LONG_KEY = PAGE_KEY_MAX - PAGE_ID_MAX };
+enum {
+	PAGES_FORMAT = 3,
+	PAGES_FORMAT_NEAR = 2,
+	PAGE_KEY_MAX = 511,
+	PAGE_ID_MAX = 6,
+	PAGE_LONG_KEY = PAGE_KEY_MAX - PAGE_ID_MAX
+};
 
 struct page_state {
 	uint32_t format;
@@ -52,6 +63,7 @@ struct page_key {
 struct pages {
 	MDB_env *env;
 	MDB_dbi data, garbage, meta;
+	struct values *values;
 	struct page_state state; /* as of the last commit; the applying thread's after the start */
 	struct page_map map;
 	_Atomic uint64_t commits_begun, commits_done;
@@ -113,10 +125,16 @@ size_t page_id_get(const MDB_val *stored, uint64_t *id);
 struct page_entry {
 	uint64_t bucket;
 	struct kvrel_slice key, value;
+	bool far; /* `value` is a struct far_value */
 };
 
 /* Checks and splits; false when it is damaged. */
 bool page_entry_split(const MDB_val *stored_key, const MDB_val *stored_value, struct page_entry *entry);
+/* Whether the entry is of a far value, and of which. */
+bool page_entry_far(const MDB_val *stored_key, const MDB_val *stored_value, struct far_value *far);
+/* An entry's value, from wherever it is. Returns 0, or -1 and why. */
+int page_entry_value(const struct pages *pages, const struct page_entry *entry, struct kvrel_slice *value,
+		     struct kv_error *err);
 /* Says that what lies at `at` in the map is damaged. Returns -1. */
 int page_damaged(const struct pages *pages, const void *at, struct kv_error *err);
 /* The same of what a path came to. */
@@ -130,15 +148,19 @@ bool page_entry_proves(const MDB_val *key, const MDB_val *value);
  */
 int pages_begin(struct pages *pages, MDB_txn **txn, struct page_meta *meta, struct kv_error *err);
 
-/* Stores one key; `key` is room for it. By `cursor` if there is one, which is quicker in order of keys. LMDB's code. */
+/* Stores one key; `key` is room for it; `far`: the value is a struct far_value. By `cursor` if there is one, which is
+ * quicker in order of keys. LMDB's code. */
 int page_put(const struct pages *pages, MDB_txn *txn, MDB_cursor *cursor, uint64_t bucket, struct kvrel_slice name,
-	     struct page_key *key, struct kvrel_slice value);
+	     struct page_key *key, struct kvrel_slice value, bool far);
 
 int page_reader_init(struct page_reader *reader, struct pages *pages, uint64_t cache_bytes);
 void page_reader_done(struct page_reader *reader);
 /* Gives the snapshot back. */
 void page_reader_end(struct page_reader *reader);
-/* 1 found, 0 not there, -1 and why. `hash` is of bucket and key, any one function of them. */
+/*
+ * 1 found, 0 not there, -1 and why. `hash` is of bucket and key, any one function of them. `value` may be NULL, here
+ * and below: then far values are not looked at.
+ */
 int page_find(struct page_reader *reader, uint64_t bucket, struct kvrel_slice key, uint64_t hash,
 	      struct kvrel_slice *value, struct kv_error *err);
 void page_prefetch(const struct page_reader *reader, uint64_t hash);

@@ -114,7 +114,7 @@ static int copy_table(struct copy *copy, const struct page_table *main, const ch
 static int copy_all(struct copy *copy, const struct page_table *main)
 {
 	if (copy_table(copy, main, "data", visit_data) != 0 || copy_table(copy, main, "garbage", visit) != 0 ||
-	    copy_table(copy, main, "meta", visit) != 0)
+	    copy_table(copy, main, "meta", visit) != 0 || copy_table(copy, main, "values", visit) != 0)
 		return -1;
 	int code = mdb_env_sync(copy->env, 1);
 

@@ -101,6 +101,22 @@ static int look_at_table(struct inspection *inspection, struct page_survey *surv
 	return 0;
 }
 
+/* A store of an older version has none. */
+static int look_at_values(struct inspection *inspection, struct page_survey *survey, struct kv_error *err)
+{
+	struct pages *pages = &inspection->pages;
+	struct page_tree main = page_tree_of(&pages->map, &inspection->meta.tables[PAGE_TABLE_MAIN]);
+	const MDB_val name = { 6, (char *)"values" };
+	struct page_node node;
+	int code;
+
+	survey->path = (struct page_path){ 0 };
+	code = page_get(&survey->path, &main, &name, NULL, &node);
+	if (code < 0)
+		return pages_path_damaged(pages, &survey->path, err);
+	return code == 0 ? 0 : look_at_table(inspection, survey, "values", err);
+}
+
 static int look_at_tables(struct inspection *inspection, struct kv_error *err)
 {
 	struct page_survey survey;
@@ -111,7 +127,8 @@ static int look_at_tables(struct inspection *inspection, struct kv_error *err)
 	if (inspection->meta.tables[PAGE_TABLE_MAIN].root == PAGE_NONE) /* before its first commit */
 		return 0;
 	return look_at_table(inspection, &survey, "meta", err) != 0 ||
-			       look_at_table(inspection, &survey, "garbage", err) != 0
+			       look_at_table(inspection, &survey, "garbage", err) != 0 ||
+			       look_at_values(inspection, &survey, err) != 0
 		       ? -1
 		       : 0;
 }

@@ -2,12 +2,13 @@
 /*
  * Looking at everything: what a checksum of one entry cannot see is an entry that is missing. So keys are counted
  * against what the directory says of their buckets, entries against what LMDB says of their table, and every page is
- * looked at, the free ones too.
+ * looked at, the free ones too. Far values are read, and their bytes counted against what the table of files says.
  */
 #include "pages.h"
 
 #include "page_survey.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +21,7 @@ struct verify {
 	struct pages *pages;
 	struct page_meta meta;
 	struct page_survey survey;
+	struct values values; /* the files, as the snapshot names them */
 	struct page_tree garbage;
 	uint64_t entries; /* of the table that is being looked at */
 	struct kv_error *err;
@@ -101,12 +103,46 @@ static int check_dropped(const struct verify *verify, uint64_t id, struct kv_err
 	return code > 0 ? 0 : pages_path_damaged(verify->pages, &path, err);
 }
 
+/* A far value is looked at where it is, and counted against what its file's row says. */
+static int check_value(struct verify *verify, const MDB_val *key, const MDB_val *stored, struct kv_error *err)
+{
+	struct kvrel_slice value;
+	struct far_value far;
+
+	if (!page_entry_far(key, stored, &far))
+		return 0;
+	if (value_resolve(&verify->values, &far, &value, err) != 0)
+		return -1;
+	values_find(&verify->values, far.segment)->seen += far.size;
+	return 0;
+}
+
+static int check_files(const struct verify *verify, struct kv_error *err)
+{
+	const struct values *values = &verify->values;
+	const struct value_set *set = atomic_load(&values->set);
+
+	for (size_t i = 0; i < set->count; i++) {
+		const struct value_file *file = set->files[i];
+		char what[128];
+
+		if (file->seen == file->row.live)
+			continue;
+		snprintf(what, sizeof(what), "%llu bytes of values are in use and should be %llu: restore a backup",
+			 (unsigned long long)file->seen, (unsigned long long)file->row.live);
+		return value_fail(values, file->number, err, what);
+	}
+	return 0;
+}
+
 static int check_entry(struct verify *verify, const MDB_val *key, const MDB_val *value, struct kv_error *err)
 {
 	struct page_entry entry;
 
 	if (!page_entry_split(key, value, &entry))
 		return page_damaged(verify->pages, value->mv_data, err);
+	if (check_value(verify, key, value, err) != 0)
+		return -1;
 	if (entry.bucket == 0)
 		return add_bucket(verify, &entry, err);
 	names_end(verify);
@@ -194,7 +230,19 @@ static int check_all(struct verify *verify)
 	names_end(verify);
 	if (pass_buckets(verify, UINT64_MAX, verify->err) != 0 || check_named(verify, "meta", &tree, visit_other) != 0)
 		return -1;
-	return check_state(verify, &tree);
+	if (check_state(verify, &tree) != 0)
+		return -1;
+	return check_named(verify, "values", &tree, visit_other) == 0 ? check_files(verify, verify->err) : -1;
+}
+
+static int begin_values(struct verify *verify, MDB_txn *txn)
+{
+	const struct values *values = verify->pages->values;
+	int code;
+
+	verify->values.table = values->table;
+	code = values_init(&verify->values, txn, values->dir, values->store);
+	return code == 0 ? 0 : pages_fail(verify->err, "cannot read its table of values", code);
 }
 
 int pages_verify(struct pages *pages, struct kv_error *err)
@@ -206,8 +254,11 @@ int pages_verify(struct pages *pages, struct kv_error *err)
 	if (code == 0 && !page_survey_init(&verify.survey, &pages->map, verify.meta.last_page, true))
 		code = kv_fail(err, "out of memory");
 	if (code == 0)
+		code = begin_values(&verify, txn);
+	if (code == 0)
 		code = check_all(&verify);
 	page_survey_done(&verify.survey);
+	values_done(&verify.values);
 	if (txn != NULL)
 		mdb_txn_abort(txn);
 	free(verify.buckets);

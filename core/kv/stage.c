@@ -76,7 +76,7 @@ static bool look_up(struct durable *store, struct slot *slot, struct staged *ite
 	item->there = item->below = false;
 	if (item->place.entry != NULL)
 		return true;
-	if (find_key_behind(newest, slot, item->bucket, item->hash, key, &found, &err) != 0)
+	if (find_whether_behind(newest, slot, item->bucket, item->hash, key, &found, &err) != 0)
 		return false;
 	item->there = found.there;
 	item->below = found.there && !found.in_memory;

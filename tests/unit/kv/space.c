@@ -148,7 +148,8 @@ int main(int argc, char **argv)
 	       KEYS * VALUE, rounds, atomic_load(&lists), atomic_load(&steps), atomic_load(&backups), early, EARLY,
 	       late, log_most);
 	workload_expect(late <= early + early / 2 && late <= 12LL * KEYS * VALUE, "the data file grows", "");
-	workload_expect(log_most <= 12LL * T_SEGMENT_BYTES, "the log grows", "");
+	/* half of the values are large: they stay in the log's files, whose unused part is bounded */
+	workload_expect(log_most <= 12LL * T_SEGMENT_BYTES + 2LL * KEYS * VALUE, "the log grows", "");
 	t_remove(dir);
 	return 0;
 }

@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { THREADS = 4 };
+enum { THREADS = 4, VALUE_MAX = 5000 };
 
 static struct t_engine t;
 static _Atomic long increments;
@@ -58,21 +58,29 @@ static void batch(uint32_t worker, const char *own, const char *key, const char 
 		{ .op = "hset", .args = first, .arg_count = 3 },  { .op = "hget", .args = first, .arg_count = 2 },
 		{ .op = "hset", .args = second, .arg_count = 3 }, { .op = "hget", .args = first, .arg_count = 2 }
 	};
-	char expected[400];
+	char expected[VALUE_MAX + 100];
 	const char *got = t_batch(&t, worker, requests, 6);
 
 	snprintf(expected, sizeof(expected), "; OK 'x'; OK 0; OK '%s'", value);
 	expect(strstr(got, expected) != NULL, "a batch does not see its own writes", got);
 }
 
+/* Some as large as those that stay in the log's files. */
+static int size_of_value(unsigned *random)
+{
+	unsigned number = next_random(random);
+
+	return number % 8 == 0 ? (int)(1000 + number / 8 % (VALUE_MAX - 1001)) : (int)(1 + number / 8 % 250);
+}
+
 static void one(unsigned thread, uint32_t worker, unsigned *random)
 {
-	char key[32], own[32], value[300], expected[320];
+	char key[32], own[32], value[VALUE_MAX], expected[VALUE_MAX + 20];
 	unsigned kind = next_random(random) % 32;
 
 	snprintf(key, sizeof(key), "k%u", next_random(random) % 200);
 	snprintf(own, sizeof(own), "own%u", thread);
-	snprintf(value, sizeof(value), "%0*u", 1 + (int)(next_random(random) % 250), thread);
+	snprintf(value, sizeof(value), "%0*u", size_of_value(random), thread);
 	if (kind < 8) {
 		expect(strncmp(call(worker, "hincrby", "shared", "n", "1"), "OK ", 3) == 0, "hincrby", "");
 		atomic_fetch_add(&increments, 1);

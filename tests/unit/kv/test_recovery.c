@@ -238,17 +238,17 @@ Test(recovery, answers_errors_on_a_full_disk_and_goes_on_when_there_is_room)
 
 Test(recovery, answers_errors_when_the_map_is_full_and_keeps_serving_reads)
 {
-	char value[65537], key[16];
+	char value[1001], key[16];
 	const char *answer = "";
 	struct kv_error err;
 	int written = 0;
 
-	memset(value, 'v', 65536);
-	value[65536] = '\0';
+	memset(value, 'v', 1000);
+	value[1000] = '\0';
 	t.options = t_options(&t, dir);
 	t.options.map_size = 4 << 20;
 	cr_assert(engine_durable_open(&t.options, &t.engine, &err) == 0, "%s", err.message);
-	for (; written < 1000; written++) {
+	for (; written < 100000; written++) {
 		snprintf(key, sizeof(key), "k%d", written);
 		answer = t_call(&t, "hset", "h", key, value, NULL);
 		if (strstr(answer, "MDB_MAP_FULL") != NULL)

@@ -28,13 +28,20 @@ void workload_expect(bool right, const char *what, const char *got)
 struct write {
 	struct told *told;
 	long value;
-	char bucket[16], key[32], bytes[512];
+	char bucket[16], key[32], bytes[WORKLOAD_VALUE + 32];
 	struct kvrel_slice args[3];
 };
 
+/* A third of the values is as large as those that stay in the log's files. */
+static unsigned padding_of(unsigned *random)
+{
+	return workload_random(random) % 3 == 0 ? 1000 + workload_random(random) % (WORKLOAD_VALUE - 1000)
+						: workload_random(random) % 400;
+}
+
 static void begin_write(struct workload *workload, unsigned worker, unsigned *random, struct write *write)
 {
-	unsigned number = workload_random(random) % WORKLOAD_KEYS, padding = workload_random(random) % 400;
+	unsigned number = workload_random(random) % WORKLOAD_KEYS, padding = padding_of(random);
 
 	write->told = &workload->keys[worker][number];
 	write->value = atomic_load(&write->told->issued) + 1;

@@ -11,7 +11,7 @@
 
 #include <stdatomic.h>
 
-enum { WORKLOAD_WORKERS = 2, WORKLOAD_KEYS = 300, WORKLOAD_BATCH = 8 };
+enum { WORKLOAD_WORKERS = 2, WORKLOAD_KEYS = 300, WORKLOAD_BATCH = 8, WORKLOAD_VALUE = 30000 };
 
 struct told {
 	_Atomic long issued, acknowledged;

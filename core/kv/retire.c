@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/* What is done with: memory when no reader can see it any more, files as the next segments, buckets that are gone. */
+#include "apply.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+/* Buckets that are gone for good: nobody can find them in the pages any more. */
+static void take_out_gone(struct durable *store, struct memtable *memtable)
+{
+	uint64_t end = memtable_end(memtable);
+	size_t kept = 0;
+
+	pthread_mutex_lock(&store->write_lock);
+	for (size_t i = 0; i < memtable->gone.count; i++) {
+		struct bucket *bucket = memtable->gone.items[i];
+
+		if (bucket_is(bucket, BUCKET_EXISTS | BUCKET_LEAVING) || bucket->died >= end)
+			continue;
+		bucket_table_remove(&store->buckets, bucket);
+		atomic_fetch_or(&bucket->state, BUCKET_LEAVING);
+		memtable->gone.items[kept++] = bucket;
+	}
+	memtable->gone.count = kept;
+	pthread_mutex_unlock(&store->write_lock);
+}
+
+void recycle(struct durable *store, uint64_t old_number, uint64_t size, int fd)
+{
+	struct log *log = &store->log;
+	bool wanted;
+	uint64_t number;
+
+	pthread_mutex_lock(&store->write_lock);
+	wanted = fd >= 0 && store->spares.file_count < SPARES_MAX && size == store->options.segment_size;
+	number = wanted ? log->next_number++ : 0;
+	pthread_mutex_unlock(&store->write_lock);
+	if (wanted && segment_rename(log->dir_fd, old_number, number) == 0) {
+		pthread_mutex_lock(&store->write_lock);
+		if (spares_add_file(&store->spares, fd, number))
+			fd = -1;
+		pthread_mutex_unlock(&store->write_lock);
+		old_number = number;
+		if (fd < 0)
+			return;
+	}
+	segment_remove(log->dir_fd, old_number);
+	if (fd >= 0)
+		close(fd);
+}
+
+/* The segment of a memtable whose values are not to stay there. */
+static void recycle_segment(struct durable *store, struct memtable *memtable)
+{
+	if (values_find(store->pages.values, memtable->number) != NULL)
+		return;
+	recycle(store, memtable->number, memtable->size, memtable->fd);
+	memtable->fd = -1;
+}
+
+static void keep_memory(struct durable *store, struct memtable *memtable)
+{
+	pthread_mutex_lock(&store->write_lock);
+	if (memtable->size == store->options.segment_size)
+		spares_add_memory(&store->spares, memtable);
+	pthread_mutex_unlock(&store->write_lock);
+}
+
+void give_memory_back(struct durable *store)
+{
+	struct spares none = { 0 };
+
+	pthread_mutex_lock(&store->write_lock);
+	if (atomic_load(&store->newest)->began_ms == 0) {
+		none = store->spares;
+		store->spares.memory_count = 0;
+	}
+	pthread_mutex_unlock(&store->write_lock);
+	while (none.memory_count > 0)
+		memtable_memory_done(&none.memory[--none.memory_count]);
+}
+
+void retire(struct durable *store, struct memtable *memtable)
+{
+	struct applier *applier = &store->applier;
+
+	pthread_mutex_lock(&applier->lock);
+	store->oldest = atomic_load(&memtable->newer);
+	atomic_store(&applier->progress, 0);
+	atomic_store(&store->retired, memtable->id);
+	atomic_store(&applier->stuck, false);
+	applier->applying = false;
+	snapshots_take(store);
+	pthread_mutex_unlock(&applier->lock);
+	pthread_cond_broadcast(&applier->applied);
+	epoch_wait(&store->epoch, store->readers, store->slot_count);
+	if (memtable->gone.count > 0) {
+		take_out_gone(store, memtable);
+		epoch_wait(&store->epoch, store->readers, store->slot_count);
+		for (size_t i = 0; i < memtable->gone.count; i++)
+			free(memtable->gone.items[i]);
+	}
+	values_forget_sets(store->pages.values);
+	recycle_segment(store, memtable);
+	keep_memory(store, memtable);
+	pages_forget(&store->pages); /* all that was read and is no longer used */
+	memtable_free(memtable);
+}
+
+void prepare_spare(struct durable *store)
+{
+	struct memtable *newest;
+	uint64_t number;
+	bool wanted;
+	int fd;
+
+	pthread_mutex_lock(&store->write_lock);
+	newest = atomic_load(&store->newest);
+	wanted = store->spares.file_count == 0 && newest->half_full;
+	number = wanted ? store->log.next_number++ : 0;
+	pthread_mutex_unlock(&store->write_lock);
+	if (!wanted)
+		return;
+	fd = segment_create(store->log.dir_fd, number, store->options.segment_size);
+	if (fd < 0)
+		return; /* the writer that needs it will be told */
+	pthread_mutex_lock(&store->write_lock);
+	if (spares_add_file(&store->spares, fd, number))
+		fd = -1;
+	pthread_mutex_unlock(&store->write_lock);
+	if (fd >= 0) {
+		close(fd);
+		segment_remove(store->log.dir_fd, number);
+	}
+}
