@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a start does with a folder that is damaged, torn, in use, of a newer version, full; and backups. */
+/* What a start does with a folder that is damaged, torn, in use, of a newer version; and backups. */
 #include "driver.h"
 
 #include "pages.h"
@@ -8,9 +8,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,20 +18,6 @@
 
 static struct t_engine t;
 static char dir[256];
-
-/* A disk that is full when a test says so: stands in for the C library's. */
-__attribute__((visibility("default"))) int fallocate(int fd, int mode, off_t at, off_t size);
-static _Atomic bool disk_full;
-
-int fallocate(int fd, int mode, off_t at, off_t size)
-{
-	(void)mode;
-	if (disk_full) {
-		errno = ENOSPC;
-		return -1;
-	}
-	return ftruncate(fd, at + size);
-}
 
 static void up(void)
 {
@@ -207,65 +191,6 @@ Test(recovery, refuses_a_folder_that_is_in_use_and_names_the_process)
 	t_close(&t);
 }
 
-Test(recovery, answers_errors_on_a_full_disk_and_goes_on_when_there_is_room)
-{
-	char value[4097], key[16];
-	const char *answer = "";
-	int written = 0;
-
-	memset(value, 'v', 4096);
-	value[4096] = '\0';
-	t_open(&t, dir, ENGINE_ALWAYS);
-	disk_full = true;
-	for (; written < 2000; written++) {
-		snprintf(key, sizeof(key), "k%d", written);
-		answer = t_call(&t, "hset", "h", key, value, NULL);
-		if (strncmp(answer, "OK", 2) != 0)
-			break;
-	}
-	cr_expect_str_eq(answer, "ERROR cannot make room in the log: No space left on device: make room on the disk");
-	cr_expect(written > 100 && written < 2000);
-	ANSWERS("OK 1", "hexists", "h", "k0");
-	cr_expect_str_eq(t.failed, "");
-	disk_full = false;
-	ANSWERS("OK 1", "hset", "h", "more", "1");
-	t_close(&t);
-	t_open(&t, dir, ENGINE_ALWAYS);
-	snprintf(value, sizeof(value), "OK %d", written + 1);
-	ANSWERS(value, "hlen", "h");
-	t_close(&t);
-}
-
-Test(recovery, answers_errors_when_the_map_is_full_and_keeps_serving_reads)
-{
-	char value[1001], key[16];
-	const char *answer = "";
-	struct kv_error err;
-	int written = 0;
-
-	memset(value, 'v', 1000);
-	value[1000] = '\0';
-	t.options = t_options(&t, dir);
-	t.options.map_size = 4 << 20;
-	cr_assert(engine_durable_open(&t.options, &t.engine, &err) == 0, "%s", err.message);
-	for (; written < 100000; written++) {
-		snprintf(key, sizeof(key), "k%d", written);
-		answer = t_call(&t, "hset", "h", key, value, NULL);
-		if (strstr(answer, "MDB_MAP_FULL") != NULL)
-			break;
-		if (strncmp(answer, "OK", 2) != 0)
-			usleep(10000);
-	}
-	cr_expect(strstr(answer, "raise kv.map_size") != NULL, "%s", answer);
-	cr_expect(strncmp(t_call(&t, "hget", "h", "k0", NULL), "OK 'vv", 6) == 0);
-	cr_expect(strstr(t.log, "raise kv.map_size") != NULL);
-	t_close(&t);
-	t_open(&t, dir, ENGINE_ALWAYS);
-	ANSWERS("OK 1", "hset", "h", "more", "1");
-	ANSWERS("OK 1", "hexists", "h", "k0");
-	t_close(&t);
-}
-
 Test(recovery, writes_a_backup_that_opens_as_a_store)
 {
 	char path[300];
@@ -363,69 +288,4 @@ Test(recovery, refuses_a_data_file_that_was_cut_short)
 	snprintf(expected, sizeof(expected), "'%s' is damaged: it ends at offset %lld", path,
 		 (long long)stat_of.st_size - 8192);
 	cr_expect(strstr(message, expected) != NULL, "%s", message);
-}
-
-/* Overwritten and deleted values leave room that later ones take, while a reader comes and goes. */
-Test(recovery, keeps_the_data_file_small_under_steady_overwrites)
-{
-	char path[300], key[16], value[1001], answer[1100];
-	struct stat early = { 0 }, late = { 0 };
-
-	t_open(&t, dir, ENGINE_NONE);
-	snprintf(path, sizeof(path), "%s/data.mdb", dir);
-	for (int round = 0; round < 60; round++) {
-		memset(value, 'a' + round % 26, sizeof(value) - 1);
-		value[sizeof(value) - 1] = '\0';
-		for (int i = 0; i < 1000; i++) {
-			snprintf(key, sizeof(key), "k%d", i);
-			t_call(&t, "hset", "h", key, value, NULL);
-		}
-		snprintf(answer, sizeof(answer), "OK '%s'", value);
-		ANSWERS(answer, "hget", "h", "k500");
-		if (round == 20)
-			cr_assert(stat(path, &early) == 0);
-	}
-	cr_assert(stat(path, &late) == 0);
-	cr_expect(late.st_size <= early.st_size + early.st_size / 4 && late.st_size < 16 << 20, "%lld after %lld bytes",
-		  (long long)late.st_size, (long long)early.st_size);
-	ANSWERS("OK 1000", "hlen", "h");
-	t_close(&t);
-}
-
-/* Leaves a store that has given out all numbers of buckets but one. */
-static void nearly_all_buckets_made(void)
-{
-	struct pages pages = { 0 };
-	MDB_val key = { 5, (char *)"state" }, value = { sizeof(pages.state), &pages.state };
-	struct kv_error err;
-	MDB_txn *txn;
-
-	t_open(&t, dir, ENGINE_ALWAYS);
-	ANSWERS("OK nil", "create", "first");
-	t_close(&t);
-	cr_assert(pages_open(&pages, dir, 1 << 30, 4, &err) == 0, "%s", err.message);
-	pages.state.next_bucket = BUCKET_ID_MAX;
-	cr_assert(mdb_txn_begin(pages.env, NULL, 0, &txn) == 0);
-	cr_assert(mdb_put(txn, pages.meta, &key, &value, 0) == 0 && mdb_txn_commit(txn) == 0);
-	pages_close(&pages);
-}
-
-Test(recovery, refuses_more_buckets_than_it_can_number_and_keeps_the_others)
-{
-	const char *refusal =
-		"ERROR the store has made as many buckets as it can number: copy what it holds to a new one";
-
-	nearly_all_buckets_made();
-	t_open(&t, dir, ENGINE_ALWAYS);
-	ANSWERS("OK 1", "hset", "last", "k", "v");
-	ANSWERS(refusal, "hset", "one-more", "k", "v");
-	ANSWERS(refusal, "create", "another");
-	ANSWERS("OK 1", "hset", "first", "k", "v");
-	t_close(&t);
-	t_open(&t, dir, ENGINE_ALWAYS);
-	ANSWERS("OK 'v'", "hget", "last", "k");
-	ANSWERS("OK 'v'", "hget", "first", "k");
-	ANSWERS(refusal, "hset", "one-more", "k", "v");
-	ANSWERS("OK 2", "count");
-	t_close(&t);
 }

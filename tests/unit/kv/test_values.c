@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Large values, which stay in the files that the log put them into. */
 #include "driver.h"
+#include "full_disk.h"
 #include "pages.h"
 
 #include <criterion/criterion.h>
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,20 +17,6 @@ enum { LARGE = 4000, KEYS = 400 }; /* all together more than one segment */
 
 static struct t_engine t;
 static char dir[256];
-
-/* The disk is full for a new file of the log, when a test says so. */
-__attribute__((visibility("default"))) int fallocate(int fd, int mode, off_t at, off_t size);
-static _Atomic bool disk_full;
-
-int fallocate(int fd, int mode, off_t at, off_t size)
-{
-	(void)mode;
-	if (disk_full) {
-		errno = ENOSPC;
-		return -1;
-	}
-	return ftruncate(fd, at + size);
-}
 
 static void up(void)
 {

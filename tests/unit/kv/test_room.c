@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/* Where there is no room: a full disk, a full map, no more numbers for buckets; and room that is used again. */
+#include "driver.h"
+#include "full_disk.h"
+#include "pages.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static struct t_engine t;
+static char dir[256];
+
+static void up(void)
+{
+	t_make_dir(dir);
+}
+
+static void down(void)
+{
+	t_remove(dir);
+}
+
+TestSuite(room, .init = up, .fini = down);
+
+#define ANSWERS(expected, ...) cr_expect_str_eq(t_call(&t, __VA_ARGS__, NULL), expected)
+
+Test(room, answers_errors_on_a_full_disk_and_goes_on_when_there_is_room)
+{
+	char value[4097], key[16];
+	const char *answer = "";
+	int written = 0;
+
+	memset(value, 'v', 4096);
+	value[4096] = '\0';
+	t_open(&t, dir, ENGINE_ALWAYS);
+	disk_full = true;
+	for (; written < 2000; written++) {
+		snprintf(key, sizeof(key), "k%d", written);
+		answer = t_call(&t, "hset", "h", key, value, NULL);
+		if (strncmp(answer, "OK", 2) != 0)
+			break;
+	}
+	cr_expect_str_eq(answer, "ERROR cannot make room in the log: No space left on device: make room on the disk");
+	cr_expect(written > 100 && written < 2000);
+	ANSWERS("OK 1", "hexists", "h", "k0");
+	cr_expect_str_eq(t.failed, "");
+	disk_full = false;
+	ANSWERS("OK 1", "hset", "h", "more", "1");
+	t_close(&t);
+	t_open(&t, dir, ENGINE_ALWAYS);
+	snprintf(value, sizeof(value), "OK %d", written + 1);
+	ANSWERS(value, "hlen", "h");
+	t_close(&t);
+}
+
+Test(room, answers_errors_when_the_map_is_full_and_keeps_serving_reads)
+{
+	char value[1001], key[16];
+	const char *answer = "";
+	struct kv_error err;
+	int written = 0;
+
+	memset(value, 'v', 1000);
+	value[1000] = '\0';
+	t.options = t_options(&t, dir);
+	t.options.map_size = 4 << 20;
+	cr_assert(engine_durable_open(&t.options, &t.engine, &err) == 0, "%s", err.message);
+	for (; written < 100000; written++) {
+		snprintf(key, sizeof(key), "k%d", written);
+		answer = t_call(&t, "hset", "h", key, value, NULL);
+		if (strstr(answer, "MDB_MAP_FULL") != NULL)
+			break;
+		if (strncmp(answer, "OK", 2) != 0)
+			usleep(10000);
+	}
+	cr_expect(strstr(answer, "raise kv.map_size") != NULL, "%s", answer);
+	cr_expect(strncmp(t_call(&t, "hget", "h", "k0", NULL), "OK 'vv", 6) == 0);
+	cr_expect(strstr(t.log, "raise kv.map_size") != NULL);
+	t_close(&t);
+	t_open(&t, dir, ENGINE_ALWAYS);
+	ANSWERS("OK 1", "hset", "h", "more", "1");
+	ANSWERS("OK 1", "hexists", "h", "k0");
+	t_close(&t);
+}
+
+/* Overwritten and deleted values leave room that later ones take, while a reader comes and goes. */
+Test(room, keeps_the_data_file_small_under_steady_overwrites)
+{
+	char path[300], key[16], value[1001], answer[1100];
+	struct stat early = { 0 }, late = { 0 };
+
+	t_open(&t, dir, ENGINE_NONE);
+	snprintf(path, sizeof(path), "%s/data.mdb", dir);
+	for (int round = 0; round < 60; round++) {
+		memset(value, 'a' + round % 26, sizeof(value) - 1);
+		value[sizeof(value) - 1] = '\0';
+		for (int i = 0; i < 1000; i++) {
+			snprintf(key, sizeof(key), "k%d", i);
+			t_call(&t, "hset", "h", key, value, NULL);
+		}
+		snprintf(answer, sizeof(answer), "OK '%s'", value);
+		ANSWERS(answer, "hget", "h", "k500");
+		if (round == 20)
+			cr_assert(stat(path, &early) == 0);
+	}
+	cr_assert(stat(path, &late) == 0);
+	cr_expect(late.st_size <= early.st_size + early.st_size / 4 && late.st_size < 16 << 20, "%lld after %lld bytes",
+		  (long long)late.st_size, (long long)early.st_size);
+	ANSWERS("OK 1000", "hlen", "h");
+	t_close(&t);
+}
+
+/* Leaves a store that has given out all numbers of buckets but one. */
+static void nearly_all_buckets_made(void)
+{
+	struct pages pages = { 0 };
+	MDB_val key = { 5, (char *)"state" }, value = { sizeof(pages.state), &pages.state };
+	struct kv_error err;
+	MDB_txn *txn;
+
+	t_open(&t, dir, ENGINE_ALWAYS);
+	ANSWERS("OK nil", "create", "first");
+	t_close(&t);
+	cr_assert(pages_open(&pages, dir, 1 << 30, 4, &err) == 0, "%s", err.message);
+	pages.state.next_bucket = BUCKET_ID_MAX;
+	cr_assert(mdb_txn_begin(pages.env, NULL, 0, &txn) == 0);
+	cr_assert(mdb_put(txn, pages.meta, &key, &value, 0) == 0 && mdb_txn_commit(txn) == 0);
+	pages_close(&pages);
+}
+
+Test(room, refuses_more_buckets_than_it_can_number_and_keeps_the_others)
+{
+	const char *refusal =
+		"ERROR the store has made as many buckets as it can number: copy what it holds to a new one";
+
+	nearly_all_buckets_made();
+	t_open(&t, dir, ENGINE_ALWAYS);
+	ANSWERS("OK 1", "hset", "last", "k", "v");
+	ANSWERS(refusal, "hset", "one-more", "k", "v");
+	ANSWERS(refusal, "create", "another");
+	ANSWERS("OK 1", "hset", "first", "k", "v");
+	t_close(&t);
+	t_open(&t, dir, ENGINE_ALWAYS);
+	ANSWERS("OK 'v'", "hget", "last", "k");
+	ANSWERS("OK 'v'", "hget", "first", "k");
+	ANSWERS(refusal, "hset", "one-more", "k", "v");
+	ANSWERS("OK 2", "count");
+	t_close(&t);
+}
