@@ -98,11 +98,14 @@ wait_until() {
 	done
 }
 
-# A process that has ended but that nobody has waited for yet (the first process of a container may be slow) is gone too.
+# A process that has ended but that nobody has waited for yet (the first process of a container may be slow) is gone too;
+# not one whose first thread has ended while another is in the kernel, with all files and locks open.
 gone() {
-	local stat
+	local stat threads
 	stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 0
-	[[ $stat == *') Z '* ]]
+	[[ $stat == *') Z '* ]] || return 1
+	threads=("/proc/$1/task"/*)
+	[ "${#threads[@]}" -le 1 ]
 }
 
 # ---- releases and bundles ------------------------------------------------------------------------------------------
