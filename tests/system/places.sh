@@ -74,6 +74,7 @@ it_runs_read_only_with_its_data_elsewhere() {
 
 it_is_not_called_damaged_where_no_program_may_run() {
 	needs_root
+	unshare --mount true 2>/dev/null || skip "cannot make mount namespaces here"
 	bundle foo
 	cat >inside <<-'END'
 		mount --bind "$1/runtime-1.0.0" "$1/runtime-1.0.0" && mount -o remount,bind,noexec "$1/runtime-1.0.0" || exit 77

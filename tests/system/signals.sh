@@ -47,7 +47,7 @@ it_does_not_die_of_a_limit_on_the_size_of_files() {
 
 in_container() {
 	needs_root
-	unshare --pid --fork --kill-child true 2>/dev/null || skip 'cannot make a pid namespace here'
+	unshare --pid --fork --kill-child --mount-proc true 2>/dev/null || skip 'cannot make a pid namespace here'
 	unshare --pid --fork --kill-child --mount-proc "$launcher" "$@" >"$D/log" 2>&1 </dev/null &
 	outer=$!
 	wait_until first_process
