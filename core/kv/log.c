@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { FLUSH_BYTES = 256 << 10, FLUSH_REST_NS = 150000 };
+
 void log_break(struct log *log, const char *what, const char *name, int errnum)
 {
 	const struct engine_host *host = &log->store->options.host;
@@ -105,14 +107,34 @@ static bool mark(struct log *log)
 	return news;
 }
 
-static int sync_file(struct log *log, struct memtable *memtable)
+/*
+ * One fdatasync() that finds thousands of pages dirty keeps a processor for milliseconds, and a worker may need that.
+ * So where nobody waits for the sync, they are handed to the disk in small pieces first, with rests. A hint: what
+ * counts, and tells errors, is fdatasync().
+ */
+static void flush_ahead(const struct log *log, struct memtable *memtable, size_t end)
+{
+	if (atomic_load_explicit(&log->durability, memory_order_relaxed) == ENGINE_ALWAYS)
+		return;
+	for (size_t at = memtable->synced; end - at > FLUSH_BYTES; at += FLUSH_BYTES) {
+		if (sync_file_range(memtable->fd, (off_t)at, FLUSH_BYTES, SYNC_FILE_RANGE_WRITE) != 0)
+			return;
+		nanosleep(&(struct timespec){ .tv_nsec = FLUSH_REST_NS }, NULL);
+	}
+}
+
+/* What the file holds up to `end`. */
+static int sync_file(struct log *log, struct memtable *memtable, size_t end)
 {
 	char name[SEGMENT_NAME_BYTES];
-	int64_t began_us = now_us();
+	int64_t began_us;
 
+	flush_ahead(log, memtable, end);
+	began_us = now_us();
 	if (fdatasync(memtable->fd) == 0) {
 		int64_t usual = atomic_load_explicit(&log->sync_us, memory_order_relaxed);
 
+		memtable->synced = end;
 		usual += (now_us() - began_us - usual) / 8;
 		atomic_store_explicit(&log->sync_us, usual, memory_order_relaxed);
 		atomic_fetch_add_explicit(&log->syncs, 1, memory_order_relaxed);
@@ -127,16 +149,18 @@ static int sync_file(struct log *log, struct memtable *memtable)
 static int sync_all(struct log *log)
 {
 	struct memtable *last;
+	size_t written;
 	uint64_t end;
 	int code;
 
 	pthread_mutex_lock(&log->write_out_lock);
 	code = write_all(log);
 	last = log->writing;
-	end = last->base + (last->written > 0 ? last->written - sizeof(struct segment_header) : 0);
+	written = last->written;
+	end = last->base + (written > 0 ? written - sizeof(struct segment_header) : 0);
 	pthread_mutex_unlock(&log->write_out_lock);
 	while (code == 0) {
-		code = sync_file(log, log->syncing);
+		code = sync_file(log, log->syncing, log->syncing == last ? written : log->syncing->used);
 		if (log->syncing == last)
 			break;
 		if (code == 0)
