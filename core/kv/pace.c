@@ -12,6 +12,7 @@ enum {
 	LONGEST_BURST_NS = 1000000,
 	REST_NS = 150000,
 	WHOLE = MEMTABLE_FULL,
+	SLACK = WHOLE / 4,
 	DONE_BY = WHOLE * 3 / 4, /* so full may the newest memtable be when the one before it is done */
 };
 
@@ -68,7 +69,10 @@ static bool in_a_hurry(const struct pace *pace)
 	return hurry || atomic_load(&pace->store->newest_id) > pace->memtable->id + 1;
 }
 
-/* By how much of the whole it is behind, in 1/1024; 0: it is not. */
+/*
+ * By how much of the whole it is too far behind, in 1/1024; 0: it is not. What comes first, sorting and syncs, shows as
+ * no progress: that alone is no reason to hurry.
+ */
 static unsigned behind(const struct pace *pace, unsigned done)
 {
 	unsigned fill = fill_of_newest(pace->store), wanted;
@@ -76,7 +80,7 @@ static unsigned behind(const struct pace *pace, unsigned done)
 	if (fill >= DONE_BY || pace->fill >= DONE_BY)
 		return WHOLE - done;
 	wanted = fill > pace->fill ? (fill - pace->fill) * WHOLE / (DONE_BY - pace->fill) : 0;
-	return wanted > done ? wanted - done : 0;
+	return wanted > done + SLACK ? wanted - done - SLACK : 0;
 }
 
 void pace_rest(struct pace *pace, size_t done, size_t total)
