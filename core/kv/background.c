@@ -14,7 +14,6 @@ static void begin(struct background *job)
 	job->number = ++applier->backgrounds_begun;
 	job->next = applier->running;
 	applier->running = job;
-	atomic_fetch_add(&applier->backgrounds, 1);
 	pthread_mutex_unlock(&applier->lock);
 }
 
@@ -29,7 +28,6 @@ static void end(struct background *job)
 		at = &(*at)->next;
 	*at = job->next;
 	free(job);
-	atomic_fetch_sub(&applier->backgrounds, 1);
 	applier->nudged = true;
 	pthread_cond_signal(&applier->wake);
 	pthread_mutex_unlock(&applier->lock);

@@ -106,7 +106,8 @@ static int fill(struct clean *clean, struct kv_error *err)
 int clean_write(struct clean *clean, struct kv_error *err)
 {
 	struct durable *store = clean->store;
-	const struct value_row row = { .size = new_size(clean), .used = new_size(clean) };
+	const size_t size = new_size(clean);
+	const struct value_row row = { .size = size, .used = size };
 	char name[SEGMENT_NAME_BYTES];
 	int code = 0;
 

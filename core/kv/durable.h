@@ -72,9 +72,8 @@ struct applier {
 	pthread_cond_t wake;    /* something to do */
 	pthread_cond_t applied; /* `retired` moved on, or a failure */
 	bool stopping, nudged;
-	uint64_t freeze_up_to;        /* id of a memtable that somebody wants applied */
-	_Atomic unsigned backgrounds; /* threads of background.h */
-	struct background *running;
+	uint64_t freeze_up_to;      /* id of a memtable that somebody wants applied */
+	struct background *running; /* threads of background.h */
 	uint64_t backgrounds_begun;
 	bool applying; /* a part of a memtable may be in the pages */
 	struct snapshot_wish *wishes;

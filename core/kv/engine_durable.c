@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The durable engine as kv sees it: opening and closing the folder, handing requests to those who know their kind. */
-#include "durable.h"
+#include "background.h"
 
 #include "hash.h"
 #include "result.h"
@@ -236,10 +236,8 @@ static void durable_close(struct engine *engine)
 
 	log_stop(&store->log);
 	applier_stop(store);
-	while (atomic_load(&store->applier.backgrounds) > 0)
+	while (backgrounds_oldest(store) != UINT64_MAX) /* asks under their lock: the last one has let go of it */
 		nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
-	pthread_mutex_lock(&store->applier.lock); /* the last one may still hold it */
-	pthread_mutex_unlock(&store->applier.lock);
 	close_store(store);
 }
 
