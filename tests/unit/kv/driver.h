@@ -47,4 +47,7 @@ struct t_request {
 /* Requests that come in one batch of a worker; their answers, with "; " between them. */
 const char *t_batch(struct t_engine *t, uint32_t worker, const struct t_request *requests, uint32_t count);
 
+/* In a test whose engine is called t. */
+#define ANSWERS(expected, ...) cr_expect_str_eq(t_call(&t, __VA_ARGS__, NULL), expected)
+
 #endif

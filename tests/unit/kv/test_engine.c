@@ -30,8 +30,6 @@ static void reopen(void)
 	t_open(&t, dir, ENGINE_ALWAYS);
 }
 
-#define ANSWERS(expected, ...) cr_expect_str_eq(t_call(&t, __VA_ARGS__, NULL), expected)
-
 TestSuite(durable, .init = durable_up, .fini = durable_down);
 
 Test(durable, keeps_what_the_line_protocol_puts)

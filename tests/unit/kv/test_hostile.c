@@ -49,8 +49,7 @@ static void down(void)
 
 TestSuite(hostile, .init = up, .fini = down);
 
-#define ANSWERS(expected, ...) cr_expect_str_eq(t_call(&t, __VA_ARGS__, NULL), expected)
-#define SAYS(text, part)       cr_expect(strstr(text, part) != NULL, "%s", text)
+#define SAYS(text, part) cr_expect(strstr(text, part) != NULL, "%s", text)
 
 static void small_store(void)
 {

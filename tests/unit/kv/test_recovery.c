@@ -31,8 +31,6 @@ static void down(void)
 
 TestSuite(recovery, .init = up, .fini = down);
 
-#define ANSWERS(expected, ...) cr_expect_str_eq(t_call(&t, __VA_ARGS__, NULL), expected)
-
 /* Leaves a store as kill -9 does, with `count` keys acknowledged one by one. */
 static void killed_store(int count)
 {

@@ -25,8 +25,6 @@ static void down(void)
 
 TestSuite(room, .init = up, .fini = down);
 
-#define ANSWERS(expected, ...) cr_expect_str_eq(t_call(&t, __VA_ARGS__, NULL), expected)
-
 Test(room, answers_errors_on_a_full_disk_and_goes_on_when_there_is_room)
 {
 	char value[4097], key[16];

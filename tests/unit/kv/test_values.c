@@ -30,8 +30,6 @@ static void down(void)
 
 TestSuite(values, .init = up, .fini = down);
 
-#define ANSWERS(expected, ...) cr_expect_str_eq(t_call(&t, __VA_ARGS__, NULL), expected)
-
 /* What key `number` holds after `round`. */
 static const char *value_of(int number, int round, size_t size)
 {
