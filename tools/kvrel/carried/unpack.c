@@ -217,6 +217,24 @@ static int write_content(struct stream *stream, int fd, uint64_t size, struct er
 	return skip_padding(stream, size, err);
 }
 
+/* Always the same name: what a killed unpacker left is taken away by the next one. */
+static const char *temporary_of(struct arena *arena, const char *path)
+{
+	return arena_printf(arena, "%s.unpacking", path);
+}
+
+static int create_temporary(const char *temporary, int *out, struct error *err)
+{
+	(void)unlink(temporary);
+	*out = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	return *out < 0 ? error_system(err, errno, "cannot create '%s'", temporary) : 0;
+}
+
+static int close_temporary(const char *temporary, int fd, mode_t mode, struct error *err)
+{
+	return fchmod(fd, mode) < 0 || fsync(fd) < 0 ? error_system(err, errno, "cannot write '%s'", temporary) : 0;
+}
+
 static int put(const char *temporary, const char *path, int64_t time, struct error *err)
 {
 	int status = set_time(temporary, time, err);
@@ -230,13 +248,12 @@ static int put(const char *temporary, const char *path, int64_t time, struct err
 static int unpack_file(struct unpacking *unpacking, const struct entry *entry, const char *path, const char *temporary,
 		       struct error *err)
 {
-	(void)unlink(temporary);
-	SCOPE_FD int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return error_system(err, errno, "cannot create '%s'", temporary);
-	int status = write_content(&unpacking->stream, fd, entry->size, err);
-	if (status == 0 && (fchmod(fd, entry->mode) < 0 || fsync(fd) < 0))
-		status = error_system(err, errno, "cannot write '%s'", temporary);
+	SCOPE_FD int fd = -1;
+	int status = create_temporary(temporary, &fd, err);
+	if (status == 0)
+		status = write_content(&unpacking->stream, fd, entry->size, err);
+	if (status == 0)
+		status = close_temporary(temporary, fd, entry->mode, err);
 	if (status < 0) {
 		(void)unlink(temporary);
 		return error_wrap(err, "cannot unpack '%s'", entry->path);
@@ -258,11 +275,29 @@ static int keep_start_data(struct unpacking *unpacking, const struct entry *entr
 	return skip_padding(&unpacking->stream, entry->size, err);
 }
 
+static int put_start_data(struct unpacking *unpacking, struct error *err)
+{
+	const char *path = path_join(unpacking->arena, unpacking->folder, START_DATA);
+	const char *temporary = temporary_of(unpacking->arena, path);
+	SCOPE_FD int fd = -1;
+	int status = create_temporary(temporary, &fd, err);
+	if (status == 0)
+		status = fs_write_all(fd, unpacking->start_data.data, unpacking->start_data.size, err);
+	if (status == 0)
+		status = close_temporary(temporary, fd, 0644, err);
+	if (status < 0) {
+		(void)unlink(temporary);
+		return error_wrap(err, "cannot unpack '" START_DATA "'");
+	}
+	status = put(temporary, path, unpacking->start_time, err);
+	return status == 0 ? fs_sync_dir(path_dir(unpacking->arena, path), err) : status;
+}
+
 static int unpack_entry(struct unpacking *unpacking, const struct entry *entry, struct error *err)
 {
 	struct arena *arena = unpacking->arena;
 	const char *path = path_join(arena, unpacking->folder, entry->path);
-	const char *temporary = arena_printf(arena, "%s.unpacking", path);
+	const char *temporary = temporary_of(arena, path);
 	if (strcmp(entry->path, START_DATA) == 0)
 		return keep_start_data(unpacking, entry, err);
 	if (entry->type == '5')
@@ -290,11 +325,7 @@ static int unpack_all(struct unpacking *unpacking, struct error *err)
 		if (more == 0)
 			break;
 	}
-	if (status < 0)
-		return status;
-	const char *path = path_join(unpacking->arena, unpacking->folder, START_DATA);
-	status = fs_replace(path, buf_slice(&unpacking->start_data), 0644, err);
-	return status == 0 ? set_time(path, unpacking->start_time, err) : status;
+	return status == 0 ? put_start_data(unpacking, err) : status;
 }
 
 int payload_unpack(struct arena *arena, const struct payload *payload, const char *folder, struct error *err)
