@@ -164,19 +164,16 @@ static const struct record *put_record(struct appender *appender, enum record_ki
 }
 
 bool append_record(struct appender *appender, const struct slot *slot, struct bucket *bucket, enum record_kind kind,
-		   uint64_t hash, struct kvrel_slice key, struct kvrel_slice value, bool below,
-		   const struct found *before)
+		   uint64_t hash, struct kvrel_slice key, struct kvrel_slice value, bool below)
 {
 	struct memtable *memtable = appender->memtable;
-	struct memtable_place place = before != NULL && before->memtable == memtable
-					      ? (struct memtable_place){ .entry = before->entry }
-					      : memtable_locate(memtable, bucket, (uint32_t)hash, key);
+	struct memtable_place place = memtable_locate(memtable, bucket, (uint32_t)hash, key);
 	const struct record *record;
 	struct found found;
 	bool existed = below, exists = kind != RECORD_DELETE;
 
-	if (place.entry != NULL)
-		existed = record_has_value(atomic_load_explicit(&place.entry->record, memory_order_relaxed));
+	if (place.record != NULL)
+		existed = record_has_value(place.record);
 	else if (find_in_memory(appender->store, slot, bucket, hash, key, &found))
 		existed = found.there;
 	record = put_record(appender, exists && !existed ? RECORD_ADD : kind, bucket->id, key, value);

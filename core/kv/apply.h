@@ -13,6 +13,7 @@ struct item {
 	uint64_t order;  /* the bytes in which keys of this bucket begin to differ, as a number */
 	uint64_t bucket; /* id */
 	uint32_t entry;
+	uint32_t record; /* in the memtable's buffer, in units of RECORD_ALIGN */
 };
 
 struct undo {

@@ -71,11 +71,23 @@ static uint64_t order_of(const struct bucket *bucket, const struct record *recor
 }
 
 /* Bytes of a value that could stay where it is. */
-static uint32_t far_bytes(const struct entry *entry)
+static uint32_t far_bytes(const struct record *record)
 {
-	const struct record *record = atomic_load_explicit(&entry->record, memory_order_relaxed);
-
 	return record_has_value(record) && record->value_size >= FAR_VALUE_MIN ? record->value_size : 0;
+}
+
+/* What finding the newest records of the next entries will touch. */
+static void fetch_ahead(const struct memtable *memtable, uint32_t at, uint32_t count)
+{
+	const struct entry *entry = &memtable->entries[at];
+	const struct record *record;
+
+	if (at + 2 * RECORDS_AHEAD < count) {
+		memtable_prefetch(memtable, entry[2 * RECORDS_AHEAD].hash);
+		__builtin_prefetch(entry[2 * RECORDS_AHEAD].first);
+	}
+	if (at + RECORDS_AHEAD < count && (record = memtable_peek(memtable, entry[RECORDS_AHEAD].hash)) != NULL)
+		__builtin_prefetch(record);
 }
 
 static void collect(struct apply *apply, uint32_t count)
@@ -85,34 +97,36 @@ static void collect(struct apply *apply, uint32_t count)
 
 	for (uint32_t i = 0; i < count; i++) {
 		const struct entry *entry = &memtable->entries[i];
+		const struct record *record;
 
 		if (i % ITEMS_A_PIECE == 0)
 			pace_rest(&apply->pace, 0, count);
-		if (i + RECORDS_AHEAD < count)
-			__builtin_prefetch(atomic_load_explicit(&entry[RECORDS_AHEAD].record, memory_order_relaxed));
+		fetch_ahead(memtable, i, count);
 		if (died_here(apply, entry->bucket))
 			continue;
-		apply->items[apply->count++] = (struct item){ .bucket = entry->bucket->id, .entry = i };
-		note_common(entry->bucket, atomic_load(&entry->record), memtable->id);
+		record = memtable_newest(memtable, entry);
+		apply->items[apply->count++] = (struct item){ .bucket = entry->bucket->id,
+							      .entry = i,
+							      .record = (uint32_t)memtable_slot(memtable, 0, record) };
+		note_common(entry->bucket, record, memtable->id);
 		apply->directory_count += entry->bucket->id == 0;
-		far += far_bytes(entry);
+		far += far_bytes(record);
 	}
 	apply->far = far >= memtable->size / FAR_SEGMENT_PART;
 }
 
 static void set_orders(struct apply *apply)
 {
-	const struct entry *entries = apply->memtable->entries;
+	const struct memtable *memtable = apply->memtable;
+	struct item *items = apply->items;
 
 	for (size_t i = 0; i < apply->count; i++) {
-		const struct entry *entry = &entries[apply->items[i].entry];
-
 		if (i % ITEMS_A_PIECE == 0)
 			pace_rest(&apply->pace, 0, apply->count);
 		if (i + RECORDS_AHEAD < apply->count)
-			__builtin_prefetch(atomic_load_explicit(&entries[apply->items[i + RECORDS_AHEAD].entry].record,
-								memory_order_relaxed));
-		apply->items[i].order = order_of(entry->bucket, atomic_load(&entry->record));
+			__builtin_prefetch(memtable_record(memtable, items[i + RECORDS_AHEAD].record));
+		items[i].order =
+			order_of(memtable->entries[items[i].entry].bucket, memtable_record(memtable, items[i].record));
 	}
 }
 
@@ -147,11 +161,10 @@ static void sort_by_byte(struct apply *apply, const struct item *items, struct i
 static int item_compare(const void *a, const void *b, void *context)
 {
 	const struct apply *apply = context;
-	const struct entry *entries = apply->memtable->entries;
+	const struct item *left = a, *right = b;
 
-	return page_key_compare(&apply->store->pages,
-				record_key(atomic_load(&entries[((const struct item *)a)->entry].record)),
-				record_key(atomic_load(&entries[((const struct item *)b)->entry].record)));
+	return page_key_compare(&apply->store->pages, record_key(memtable_record(apply->memtable, left->record)),
+				record_key(memtable_record(apply->memtable, right->record)));
 }
 
 /* Those that `order` does not tell apart. */

@@ -89,21 +89,17 @@ int bucket_look_up(struct durable *store, struct slot *slot, struct kvrel_slice 
 static bool find_from(const struct memtable *memtable, const struct slot *slot, const struct bucket *bucket,
 		      uint64_t hash, struct kvrel_slice key, struct found *found)
 {
-	struct entry *entry;
+	const struct record *record;
 
-	while ((entry = memtable_find(memtable, bucket, (uint32_t)hash, key)) == NULL) {
+	while ((record = memtable_find(memtable, bucket, (uint32_t)hash, key)) == NULL) {
 		if (memtable->id == slot->retired + 1)
 			return false;
 		memtable = atomic_load_explicit(&memtable->older, memory_order_acquire);
 	}
-	const struct record *record = atomic_load_explicit(&entry->record, memory_order_acquire);
-
 	*found = (struct found){ .there = record_has_value(record),
 				 .in_memory = true,
 				 .value = record_value(record),
-				 .position = memtable_position(memtable, record) + 1,
-				 .entry = entry,
-				 .memtable = memtable };
+				 .position = memtable_position(memtable, record) + 1 };
 	return true;
 }
 

@@ -38,7 +38,7 @@ enum {
 
 struct prefetched {
 	uint64_t hash;
-	const struct entry *entry; /* NULL: no memtable seems to know the key */
+	bool in_memory; /* a memtable seems to know the key */
 };
 
 struct prefetch_pipe {
@@ -170,9 +170,7 @@ struct found {
 	bool there;
 	bool in_memory;
 	struct kvrel_slice value;
-	uint64_t position;   /* of the write that it rests on, plus 1; 0: durable for sure */
-	struct entry *entry; /* if in memory: the key's, and whose */
-	const struct memtable *memtable;
+	uint64_t position; /* of the write that it rests on, plus 1; 0: durable for sure */
 };
 
 /* In memtables only; false when they don't know the key. */
@@ -269,13 +267,9 @@ const char *append_bucket_refusal(const struct appender *appender);
 void append_existence(struct appender *appender, struct bucket *bucket, bool stays);
 void append_vanish(struct appender *appender, struct bucket *bucket);
 void append_drop(struct appender *appender, struct bucket *bucket);
-/*
- * One key. `below`: whether the pages hold it, where memtables don't know it; `before`: what a look-up before the lock
- * found in this bucket, or NULL. Returns whether the key was there before.
- */
+/* One key. `below`: whether the pages hold it, where memtables don't know it. Returns whether it was there before. */
 bool append_record(struct appender *appender, const struct slot *slot, struct bucket *bucket, enum record_kind kind,
-		   uint64_t hash, struct kvrel_slice key, struct kvrel_slice value, bool below,
-		   const struct found *before);
+		   uint64_t hash, struct kvrel_slice key, struct kvrel_slice value, bool below);
 /* The position behind the frame, were it sealed now. */
 uint64_t append_position(const struct appender *appender);
 /* Seals the frame, if anything is in it, and unlocks. The position behind it, 0 for an empty one. */

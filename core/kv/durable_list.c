@@ -84,7 +84,7 @@ static bool overlay_collect(struct overlay *overlay, struct durable *store, cons
 
 	while (at != 0 && (memtable = memtable_of(store, slot, at >> 32)) != NULL) {
 		const struct entry *entry = &memtable->entries[(uint32_t)at - 1];
-		const struct record *record = atomic_load_explicit(&entry->record, memory_order_acquire);
+		const struct record *record = memtable_newest(memtable, entry);
 		uint64_t position = memtable_position(memtable, record) + 1;
 
 		if (position > overlay->position)

@@ -17,7 +17,6 @@ enum { KEYS_ON_STACK = 32 };
 struct looked_up {
 	uint64_t key_hash;
 	bool below;
-	struct found found;
 };
 
 struct keys {
@@ -56,7 +55,7 @@ static int keys_look_up(struct keys *keys, struct durable *store, struct slot *s
 			keys_done(keys);
 			return -1;
 		}
-		keys->all[i] = (struct looked_up){ key_hash, found.there && !found.in_memory, found };
+		keys->all[i] = (struct looked_up){ key_hash, found.there && !found.in_memory };
 	}
 	return 0;
 }
@@ -120,7 +119,7 @@ static int64_t append_pairs(struct appender *appender, const struct slot *slot, 
 			append_existence(appender, bucket, false);
 		announced = true;
 		added += !append_record(appender, slot, bucket, RECORD_PUT, hash_in_bucket(bucket, key->key_hash),
-					request->items[i], request->items[i + 1], below, same ? &key->found : NULL);
+					request->items[i], request->items[i + 1], below);
 	}
 	return added;
 }
@@ -241,8 +240,8 @@ void run_increment(struct durable *store, struct slot *slot, const struct engine
 	} else {
 		append_existence(&appender, bucket, false);
 		append_record(&appender, slot, bucket, RECORD_PUT, hash, key,
-			      (struct kvrel_slice){ text, number_print(number, text) }, found.there && !found.in_memory,
-			      bucket == before ? &found : NULL);
+			      (struct kvrel_slice){ text, number_print(number, text) },
+			      found.there && !found.in_memory);
 	}
 	end = append_end(&appender, bucket);
 	if (refusal != NULL)
@@ -289,7 +288,7 @@ void run_delete(struct durable *store, struct slot *slot, const struct engine_re
 		if (request->removed != NULL)
 			request->removed[i] = true;
 		append_record(&appender, slot, bucket, RECORD_DELETE, hash_in_bucket(bucket, keys.all[i].key_hash),
-			      request->items[i], nothing, below, NULL);
+			      request->items[i], nothing, below);
 	}
 	if (removed > 0 && atomic_load(&bucket->count) == 0 && !bucket_is(bucket, BUCKET_STAYS))
 		append_vanish(&appender, bucket);

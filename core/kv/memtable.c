@@ -127,13 +127,18 @@ void memtable_free(struct memtable *memtable)
 	free(memtable);
 }
 
-static void index_add(struct memtable_index *index, uint32_t hash, uint32_t entry)
+static void index_copy(struct memtable_index *to, const struct memtable_index *from)
 {
-	uint32_t i = hash & index->mask;
+	for (uint32_t at = 0; at <= from->mask; at++) {
+		uint64_t slot = atomic_load_explicit(&from->slots[at], memory_order_relaxed);
+		uint32_t i = (uint32_t)(slot >> 32) & to->mask;
 
-	while (atomic_load_explicit(&index->slots[i], memory_order_relaxed) != 0)
-		i = (i + 1) & index->mask;
-	atomic_store_explicit(&index->slots[i], (uint64_t)hash << 32 | (entry + 1), memory_order_release);
+		if (slot == 0)
+			continue;
+		while (atomic_load_explicit(&to->slots[i], memory_order_relaxed) != 0)
+			i = (i + 1) & to->mask;
+		atomic_store_explicit(&to->slots[i], slot, memory_order_relaxed);
+	}
 }
 
 static bool list_reserve(struct bucket_list *list)
@@ -172,40 +177,42 @@ bool memtable_reserve(struct memtable *memtable, uint32_t count)
 	larger = index_new((uint32_t)slots, index);
 	if (larger == NULL)
 		return false;
-	for (uint32_t i = 0; i < have; i++)
-		index_add(larger, memtable->entries[i].hash, i);
+	index_copy(larger, index);
 	atomic_store_explicit(&memtable->index, larger, memory_order_release);
 	return true;
 }
 
-bool memtable_place_is_free(const struct memtable *memtable, const struct memtable_place *place)
+void memtable_relocate(const struct memtable *memtable, struct memtable_place *place, const struct bucket *bucket,
+		       uint32_t hash, struct kvrel_slice key)
 {
-	return place->index == atomic_load_explicit(&memtable->index, memory_order_relaxed) &&
-	       atomic_load_explicit(&place->index->slots[place->at], memory_order_relaxed) == 0;
+	uint64_t slot = atomic_load_explicit(&place->index->slots[place->at], memory_order_relaxed);
+	bool grown = place->index != atomic_load_explicit(&memtable->index, memory_order_relaxed);
+
+	if (grown || (place->record == NULL && slot != 0))
+		*place = memtable_locate(memtable, bucket, hash, key);
+	else if (place->record != NULL)
+		place->record = memtable_record(memtable, slot);
+}
+
+static void add_entry(struct memtable *memtable, struct bucket *bucket, uint32_t hash, const struct record *record,
+		      bool existed)
+{
+	uint32_t at = atomic_load_explicit(&memtable->entry_count, memory_order_relaxed);
+
+	memtable->entries[at] = (struct entry){ .first = record,
+						.bucket = bucket,
+						.next = atomic_load_explicit(&bucket->chain, memory_order_relaxed),
+						.hash = hash,
+						.existed = existed };
+	atomic_store_explicit(&memtable->entry_count, at + 1, memory_order_release);
+	atomic_store_explicit(&bucket->chain, memtable->id << 32 | (at + 1), memory_order_release);
 }
 
 void memtable_set(struct memtable *memtable, const struct memtable_place *place, struct bucket *bucket, uint32_t hash,
 		  const struct record *record, bool existed)
 {
-	struct memtable_index *index = atomic_load_explicit(&memtable->index, memory_order_relaxed);
-	struct entry *entry = place->entry;
-	uint32_t at;
-
-	if (entry != NULL) {
-		atomic_store_explicit(&entry->record, record, memory_order_release);
-		return;
-	}
-	at = atomic_load_explicit(&memtable->entry_count, memory_order_relaxed);
-	entry = &memtable->entries[at];
-	entry->bucket = bucket;
-	entry->hash = hash;
-	entry->existed = existed;
-	entry->next = atomic_load_explicit(&bucket->chain, memory_order_relaxed);
-	atomic_store_explicit(&entry->record, record, memory_order_relaxed);
-	if (place->index == index)
-		atomic_store_explicit(&index->slots[place->at], (uint64_t)hash << 32 | (at + 1), memory_order_release);
-	else
-		index_add(index, hash, at);
-	atomic_store_explicit(&memtable->entry_count, at + 1, memory_order_release);
-	atomic_store_explicit(&bucket->chain, memtable->id << 32 | (at + 1), memory_order_release);
+	atomic_store_explicit(&place->index->slots[place->at], memtable_slot(memtable, hash, record),
+			      memory_order_release);
+	if (place->record == NULL)
+		add_entry(memtable, bucket, hash, record, existed);
 }

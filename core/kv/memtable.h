@@ -2,10 +2,11 @@
 /*
  * One segment of the log in memory, with an index: the writes that the store does not hold yet.
  *
- * The buffer is the segment file's image; an entry is one key of one bucket and points to the record written last.
- * Writers hold the store's write lock. Readers take no lock: records never change once an entry points to them, entries
- * and slots are published with release stores, an index that grew is replaced as a whole, and nothing is freed before
- * the epoch allows it.
+ * The buffer is the segment file's image. The index leads from a key of a bucket to the record written last; an entry,
+ * of which each key has one, tells all keys, and those of a bucket, in the order in which they came. Writers hold the
+ * store's write lock. Readers take no lock: records and entries never change once they can be found, both and the
+ * index's slots are published with release stores, an index that grew is replaced as a whole, and nothing is freed
+ * before the epoch allows it.
  *
  * Entries and buffer are reserved at their largest and take memory as they are used.
  */
@@ -17,24 +18,26 @@
 #include "record.h"
 
 struct entry {
-	_Atomic(const struct record *) record;
+	const struct record *first; /* of this memtable: it has the key; memtable_newest() has the rest */
 	struct bucket *bucket;
 	uint64_t next; /* of the same bucket, older: as bucket->chain */
 	uint32_t hash;
 	uint32_t existed; /* the key was there before this memtable began */
 };
 
-/* A slot is hash << 32 | entry + 1; 0 is empty. Never more than half full. */
+/* A slot is hash << 32 | where in the buffer the record is, in units of RECORD_ALIGN; 0 is empty. Never more than half
+ * full. */
 struct memtable_index {
 	struct memtable_index *older;
 	uint32_t mask;
 	_Atomic uint64_t slots[];
 };
 
-/* Where a key is, or would go. The latter holds until another key takes the place. */
+/* Where a key is, or would go. Good as long as the index does not grow and, the latter, no other key takes the place.
+ */
 struct memtable_place {
-	struct entry *entry; /* NULL: it is not there */
-	const struct memtable_index *index;
+	const struct record *record; /* NULL: it is not there */
+	struct memtable_index *index;
 	uint32_t at;
 };
 
@@ -99,9 +102,10 @@ void memtable_memory_done(struct memtable_memory *memory);
 
 /* Lets `count` further entries be set, and one bucket be made and gone, without failing. */
 bool memtable_reserve(struct memtable *memtable, uint32_t count);
-/* Whether an earlier place without an entry is still the key's, which then is not there. Under the write lock. */
-bool memtable_place_is_free(const struct memtable *memtable, const struct memtable_place *place);
-/* Points the key's entry to `record`; `place` is what memtable_locate() said, under the write lock or still free. */
+/* Brings up to date what memtable_locate() said before the write lock was taken. */
+void memtable_relocate(const struct memtable *memtable, struct memtable_place *place, const struct bucket *bucket,
+		       uint32_t hash, struct kvrel_slice key);
+/* `record` is the key's newest from now on; `place` is what memtable_locate() said, under the write lock. */
 void memtable_set(struct memtable *memtable, const struct memtable_place *place, struct bucket *bucket, uint32_t hash,
 		  const struct record *record, bool existed);
 void bucket_list_add(struct bucket_list *list, struct bucket *bucket);
@@ -128,37 +132,44 @@ static inline uint64_t memtable_end(const struct memtable *memtable)
 
 /* ---- looking up: here, since every request does it ---- */
 
-static inline bool memtable_is_entry(const struct entry *entry, const struct bucket *bucket, struct kvrel_slice key)
+static inline uint64_t memtable_slot(const struct memtable *memtable, uint32_t hash, const struct record *record)
 {
-	const struct record *record;
+	return (uint64_t)hash << 32 | (uint64_t)((const char *)record - memtable->buffer) / RECORD_ALIGN;
+}
 
-	if (entry->bucket != bucket)
-		return false;
-	record = atomic_load_explicit(&entry->record, memory_order_acquire);
-	return record->key_size == key.size && same_bytes(record->bytes, key.data, key.size);
+static inline const struct record *memtable_record(const struct memtable *memtable, uint64_t slot)
+{
+	return (const struct record *)(const void *)(memtable->buffer + (size_t)(uint32_t)slot * RECORD_ALIGN);
 }
 
 /* What memtable_find() finds, and where it looked. */
 static inline struct memtable_place memtable_locate(const struct memtable *memtable, const struct bucket *bucket,
 						    uint32_t hash, struct kvrel_slice key)
 {
-	const struct memtable_index *index = atomic_load_explicit(&memtable->index, memory_order_acquire);
+	struct memtable_index *index = atomic_load_explicit(&memtable->index, memory_order_acquire);
 	uint32_t mask = index->mask, i = hash & mask;
 	uint64_t slot;
 
 	for (; (slot = atomic_load_explicit(&index->slots[i], memory_order_acquire)) != 0; i = (i + 1) & mask) {
-		struct entry *entry = &memtable->entries[(uint32_t)slot - 1];
+		const struct record *record = memtable_record(memtable, slot);
 
-		if (slot >> 32 == hash && memtable_is_entry(entry, bucket, key))
-			return (struct memtable_place){ entry, index, i };
+		if (slot >> 32 == hash && record->key_size == key.size && record_owner(record) == bucket->id &&
+		    same_bytes(record->bytes, key.data, key.size))
+			return (struct memtable_place){ record, index, i };
 	}
 	return (struct memtable_place){ NULL, index, i };
 }
 
-static inline struct entry *memtable_find(const struct memtable *memtable, const struct bucket *bucket, uint32_t hash,
-					  struct kvrel_slice key)
+/* The newest record of the key, NULL: it is not there. */
+static inline const struct record *memtable_find(const struct memtable *memtable, const struct bucket *bucket,
+						 uint32_t hash, struct kvrel_slice key)
 {
-	return memtable_locate(memtable, bucket, hash, key).entry;
+	return memtable_locate(memtable, bucket, hash, key).record;
+}
+
+static inline const struct record *memtable_newest(const struct memtable *memtable, const struct entry *entry)
+{
+	return memtable_find(memtable, entry->bucket, entry->hash, record_key(entry->first));
 }
 
 /* Touches what memtable_find() will look at first. */
@@ -169,8 +180,8 @@ static inline void memtable_prefetch(const struct memtable *memtable, uint32_t h
 	__builtin_prefetch(&index->slots[hash & index->mask]);
 }
 
-/* The entry that memtable_find() will probably find, from the index alone. */
-static inline const struct entry *memtable_peek(const struct memtable *memtable, uint32_t hash)
+/* The record that memtable_find() will probably find, from the index alone. */
+static inline const struct record *memtable_peek(const struct memtable *memtable, uint32_t hash)
 {
 	const struct memtable_index *index = atomic_load_explicit(&memtable->index, memory_order_acquire);
 	uint32_t mask = index->mask;
@@ -179,7 +190,7 @@ static inline const struct entry *memtable_peek(const struct memtable *memtable,
 	for (uint32_t i = hash & mask; (slot = atomic_load_explicit(&index->slots[i], memory_order_acquire)) != 0;
 	     i = (i + 1) & mask)
 		if (slot >> 32 == hash)
-			return &memtable->entries[(uint32_t)slot - 1];
+			return memtable_record(memtable, slot);
 	return NULL;
 }
 

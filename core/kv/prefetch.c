@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Having memory on its way before it is needed. A look-up goes from the index to the entry to the record, and each step
- * is a cache miss that can only be asked for when the one before has come in. So prefetching is a pipeline: while the
- * index of one request is asked for, the entry of one some requests back is, and the record of one further back. What
- * is still in the pipeline when the first request runs is led through at once.
+ * Having memory on its way before it is needed. A look-up goes from a memtable's index to the record, or from the spot
+ * of the pages to the entry there, and each step is a cache miss that can only be asked for when the one before has
+ * come in. So prefetching is a pipeline: while the index of one request is asked for, the record or spot of one some
+ * requests back is, and what the spot leads to of one further back. What is still in the pipeline when the first
+ * request runs is led through at once.
  *
  * This is worth more than half of the time of a deep pipeline's requests. It reads what look-ups read, by the same
  * rules.
@@ -30,27 +31,25 @@ static inline void fetch_index(struct tables tables, const struct prefetched *it
 		memtable_prefetch(tables.older, (uint32_t)item->hash);
 }
 
-static inline void fetch_entry(struct tables tables, const struct slot *slot, struct prefetched *item)
+static inline void fetch_record(struct tables tables, const struct slot *slot, struct prefetched *item)
 {
-	item->entry = memtable_peek(tables.newest, (uint32_t)item->hash);
-	if (item->entry == NULL && tables.older != NULL)
-		item->entry = memtable_peek(tables.older, (uint32_t)item->hash);
-	if (item->entry != NULL)
-		__builtin_prefetch(item->entry);
-	else
+	const struct record *record = memtable_peek(tables.newest, (uint32_t)item->hash);
+
+	if (record == NULL && tables.older != NULL)
+		record = memtable_peek(tables.older, (uint32_t)item->hash);
+	item->in_memory = record != NULL;
+	if (record != NULL) {
+		__builtin_prefetch(record);
+		__builtin_prefetch((const char *)record + 32); /* a small one often lies in two lines */
+	} else {
 		page_prefetch(&slot->reader, item->hash);
+	}
 }
 
-static inline void fetch_record(const struct slot *slot, const struct prefetched *item)
+static inline void fetch_page(const struct slot *slot, const struct prefetched *item)
 {
-	if (item->entry != NULL) {
-		const char *record = (const char *)atomic_load_explicit(&item->entry->record, memory_order_acquire);
-
-		__builtin_prefetch(record);
-		__builtin_prefetch(record + 48); /* a small one often lies in two lines */
-	} else {
+	if (!item->in_memory)
 		page_prefetch_spot(&slot->reader, item->hash);
-	}
 }
 
 static inline struct prefetched *item_at(struct prefetch_pipe *pipe, uint32_t at)
@@ -66,9 +65,9 @@ static inline void add(struct durable *store, struct slot *slot, uint64_t hash)
 	struct prefetched *item = item_at(pipe, at);
 
 	if (at >= PREFETCH_DEPTH * 2)
-		fetch_record(slot, item); /* of the request that was here before */
+		fetch_page(slot, item); /* of the request that was here before */
 	if (at >= PREFETCH_DEPTH)
-		fetch_entry(tables, slot, item_at(pipe, at - PREFETCH_DEPTH));
+		fetch_record(tables, slot, item_at(pipe, at - PREFETCH_DEPTH));
 	item->hash = hash;
 	fetch_index(tables, item);
 }
@@ -96,12 +95,12 @@ void prefetch_finish(struct durable *store, struct slot *slot)
 {
 	struct prefetch_pipe *pipe = &slot->pipe;
 	struct tables tables = tables_of(store, slot);
-	uint32_t end = pipe->added, entries = end > PREFETCH_DEPTH ? end - PREFETCH_DEPTH : 0,
-		 records = end > PREFETCH_DEPTH * 2 ? end - PREFETCH_DEPTH * 2 : 0;
+	uint32_t end = pipe->added, records = end > PREFETCH_DEPTH ? end - PREFETCH_DEPTH : 0,
+		 pages = end > PREFETCH_DEPTH * 2 ? end - PREFETCH_DEPTH * 2 : 0;
 
-	for (uint32_t at = entries; at < end; at++)
-		fetch_entry(tables, slot, item_at(pipe, at));
 	for (uint32_t at = records; at < end; at++)
-		fetch_record(slot, item_at(pipe, at));
+		fetch_record(tables, slot, item_at(pipe, at));
+	for (uint32_t at = pages; at < end; at++)
+		fetch_page(slot, item_at(pipe, at));
 	pipe->added = 0;
 }

@@ -81,7 +81,7 @@ static inline size_t frame_size(size_t records)
 	return (sizeof(struct frame) + records + 7) & ~(size_t)7;
 }
 
-enum { MARK_FRAME_SIZE = 40 }; /* frame_size(record_size(0, 8)) */
+enum { RECORD_ALIGN = 4, MARK_FRAME_SIZE = 40 }; /* frame_size(record_size(0, 8)) */
 
 static inline struct kvrel_slice record_key(const struct record *record)
 {
@@ -102,6 +102,12 @@ static inline bool record_has_value(const struct record *record)
 static inline uint64_t record_bucket_id(const struct record *record)
 {
 	return (uint64_t)record->bucket_high << 32 | record->bucket_low;
+}
+
+/* The bucket that has the key: 0, the directory, where the record is about a bucket itself. */
+static inline uint64_t record_owner(const struct record *record)
+{
+	return record->kind <= RECORD_DELETE ? record_bucket_id(record) : 0;
 }
 
 /* Of CREATE and NAME. */

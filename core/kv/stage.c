@@ -5,8 +5,8 @@
  * and key are looked up, its record is made. Under the lock the records are copied in one piece and entries are
  * pointed to them.
  *
- * What was looked up may be out of date by then. A key that got an entry meanwhile, by another worker or by an earlier
- * write of the same batch, sits in the place that was free; a bucket that is gone is seen by its state, and its writes
+ * What was looked up may be out of date by then. A key that came meanwhile, by another worker or by an earlier write of
+ * the same batch, sits in the place that was free; a bucket that is gone is seen by its state, and its writes
  * go the long way (run_put_now).
  *
  * Nobody notices the delay: a worker's own request that could depend on a staged write has them appended first, and
@@ -74,7 +74,7 @@ static bool look_up(struct durable *store, struct slot *slot, struct staged *ite
 	item->newest = newest;
 	item->place = memtable_locate(newest, item->bucket, (uint32_t)item->hash, key);
 	item->there = item->below = false;
-	if (item->place.entry != NULL)
+	if (item->place.record != NULL)
 		return true;
 	if (find_whether_behind(newest, slot, item->bucket, item->hash, key, &found, &err) != 0)
 		return false;
@@ -142,14 +142,14 @@ static void update(struct appender *appender, const struct slot *slot, struct st
 	if (item->newest != memtable) {
 		item->place = memtable_locate(memtable, item->bucket, (uint32_t)item->hash, key);
 		item->there = item->below;
-		if (item->place.entry == NULL &&
+		if (item->place.record == NULL &&
 		    find_in_memory(appender->store, slot, item->bucket, item->hash, key, &found))
 			item->there = found.there;
-	} else if (item->place.entry == NULL && !memtable_place_is_free(memtable, &item->place)) {
-		item->place = memtable_locate(memtable, item->bucket, (uint32_t)item->hash, key);
+	} else {
+		memtable_relocate(memtable, &item->place, item->bucket, (uint32_t)item->hash, key);
 	}
-	if (item->place.entry != NULL)
-		item->there = record_has_value(atomic_load_explicit(&item->place.entry->record, memory_order_relaxed));
+	if (item->place.record != NULL)
+		item->there = record_has_value(item->place.record);
 }
 
 /* Points entries to the records, which lie at `records` by now, and counts. `end`: the position behind the frame. */
