@@ -90,6 +90,7 @@ static bool sync_pages(struct durable *store)
 			return false;
 		doze(&store->applier, RETRY_MS);
 	}
+	atomic_store(&store->applier.stuck, false);
 	return true;
 }
 
@@ -102,6 +103,8 @@ static void give_up_empty(struct durable *store)
 	if (!values_have_empty(values) || !sync_pages(store))
 		return;
 	values_note_empty(values, backgrounds_begun(store));
+	/* whose snapshot is older than the last commit may be about to ask for one of them */
+	epoch_wait(&store->epoch, store->readers, store->slot_count);
 	while ((file = values_take_empty(values, backgrounds_oldest(store))) != NULL) {
 		int fd;
 

@@ -54,6 +54,9 @@ int apply_step(struct apply *apply, bool *finished);
 
 /* The pages hold the memtable whole, and durably. */
 void retire(struct durable *store, struct memtable *memtable);
+/* At the end of the store, from the oldest on: one that the pages may lack, with the buckets that it saw the last of.
+ */
+void drop_memtable(struct durable *store, struct memtable *memtable);
 /* A file that nobody reads any more, of `size` bytes, becomes the spare of a later segment, or goes. Takes over fd. */
 void recycle(struct durable *store, uint64_t old_number, uint64_t size, int fd);
 /* A file for the next memtable, before a writer has to make one. */

@@ -9,17 +9,12 @@ enum { MOVES_PER_TRANSACTION = 2048, FRAME_BYTES = 256 << 10 };
 
 /* ---- the new file ---------------------------------------------------------------------------------------------- */
 
-static int write_at(struct clean *clean, const void *bytes, size_t size)
+static int write_on(struct clean *clean, const void *bytes, size_t size)
 {
-	for (size_t done = 0; done < size;) {
-		ssize_t wrote = pwrite(clean->fd, (const char *)bytes + done, size - done, (off_t)(clean->used + done));
+	int code = file_write(clean->fd, bytes, size, clean->used);
 
-		if (wrote < 0 && errno != EINTR)
-			return errno;
-		done += wrote > 0 ? (size_t)wrote : 0;
-	}
 	clean->used += size;
-	return 0;
+	return code;
 }
 
 static size_t moved_size(const struct moved *moved)
@@ -69,7 +64,7 @@ static int write_frame(struct clean *clean, size_t first, size_t count, size_t b
 	if (code == 0) {
 		frame->size = (uint32_t)bytes;
 		frame->position = clean->used - sizeof(struct segment_header);
-		code = write_at(clean, frame, frame_size(bytes));
+		code = write_on(clean, frame, frame_size(bytes));
 	}
 	free(frame);
 	return code;
@@ -93,7 +88,7 @@ static int fill(struct clean *clean, struct kv_error *err)
 	int code;
 
 	segment_header_set(&header, clean->number, 0, clean->pages->state.store);
-	code = write_at(clean, &header, sizeof(header));
+	code = write_on(clean, &header, sizeof(header));
 	for (size_t i = 0; code == 0 && i < clean->count; i += count) {
 		count = frame_of(clean, i, &bytes);
 		code = write_frame(clean, i, count, bytes, err);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The durable engine as kv sees it: opening and closing the folder, handing requests to those who know their kind. */
+#include "apply.h"
 #include "background.h"
 
 #include "hash.h"
@@ -199,17 +200,11 @@ static void close_spares(struct spares *spares)
 
 static void close_store(struct durable *store)
 {
-	struct memtable *memtable = atomic_load(&store->newest), *older;
+	struct memtable *memtable = store->oldest, *newer;
 
-	for (; memtable != NULL; memtable = older) {
-		older = memtable->id == atomic_load(&store->retired) + 1 ? NULL : atomic_load(&memtable->older);
-		for (size_t i = 0; i < memtable->gone.count; i++)
-			if (bucket_is(memtable->gone.items[i], BUCKET_DEAD))
-				bucket_table_remove(&store->buckets, memtable->gone.items[i]);
-		for (size_t i = 0; i < memtable->gone.count; i++)
-			if (bucket_is(memtable->gone.items[i], BUCKET_DEAD))
-				free(memtable->gone.items[i]);
-		memtable_free(memtable);
+	for (; memtable != NULL; memtable = newer) {
+		newer = atomic_load(&memtable->newer);
+		drop_memtable(store, memtable);
 	}
 	close_spares(&store->spares);
 	for (unsigned i = 0; store->slots != NULL && i < store->slot_count; i++)
@@ -264,7 +259,7 @@ static int make_folders(const char *path, struct kv_error *err)
 			continue;
 		memcpy(part, path, i);
 		part[i] = '\0';
-		if (mkdir(part, 0700) != 0 && errno != EEXIST)
+		if (mkdir(part, 0700) == 0 ? file_sync_parent(part) != 0 : errno != EEXIST)
 			return kv_fail(err, "kv store: cannot make '%.300s': %s", part, strerror(errno));
 		if (path[i] == '\0')
 			return 0;
@@ -300,9 +295,10 @@ static int make_slots(struct durable *store, struct kv_error *err)
 	store->slot_count = store->options.workers + 1;
 	store->slots = aligned_alloc(64, store->slot_count * sizeof(struct slot));
 	store->readers = calloc(store->slot_count, sizeof(struct epoch_reader *));
+	if (store->slots != NULL)
+		memset(store->slots, 0, store->slot_count * sizeof(struct slot));
 	if (store->slots == NULL || store->readers == NULL)
 		return kv_fail(err, "out of memory");
-	memset(store->slots, 0, store->slot_count * sizeof(struct slot));
 	for (unsigned i = 0; i < store->slot_count; i++) {
 		bool worker = i < store->options.workers;
 		uint64_t cache = worker ? store->options.cache_size / store->options.workers : 0;

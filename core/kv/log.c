@@ -29,23 +29,27 @@ void log_break(struct log *log, const char *what, const char *name, int errnum)
 
 /* ---- writing out ------------------------------------------------------------------------------------------- */
 
-static int write_range(struct log *log, struct memtable *memtable, size_t end)
+static int break_by(struct log *log, const char *what, const struct memtable *memtable, int errnum)
 {
-	while (memtable->written < end) {
-		ssize_t wrote = pwrite(memtable->fd, memtable->buffer + memtable->written, end - memtable->written,
-				       (off_t)memtable->written);
+	char name[SEGMENT_NAME_BYTES];
 
-		if (wrote > 0) {
-			memtable->written += (size_t)wrote;
-			atomic_fetch_add_explicit(&log->bytes, (uint64_t)wrote, memory_order_relaxed);
-		} else if (wrote == 0 || errno != EINTR) {
-			char name[SEGMENT_NAME_BYTES];
+	segment_name(memtable->number, name);
+	log_break(log, what, name, errnum);
+	return -1;
+}
 
-			segment_name(memtable->number, name);
-			log_break(log, "write", name, wrote == 0 ? EIO : errno);
-			return -1;
-		}
-	}
+static int write_up_to(struct log *log, struct memtable *memtable, size_t end)
+{
+	const size_t from = memtable->written;
+	int code;
+
+	if (from >= end)
+		return 0;
+	code = file_write(memtable->fd, memtable->buffer + from, end - from, from);
+	if (code != 0)
+		return break_by(log, "write", memtable, code);
+	memtable->written = end;
+	atomic_fetch_add_explicit(&log->bytes, end - from, memory_order_relaxed);
 	return 0;
 }
 
@@ -59,7 +63,7 @@ static int write_all(struct log *log)
 
 		/* a header alone would only make the next start look for frames */
 		if (used > sizeof(struct segment_header)) {
-			if (write_range(log, memtable, used) != 0)
+			if (write_up_to(log, memtable, used) != 0)
 				return -1;
 			atomic_store_explicit(&log->written, memtable_position(memtable, memtable->buffer + used),
 					      memory_order_release);
@@ -123,26 +127,32 @@ static void flush_ahead(const struct log *log, struct memtable *memtable, size_t
 	}
 }
 
+int log_write_again(struct memtable *memtable)
+{
+	const size_t from = memtable->synced;
+
+	return from < memtable->used ? file_write(memtable->fd, memtable->buffer + from, memtable->used - from, from)
+				     : 0;
+}
+
 /* What the file holds up to `end`. */
 static int sync_file(struct log *log, struct memtable *memtable, size_t end)
 {
-	char name[SEGMENT_NAME_BYTES];
-	int64_t began_us;
+	int code = memtable->replayed ? log_write_again(memtable) : 0;
+	int64_t began_us, usual;
 
+	if (code != 0)
+		return break_by(log, "write", memtable, code);
 	flush_ahead(log, memtable, end);
 	began_us = now_us();
-	if (fdatasync(memtable->fd) == 0) {
-		int64_t usual = atomic_load_explicit(&log->sync_us, memory_order_relaxed);
-
-		memtable->synced = end;
-		usual += (now_us() - began_us - usual) / 8;
-		atomic_store_explicit(&log->sync_us, usual, memory_order_relaxed);
-		atomic_fetch_add_explicit(&log->syncs, 1, memory_order_relaxed);
-		return 0;
-	}
-	segment_name(memtable->number, name);
-	log_break(log, "sync", name, errno);
-	return -1;
+	if (fdatasync(memtable->fd) != 0)
+		return break_by(log, "sync", memtable, errno);
+	memtable->synced = end;
+	usual = atomic_load_explicit(&log->sync_us, memory_order_relaxed);
+	usual += (now_us() - began_us - usual) / 8;
+	atomic_store_explicit(&log->sync_us, usual, memory_order_relaxed);
+	atomic_fetch_add_explicit(&log->syncs, 1, memory_order_relaxed);
+	return 0;
 }
 
 /* Writes out, then syncs every file that has something new; under sync_lock. */
@@ -232,7 +242,7 @@ void log_hand_over(struct log *log, struct call_queue *queue, bool sync)
 void log_complete(struct log *log, struct call_queue *queue)
 {
 	const char *reason = log_broken(log) ? log->reason : NULL;
-	uint64_t limit = log->stopping ? UINT64_MAX : settled(log->store);
+	uint64_t limit = atomic_load(&log->stopping) ? UINT64_MAX : settled(log->store);
 	struct call_queue rest = { NULL, NULL };
 
 	while (queue->first != NULL) {
@@ -334,7 +344,7 @@ int log_open(struct log *log, const char *dir, struct kv_error *err)
 {
 	if ((size_t)snprintf(log->dir, sizeof(log->dir), "%s/log", dir) >= sizeof(log->dir))
 		return kv_fail(err, "kv log: the path is too long");
-	if (mkdir(log->dir, 0700) != 0 && errno != EEXIST)
+	if (mkdir(log->dir, 0700) == 0 ? file_sync_parent(log->dir) != 0 : errno != EEXIST)
 		return kv_fail(err, "kv log: cannot make '%.300s': %s", log->dir, strerror(errno));
 	log->dir_fd = open(log->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (log->dir_fd < 0)

@@ -17,7 +17,8 @@
  * is not the trace of a power loss but damage.
  *
  * A failed write or sync is final: the kernel may have thrown the pages away, so nothing later can make up for it. All
- * that wait get an error, and so do all later writes.
+ * that wait get an error, and so do all later writes. A start on the same system reads those pages as if nothing had
+ * happened; so what no mark proves is written once more before it is synced.
  */
 #ifndef KV_LOG_H
 #define KV_LOG_H
@@ -53,8 +54,8 @@ struct log {
 
 	pthread_mutex_t wait_lock;
 	pthread_cond_t wake;
-	bool asleep, stopping;
-	bool sync_wanted;
+	bool asleep, sync_wanted;
+	_Atomic bool stopping;
 	struct call_queue handed; /* calls that wait, by workers */
 	pthread_t thread;
 	bool started;
@@ -82,6 +83,11 @@ void log_complete(struct log *log, struct call_queue *queue);
 void log_lead(struct log *log, struct call_queue *queue);
 /* Returns when everything appended before is synced; -1 when the log is broken. */
 int log_sync(struct log *log);
+/*
+ * What a start read of a segment and nothing proves to be on the disk: after a write that failed the system knows it
+ * still, and takes it for written. 0 or errno; fdatasync() is the caller's.
+ */
+int log_write_again(struct memtable *memtable);
 /* The first failure counts. */
 void log_break(struct log *log, const char *what, const char *name, int errnum);
 
@@ -94,13 +100,23 @@ static inline bool log_broken(const struct log *log)
 
 enum { SEGMENT_NAME_BYTES = 32 };
 
+/* All of it, at `at`. 0 or errno. */
+int file_write(int fd, const void *bytes, size_t size, size_t at);
+/* Zeros from `from` to `end`. 0 or errno. */
+int file_clear(int fd, size_t from, size_t end);
+/* Syncs the folder that `path` names something in. 0, or -1 and errno. */
+int file_sync_parent(const char *path);
+
 void segment_name(uint64_t number, char out[SEGMENT_NAME_BYTES]);
 /* The number of a segment's file name; false for other files. */
 bool segment_number(const char *name, uint64_t *number);
 /* A file with its space reserved, known to the folder. A descriptor, or -1 and errno. */
 int segment_create(int dir_fd, uint64_t number, size_t size);
-/* Gives an old segment's file a new life. Its content stays; it belongs to another number. */
-int segment_rename(int dir_fd, uint64_t from, uint64_t to);
+/*
+ * Gives an old segment's file a new life, its space reserved as if it were new. Its content stays; it belongs to
+ * another number. 0, or -1 and errno: then it may have either name.
+ */
+int segment_reuse(int dir_fd, int fd, size_t size, uint64_t from, uint64_t to);
 /* A descriptor to read and write it, or -1 and errno. */
 int segment_open(int dir_fd, uint64_t number);
 int segment_remove(int dir_fd, uint64_t number);

@@ -18,10 +18,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { UNUSED_LOOK_BYTES = 1 << 20 };
+
 struct segment {
 	struct log_file file;
 	uint64_t base; /* if it is live */
 	bool live;     /* it holds what the pages don't */
+	bool applied;  /* it holds what the pages do */
 	bool reusable; /* its space may serve another segment */
 };
 
@@ -44,13 +47,19 @@ static int fail(const struct recovery *recovery, const struct segment *segment, 
 /* ---- files ------------------------------------------------------------------------------------------------- */
 
 /*
- * A file whose header is none of any life may never have been begun, by a crash while it was made. If it holds frames
- * of its number that had become durable, the header is lost.
+ * A file whose header is of no life, or an earlier one, was probably never begun. If it holds frames of its number that
+ * had become durable, the header is lost. Where it looks like an unused file's, those would not be far.
  */
-static int check_unused(struct recovery *recovery, struct segment *segment, struct kv_error *err)
+static int check_unused(struct recovery *recovery, struct segment *segment, const struct segment_header *header,
+			struct kv_error *err)
 {
+	struct log_file file = segment->file;
 	struct log_scan scan = { 0 };
-	int code = log_scan(&segment->file, LOG_BASE_UNKNOWN, sizeof(struct segment_header), &scan);
+	int code;
+
+	if (segment_header_unused(header, file.number) && file.size > UNUSED_LOOK_BYTES)
+		file.size = UNUSED_LOOK_BYTES;
+	code = log_scan(&file, LOG_BASE_UNKNOWN, sizeof(struct segment_header), &scan);
 
 	if (code != 0)
 		return fail(recovery, segment, err, strerror(code));
@@ -83,9 +92,10 @@ static int segment_look(struct recovery *recovery, struct segment *segment, stru
 	if (segment_header_valid(&header, segment->file.number, store->pages.state.store)) {
 		segment->base = header.base;
 		segment->live = header.base >= store->pages.state.applied;
+		segment->applied = !segment->live;
 		return 0;
 	}
-	return segment_header_unused(&header, segment->file.number) ? 0 : check_unused(recovery, segment, err);
+	return check_unused(recovery, segment, &header, err);
 }
 
 static int segment_add(struct recovery *recovery, uint64_t number, int fd, struct kv_error *err)
@@ -102,12 +112,15 @@ static int segment_add(struct recovery *recovery, uint64_t number, int fd, struc
 	return segment_look(recovery, segment, err);
 }
 
+/* One of which a power loss left nothing but the header begins where the next one does, and was made before. */
 static int by_base(const void *a, const void *b)
 {
 	const struct segment *left = a, *right = b;
 	uint64_t left_base = left->live ? left->base : 0, right_base = right->live ? right->base : 0;
 
-	return (left_base > right_base) - (left_base < right_base);
+	if (left_base == right_base)
+		return (left->file.number > right->file.number) - (left->file.number < right->file.number);
+	return left_base < right_base ? -1 : 1;
 }
 
 /* Whether all of it is applied and it is kept for its values: then it is not looked at. */
@@ -142,7 +155,7 @@ static int load_folder(struct recovery *recovery, struct kv_error *err)
 
 	if (dir == NULL)
 		return kv_fail(err, "kv log: cannot open '%.300s': %s", path, strerror(errno));
-	while (code == 0 && (entry = readdir(dir)) != NULL) {
+	while (code == 0 && (errno = 0, entry = readdir(dir)) != NULL) {
 		uint64_t number;
 		int fd;
 
@@ -157,6 +170,8 @@ static int load_folder(struct recovery *recovery, struct kv_error *err)
 					strerror(errno))
 			      : segment_add(recovery, number, fd, err);
 	}
+	if (code == 0 && errno != 0)
+		code = kv_fail(err, "kv log: cannot read '%.300s': %s", path, strerror(errno));
 	closedir(dir);
 	if (code == 0)
 		code = check_kept(recovery, err);
@@ -246,7 +261,7 @@ static int judge_end(struct recovery *recovery, size_t at, const struct memtable
 	}
 	if (code == 0 && (torn || scan.count > 0)) {
 		tell_cut(recovery, segment, memtable->used, scan.count);
-		code = log_clear(&segment->file, memtable->used);
+		code = file_clear(segment->file.fd, memtable->used, segment->file.size);
 	}
 	return code == 0 ? 0 : fail(recovery, segment, err, strerror(code));
 }
@@ -257,11 +272,15 @@ static void drop_segment(struct recovery *recovery, struct segment *segment)
 	struct durable *store = recovery->store;
 	int dir_fd = recovery->log->dir_fd;
 
-	if (segment->reusable && store->spares.file_count < SPARES_MAX &&
-	    segment_rename(dir_fd, segment->file.number, recovery->highest + 1) == 0) {
-		spares_add_file(&store->spares, segment->file.fd, ++recovery->highest);
+	uint64_t number = segment->file.number;
+	bool wanted = segment->reusable && store->spares.file_count < SPARES_MAX;
+
+	if (wanted && segment_reuse(dir_fd, segment->file.fd, segment->file.size, number, ++recovery->highest) == 0) {
+		spares_add_file(&store->spares, segment->file.fd, recovery->highest);
 	} else {
-		segment_remove(dir_fd, segment->file.number);
+		segment_remove(dir_fd, number);
+		if (wanted)
+			segment_remove(dir_fd, recovery->highest);
 		close(segment->file.fd);
 	}
 	segment->file.fd = -1;
@@ -290,6 +309,16 @@ static bool syncs_at_start(const struct log *log)
 	return atomic_load(&log->durability) == ENGINE_ALWAYS;
 }
 
+static int sync_segment(const struct recovery *recovery, const struct segment *segment, struct memtable *memtable,
+			struct kv_error *err)
+{
+	int code = log_write_again(memtable);
+
+	if (code == 0 && fdatasync(memtable->fd) != 0)
+		code = errno;
+	return code == 0 ? 0 : fail(recovery, segment, err, strerror(code));
+}
+
 /* One segment, to a frozen memtable of the store. */
 static int recover_segment(struct recovery *recovery, size_t at, bool *last, struct kv_error *err)
 {
@@ -303,24 +332,36 @@ static int recover_segment(struct recovery *recovery, size_t at, bool *last, str
 	if (replay_segment(recovery, segment, memtable, &torn, err) != 0 ||
 	    judge_end(recovery, at, memtable, torn, last, err) != 0)
 		return -1;
-	if ((torn || syncs_at_start(recovery->log)) && fdatasync(segment->file.fd) != 0)
-		return fail(recovery, segment, err, strerror(errno));
 	memtable->written = memtable->used;
 	memtable->fd = segment->file.fd;
 	segment->file.fd = -1;
 	atomic_store(&memtable->frozen, true);
-	return 0;
+	return torn || syncs_at_start(recovery->log) ? sync_segment(recovery, segment, memtable, err) : 0;
+}
+
+/*
+ * Whether what the pages are known to hold is on the disk: a kill may have come between a commit and its sync. So it is
+ * committed and synced once more, before the only other copy goes. If that cannot be, a later start tries it.
+ */
+static bool applied_may_go(const struct recovery *recovery)
+{
+	for (size_t i = 0; i < recovery->count; i++)
+		if (recovery->segments[i].applied)
+			return pages_sync(&recovery->store->pages, true) == 0;
+	return true;
 }
 
 static int recover_all(struct recovery *recovery, struct kv_error *err)
 {
 	struct durable *store = recovery->store;
-	bool last = false;
+	bool last = false, may_go = applied_may_go(recovery);
 
 	for (size_t i = 0; i < recovery->count; i++) {
 		struct segment *segment = &recovery->segments[i];
 		const struct memtable *newest = atomic_load(&store->newest);
 
+		if (segment->applied && !may_go)
+			continue;
 		if (!segment->live || last) {
 			drop_segment(recovery, segment);
 			continue;
@@ -342,6 +383,9 @@ int log_recover(struct log *log, struct kv_error *err)
 
 	if (code == 0)
 		code = recover_all(&recovery, err);
+	/* what was removed must not come back beside what is written from now on */
+	if (code == 0 && fsync(log->dir_fd) != 0)
+		code = kv_fail(err, "kv log: cannot sync '%.300s': %s", log->dir, strerror(errno));
 	for (size_t i = 0; i < recovery.count; i++)
 		if (recovery.segments[i].file.fd >= 0)
 			close(recovery.segments[i].file.fd);

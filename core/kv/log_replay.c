@@ -63,6 +63,10 @@ static struct bucket *bucket_of(struct replay *replay, const struct record *reco
 	uint64_t id = record_bucket_id(record);
 	struct bucket *bucket;
 
+	if (id == 0) { /* the directory's */
+		kv_fail(err, "a record makes no sense: restore a backup");
+		return NULL;
+	}
 	if (bucket_look_up(store, replay->slot, record_key(record), &bucket, err) != 0)
 		return NULL;
 	if (bucket != NULL && bucket->id == id)

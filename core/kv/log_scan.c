@@ -26,21 +26,6 @@ int log_read(const struct log_file *file, size_t at, void *to, size_t size)
 	return 0;
 }
 
-int log_clear(const struct log_file *file, size_t from)
-{
-	static const char zeros[65536];
-
-	while (from < file->size) {
-		size_t left = file->size - from < sizeof(zeros) ? file->size - from : sizeof(zeros);
-		ssize_t wrote = pwrite(file->fd, zeros, left, (off_t)from);
-
-		if (wrote < 0 && errno != EINTR)
-			return errno;
-		from += wrote > 0 ? (size_t)wrote : 0;
-	}
-	return 0;
-}
-
 /* ---- frames anywhere --------------------------------------------------------------------------------------- */
 
 /*
@@ -55,10 +40,21 @@ static bool begins_with_record(const struct frame *frame)
 	       record_size(record->key_size, record->value_size) <= frame->size;
 }
 
+/* The position that a mark says was durable; 0 if it is none. */
+static uint64_t marked(const struct frame *frame)
+{
+	const struct record *record = (const struct record *)(const void *)(frame + 1);
+	uint64_t durable = 0;
+
+	if (record->kind == RECORD_MARK && frame->size == record_size(0, sizeof(durable)))
+		memcpy(&durable, record->bytes, sizeof(durable));
+	return durable;
+}
+
 /* Whether a frame may begin at `at` of the file; its head and the first record's are in memory. */
 static bool may_be_frame(const struct log_file *file, const struct frame *frame, size_t at, int64_t base)
 {
-	if (frame->size == 0 || frame->size > file->size - at - sizeof(*frame))
+	if (frame->size == 0 || frame_size(frame->size) > file->size - at)
 		return false;
 	if (base != LOG_BASE_UNKNOWN && frame->position != (uint64_t)base + at - sizeof(struct segment_header))
 		return false;
@@ -70,7 +66,6 @@ static int note_frame(const struct log_file *file, const struct frame *head, siz
 		      size_t *size)
 {
 	struct frame *frame = malloc(sizeof(*frame) + head->size);
-	const struct record *record = (const struct record *)(const void *)(frame + 1);
 	uint64_t durable;
 	int code;
 
@@ -80,10 +75,8 @@ static int note_frame(const struct log_file *file, const struct frame *head, siz
 	if (code == 0 && frame->checksum == frame_checksum(frame, file->number)) {
 		if (scan->count++ == 0)
 			scan->base = frame->position - (at - sizeof(struct segment_header));
-		if (record->kind == RECORD_MARK && frame->size == record_size(0, sizeof(durable))) {
-			memcpy(&durable, record->bytes, sizeof(durable));
-			scan->durable = durable > scan->durable ? durable : scan->durable;
-		}
+		durable = marked(frame);
+		scan->durable = durable > scan->durable ? durable : scan->durable;
 		*size = frame_size(frame->size);
 	}
 	free(frame);
@@ -148,6 +141,15 @@ static uint32_t count_records(const struct frame *frame)
 	return count;
 }
 
+/* How much of the segment was durable when a mark of it was written. */
+static void note_durable(struct memtable *memtable, uint64_t durable)
+{
+	uint64_t synced = durable - memtable->base + sizeof(struct segment_header);
+
+	if (durable > memtable->base && synced <= memtable->used && synced > memtable->synced)
+		memtable->synced = synced;
+}
+
 int log_read_frames(const struct log_file *file, struct memtable *memtable, uint32_t *records, bool *torn)
 {
 	size_t loaded = 0;
@@ -162,13 +164,14 @@ int log_read_frames(const struct log_file *file, struct memtable *memtable, uint
 		if (code != 0 || frame->position != memtable_position(memtable, frame))
 			return code;
 		*torn = true;
-		if (frame->size == 0 || frame->size > file->size - memtable->used - sizeof(*frame))
+		if (frame->size < sizeof(struct record) || frame_size(frame->size) > file->size - memtable->used)
 			return 0;
 		code = load_up_to(file, memtable, &loaded, memtable->used + sizeof(*frame) + frame->size);
 		if (code != 0 || frame->checksum != frame_checksum(frame, memtable->number))
 			return code;
 		*torn = false;
 		*records += count_records(frame);
+		note_durable(memtable, marked(frame));
 		memtable->used += frame_size(frame->size);
 	}
 	return 0;

@@ -12,7 +12,56 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+/* ---- any file ---------------------------------------------------------------------------------------------- */
+
+int file_write(int fd, const void *bytes, size_t size, size_t at)
+{
+	for (size_t done = 0; done < size;) {
+		ssize_t wrote = pwrite(fd, (const char *)bytes + done, size - done, (off_t)(at + done));
+
+		if (wrote == 0)
+			return EIO;
+		if (wrote < 0 && errno != EINTR)
+			return errno;
+		done += wrote > 0 ? (size_t)wrote : 0;
+	}
+	return 0;
+}
+
+int file_clear(int fd, size_t from, size_t end)
+{
+	static const char zeros[65536];
+	int code = 0;
+
+	for (size_t size; code == 0 && from < end; from += size) {
+		size = end - from < sizeof(zeros) ? end - from : sizeof(zeros);
+		code = file_write(fd, zeros, size, from);
+	}
+	return code;
+}
+
+int file_sync_parent(const char *path)
+{
+	char parent[4300];
+	char *slash;
+	int fd, code;
+
+	snprintf(parent, sizeof(parent), "%s", path);
+	slash = strrchr(parent, '/');
+	if (slash != NULL)
+		slash[slash == parent ? 1 : 0] = '\0';
+	fd = open(slash != NULL ? parent : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	code = fsync(fd);
+	close(fd);
+	return code;
+}
+
+/* ---- segments ---------------------------------------------------------------------------------------------- */
 
 void segment_name(uint64_t number, char out[SEGMENT_NAME_BYTES])
 {
@@ -29,22 +78,6 @@ bool segment_number(const char *name, uint64_t *number)
 	return strcmp(name, expected) == 0;
 }
 
-/* For file systems that cannot reserve: written in full, which reserves as well. */
-static int fill(int fd, size_t size)
-{
-	static const char zeros[65536];
-
-	for (size_t at = 0; at < size;) {
-		size_t left = size - at < sizeof(zeros) ? size - at : sizeof(zeros);
-		ssize_t wrote = pwrite(fd, zeros, left, (off_t)at);
-
-		if (wrote < 0 && errno != EINTR)
-			return -1;
-		at += wrote > 0 ? (size_t)wrote : 0;
-	}
-	return 0;
-}
-
 static int reserve(int fd, size_t size)
 {
 	int code;
@@ -52,9 +85,11 @@ static int reserve(int fd, size_t size)
 	do
 		code = fallocate(fd, 0, 0, (off_t)size);
 	while (code != 0 && errno == EINTR);
-	if (code != 0 && (errno == EOPNOTSUPP || errno == ENOSYS))
-		code = fill(fd, size);
-	return code == 0 ? fsync(fd) : -1;
+	if (code == 0 || (errno != EOPNOTSUPP && errno != ENOSYS))
+		return code;
+	/* what cannot be reserved is written in full, which reserves as well */
+	errno = file_clear(fd, 0, size);
+	return errno == 0 ? 0 : -1;
 }
 
 int segment_create(int dir_fd, uint64_t number, size_t size)
@@ -66,7 +101,7 @@ int segment_create(int dir_fd, uint64_t number, size_t size)
 	fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -1;
-	if (reserve(fd, size) == 0 && fsync(dir_fd) == 0)
+	if (reserve(fd, size) == 0 && fsync(fd) == 0 && fsync(dir_fd) == 0)
 		return fd;
 	errnum = errno;
 	unlinkat(dir_fd, name, 0);
@@ -75,10 +110,17 @@ int segment_create(int dir_fd, uint64_t number, size_t size)
 	return -1;
 }
 
-int segment_rename(int dir_fd, uint64_t from, uint64_t to)
+int segment_reuse(int dir_fd, int fd, size_t size, uint64_t from, uint64_t to)
 {
 	char old_name[SEGMENT_NAME_BYTES], new_name[SEGMENT_NAME_BYTES];
+	struct stat stat;
 
+	/* a copy that a backup made is as long as what it holds, one of another program's may have holes */
+	if (fstat(fd, &stat) != 0)
+		return -1;
+	if (((size_t)stat.st_size != size || (uint64_t)stat.st_blocks * 512 < size) &&
+	    (reserve(fd, size) != 0 || fsync(fd) != 0))
+		return -1;
 	segment_name(from, old_name);
 	segment_name(to, new_name);
 	if (renameat(dir_fd, old_name, dir_fd, new_name) != 0)

@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { FIRST_INDEX_SLOTS = 1024, MAPPED_INDEX_SLOTS = 1 << 15, SMALLEST_ENTRY_BYTES = 16, SMALL_PAGES_BYTES = 1 << 20 };
+enum { FIRST_INDEX_SLOTS = 1024, MAPPED_INDEX_SLOTS = 1 << 15, SMALL_PAGES_BYTES = 1 << 20 };
 
 static size_t index_bytes(uint64_t slots)
 {
@@ -54,7 +54,7 @@ static void *reserve_memory(size_t size)
 
 static uint32_t entry_max(size_t size)
 {
-	return (uint32_t)(size / SMALLEST_ENTRY_BYTES);
+	return (uint32_t)(size / sizeof(struct record)); /* so many records fit, of empty keys and values */
 }
 
 struct memtable_memory memtable_take_memory(struct memtable *memtable)

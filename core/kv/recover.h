@@ -28,12 +28,11 @@ enum { LOG_BASE_UNKNOWN = -1 };
  */
 int log_scan(const struct log_file *file, int64_t base, size_t from, struct log_scan *scan);
 /*
- * Reads the frames that follow each other from the beginning into the memtable's buffer and sets `used`. *records: how
- * many they hold; *torn: behind the last one a frame begins that is not whole. 0 or errno.
+ * Reads the frames that follow each other from the beginning into the memtable's buffer; sets `used`, and `synced` to
+ * what marks among them prove. *records: how many they hold; *torn: behind the last one a frame begins that is not
+ * whole. 0 or errno.
  */
 int log_read_frames(const struct log_file *file, struct memtable *memtable, uint32_t *records, bool *torn);
-/* Overwrites all from `from` on with zeros. 0 or errno. */
-int log_clear(const struct log_file *file, size_t from);
 int log_read(const struct log_file *file, size_t at, void *to, size_t size);
 
 /* ---- log_replay.c -------------------------------------------------------------------------------------------- */

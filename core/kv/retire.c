@@ -8,7 +8,7 @@
 /* Buckets that are gone for good: nobody can find them in the pages any more. */
 static void take_out_gone(struct durable *store, struct memtable *memtable)
 {
-	uint64_t end = memtable_end(memtable);
+	const uint64_t end = memtable_end(memtable);
 	size_t kept = 0;
 
 	pthread_mutex_lock(&store->write_lock);
@@ -25,6 +25,19 @@ static void take_out_gone(struct durable *store, struct memtable *memtable)
 	pthread_mutex_unlock(&store->write_lock);
 }
 
+static void free_gone(const struct memtable *memtable)
+{
+	for (size_t i = 0; i < memtable->gone.count; i++)
+		free(memtable->gone.items[i]);
+}
+
+void drop_memtable(struct durable *store, struct memtable *memtable)
+{
+	take_out_gone(store, memtable);
+	free_gone(memtable);
+	memtable_free(memtable);
+}
+
 void recycle(struct durable *store, uint64_t old_number, uint64_t size, int fd)
 {
 	struct log *log = &store->log;
@@ -35,16 +48,17 @@ void recycle(struct durable *store, uint64_t old_number, uint64_t size, int fd)
 	wanted = fd >= 0 && store->spares.file_count < SPARES_MAX && size == store->options.segment_size;
 	number = wanted ? log->next_number++ : 0;
 	pthread_mutex_unlock(&store->write_lock);
-	if (wanted && segment_rename(log->dir_fd, old_number, number) == 0) {
+	if (wanted && segment_reuse(log->dir_fd, fd, size, old_number, number) == 0) {
 		pthread_mutex_lock(&store->write_lock);
 		if (spares_add_file(&store->spares, fd, number))
 			fd = -1;
 		pthread_mutex_unlock(&store->write_lock);
-		old_number = number;
 		if (fd < 0)
 			return;
 	}
 	segment_remove(log->dir_fd, old_number);
+	if (wanted)
+		segment_remove(log->dir_fd, number);
 	if (fd >= 0)
 		close(fd);
 }
@@ -88,7 +102,6 @@ void retire(struct durable *store, struct memtable *memtable)
 	store->oldest = atomic_load(&memtable->newer);
 	atomic_store(&applier->progress, 0);
 	atomic_store(&store->retired, memtable->id);
-	atomic_store(&applier->stuck, false);
 	applier->applying = false;
 	snapshots_take(store);
 	pthread_mutex_unlock(&applier->lock);
@@ -97,8 +110,7 @@ void retire(struct durable *store, struct memtable *memtable)
 	if (memtable->gone.count > 0) {
 		take_out_gone(store, memtable);
 		epoch_wait(&store->epoch, store->readers, store->slot_count);
-		for (size_t i = 0; i < memtable->gone.count; i++)
-			free(memtable->gone.items[i]);
+		free_gone(memtable);
 	}
 	values_forget_sets(store->pages.values);
 	recycle_segment(store, memtable);
