@@ -118,6 +118,22 @@ struct t_waiting {
 	size_t size;
 };
 
+/* As a text: a NUL is shown as \0. */
+static void show_bytes(FILE *out, struct kvrel_slice bytes)
+{
+	const char *nul;
+
+	while (bytes.size > 0 && (nul = memchr(bytes.data, '\0', bytes.size)) != NULL) {
+		size_t before = (size_t)(nul - bytes.data);
+
+		fwrite(bytes.data, 1, before, out);
+		fputs("\\0", out);
+		bytes = (struct kvrel_slice){ nul + 1, bytes.size - before - 1 };
+	}
+	if (bytes.size > 0)
+		fwrite(bytes.data, 1, bytes.size, out);
+}
+
 static void show(FILE *out, const struct kvrel_result *result, bool quoted)
 {
 	switch (result->kind) {
@@ -129,8 +145,7 @@ static void show(FILE *out, const struct kvrel_result *result, bool quoted)
 		break;
 	case KVREL_BYTES:
 		fprintf(out, quoted ? "'" : "%s", "");
-		if (result->bytes.size > 0)
-			fwrite(result->bytes.data, 1, result->bytes.size, out);
+		show_bytes(out, result->bytes);
 		fprintf(out, quoted ? "'" : "%s", "");
 		break;
 	case KVREL_LIST:

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What both engines answer, and that they answer the same. */
+/* What the durable engine answers. model.c compares it with the memory engine. */
 #include "driver.h"
 
 #include <criterion/criterion.h>
@@ -212,58 +212,4 @@ Test(durable, holds_keys_and_values_of_all_sizes)
 			 "ERROR the request is larger than a segment of the log: raise kv.log_segment_size");
 	free(bytes);
 	free(expected);
-}
-
-/* ---- the model ------------------------------------------------------------------------------------------------ */
-
-static unsigned random_state = 1;
-
-static unsigned pick(unsigned below)
-{
-	random_state = random_state * 1103515245 + 12345;
-	return (random_state >> 8) % below;
-}
-
-static void compare(struct t_engine *model, const char *op, const struct kvrel_slice *args, uint32_t count)
-{
-	char *expected = strdup(t_call_slices(model, 0, op, args, count));
-	const char *got = t_call_slices(&t, pick(2), op, args, count);
-
-	cr_assert_str_eq(got, expected, "%s %s %s: durable '%s', memory '%s'", op, count > 0 ? args[0].data : "",
-			 count > 1 ? args[1].data : "", got, expected);
-	free(expected);
-}
-
-Test(durable, answers_as_the_memory_engine_does_whatever_the_order)
-{
-	static const char *const ops[] = { "hset",   "hset",  "hset",    "hset",  "hdel",    "hdel",  "hget",
-					   "hget",   "hlen",  "hgetall", "drop",  "create",  "put",   "get",
-					   "delete", "count", "buckets", "hkeys", "hincrby", "exists" };
-	struct t_engine model;
-
-	t_open_memory(&model);
-	for (int i = 0; i < 30000; i++) {
-		char bucket[600], key[600], value[1200];
-		const char *op = ops[pick(20)];
-		struct kvrel_slice args[3] = { { bucket, 0 }, { key, 0 }, { value, 0 } };
-		uint32_t count = strcmp(op, "count") == 0 || strcmp(op, "buckets") == 0                            ? 0
-				 : strcmp(op, "hset") == 0 || strcmp(op, "put") == 0 || strcmp(op, "hincrby") == 0 ? 3
-				 : strcmp(op, "hlen") == 0 || strcmp(op, "hgetall") == 0 || strcmp(op, "drop") == 0 ||
-						 strcmp(op, "create") == 0 || strcmp(op, "hkeys") == 0 ||
-						 strcmp(op, "exists") == 0
-					 ? 1
-					 : 2;
-
-		if (strcmp(op, "drop") == 0 && pick(8) != 0)
-			continue;
-		args[0].size = (size_t)sprintf(bucket, "%s%u", pick(20) == 0 ? "" : "b", pick(6));
-		/* long keys differ at their beginning: the order of digests is not the model's */
-		args[1].size = (size_t)sprintf(key, "%02u%0*u", pick(12), pick(10) == 0 ? 550 : 1, 0);
-		args[2].size = (size_t)sprintf(value, "%0*u", strcmp(op, "hincrby") == 0 ? 1 : 1 + (int)pick(900),
-					       1 + pick(9));
-		compare(&model, op, args, count);
-		if (pick(2000) == 0)
-			reopen();
-	}
-	t_close(&model);
 }
