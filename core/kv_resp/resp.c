@@ -197,11 +197,31 @@ static inline int read_short_number(const char *c, char sign, size_t *size)
 	return (c[1] - '0') * 10 + (c[2] - '0');
 }
 
+/* Of up to five digits, as the length of a larger value has. 8 bytes can be read. */
+static inline int read_length(const char *c, char sign, size_t *size)
+{
+	size_t digits = 0;
+	int value = 0;
+	for (; digits < 5 && is_digit(c[1 + digits]); digits++)
+		value = value * 10 + (c[1 + digits] - '0');
+	if (*c != sign || digits == 0 || c[1 + digits] != '\r' || c[2 + digits] != '\n')
+		return -1;
+	*size = digits + 3;
+	return value;
+}
+
+/* What comes before a word's bytes. */
+static inline int read_word_head(const char *c, const char *end, size_t *size)
+{
+	int length = end - c >= LEAST_BULK_BYTES ? read_short_number(c, '$', size) : -1;
+	return length < 0 && end - c >= 8 ? read_length(c, '$', size) : length;
+}
+
 /*
- * A request as nearly all of them are: few words, short ones, whole, without a mistake. False for any other, which has
- * to be looked at from its start. All words together are too short for any limit but a guest's.
+ * A request as nearly all of them are: few words, whole, without a mistake. False for any other, which has to be looked
+ * at from its start.
  */
-static inline bool read_plain(struct resp_request *request, struct kvrel_slice input)
+static inline bool read_plain(struct resp_request *request, struct kvrel_slice input, const struct resp_limits *limits)
 {
 	struct kvrel_slice *args = request->args;
 	const char *c = input.data, *end = c + input.size;
@@ -211,7 +231,7 @@ static inline bool read_plain(struct resp_request *request, struct kvrel_slice i
 		return false;
 	c += head;
 	for (int i = 0; i < count; i++) {
-		int size = end - c >= LEAST_BULK_BYTES ? read_short_number(c, '$', &head) : -1;
+		int size = read_word_head(c, end, &head);
 		const char *data = c + head;
 		if (size < 0 || end - data < size + 2 || data[size] != '\r' || data[size + 1] != '\n')
 			return false;
@@ -220,13 +240,13 @@ static inline bool read_plain(struct resp_request *request, struct kvrel_slice i
 	}
 	request->count = (uint32_t)count;
 	request->size = (size_t)(c - input.data);
-	return true;
+	return request->size <= limits->request_max;
 }
 
 enum resp_status resp_parse(struct resp_request *request, struct kvrel_slice input, const struct resp_limits *limits,
 			    struct resp_words **words)
 {
-	if (!limits->guest && read_plain(request, input))
+	if (!limits->guest && read_plain(request, input, limits))
 		return RESP_REQUEST;
 	return parse_any(request, input, limits, words);
 }

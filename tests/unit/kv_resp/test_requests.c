@@ -94,6 +94,25 @@ Test(requests, takes_words_of_any_length_whole_or_cut)
 	}
 }
 
+/* Each word may be that long, but not all of them together. */
+Test(requests, bounds_a_request_that_comes_whole)
+{
+	enum { WORD = 99999, WORDS = 16 };
+	char *request = malloc(WORDS * (WORD + 16) + 16);
+	size_t size = (size_t)sprintf(request, "*%d\r\n", WORDS);
+	for (int i = 0; i < WORDS; i++) {
+		size += (size_t)sprintf(request + size, "$%d\r\n", WORD);
+		memset(request + size, 'w', WORD);
+		memcpy(request + size + WORD, "\r\n", 2);
+		size += WORD + 2;
+	}
+	t_front_connect(t_resp, "127.0.0.1:1");
+	t_front_feed(t_resp, request, size);
+	cr_assert_str_eq(t_output(), "-ERR Protocol error: too big request\r\n");
+	cr_assert(t_front_is_closed(t_resp));
+	free(request);
+}
+
 static const char session[] = "*4\r\n$4\r\nHSET\r\n$1\r\nb\r\n$1\r\nf\r\n$3\r\na\r\n\r\n"
 			      "PING\r\n"
 			      "*3\r\n$4\r\nhget\r\n$1\r\nb\r\n$1\r\nf\r\n"
