@@ -192,11 +192,9 @@ static uint64_t append_all(struct appender *appender, const struct slot *slot, s
 	return append_end(appender, NULL);
 }
 
-/* Without a sync to wait for they are written out and completed at once: quicker than to have each wait its turn. */
+/* They wait, even where no sync is waited for: one call writes out all that a turn of the worker appends. */
 static void finish_all(struct durable *store, struct slot *slot, const struct stage *stage, uint64_t end)
 {
-	if (atomic_load_explicit(&store->log.durability, memory_order_relaxed) != ENGINE_ALWAYS)
-		log_write_out(&store->log, end);
 	uint64_t position = end <= settled(store) ? 0 : end; /* asked once for all of them */
 
 	for (uint32_t i = 0; i < stage->count; i++) {
