@@ -257,13 +257,15 @@ static void finish(struct client *client)
 
 static void hear(struct client *client)
 {
-	ssize_t n = recv(client->fd, replies, sizeof(replies), 0);
+	ssize_t n;
 
-	if (n < 0 && errno == EAGAIN)
-		return;
-	if (n <= 0)
-		fail("receive");
-	take(client, replies, (size_t)n);
+	do {
+		n = recv(client->fd, replies, sizeof(replies), 0);
+		if (n == 0 || (n < 0 && errno != EAGAIN))
+			fail("receive");
+		if (n > 0)
+			take(client, replies, (size_t)n);
+	} while (n == (ssize_t)sizeof(replies)); /* nothing tells of the rest again */
 	if (client->due == 0 && client->body == 0 && client->sent == client->batch->size)
 		finish(client);
 }
