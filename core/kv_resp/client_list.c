@@ -86,13 +86,15 @@ static void write_text(struct text *text, const char *key, const char *value)
 /* The fields that client libraries read; those that mean nothing here have the value of an idle connection of Redis. */
 static void write_line(struct text *text, const struct session *session, int64_t now_s)
 {
+	uint32_t queued = atomic_load_explicit(&session->queued, memory_order_relaxed);
 	const struct command *last = atomic_load_explicit(&session->last, memory_order_relaxed);
 	text_format(text, "id=%llu addr=%s fd=-1", (unsigned long long)session->id, session->peer);
 	write_text(text, "name", session->name);
 	text_format(text,
-		    " age=%lld idle=%lld flags=N db=0 sub=0 psub=0 ssub=0 multi=-1 qbuf=0 qbuf-free=0 argv-mem=0 ",
+		    " age=%lld idle=%lld flags=%s db=0 sub=0 psub=0 ssub=0 multi=%d qbuf=0 qbuf-free=0 argv-mem=0 ",
 		    (long long)(now_s - session->opened_s),
-		    (long long)(now_s - atomic_load_explicit(&session->active_s, memory_order_relaxed)));
+		    (long long)(now_s - atomic_load_explicit(&session->active_s, memory_order_relaxed)),
+		    queued ? "x" : "N", (int)queued - 1);
 	text_format(text, "multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0 tot-mem=0 events=r cmd=%s user=default redir=-1",
 		    last ? last->name : "NULL");
 	text_format(text, " resp=%d", atomic_load_explicit(&session->resp3, memory_order_relaxed) ? 3 : 2);

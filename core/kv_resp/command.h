@@ -31,6 +31,7 @@ enum command_flags {
 	COMMAND_GUEST = 4, /* allowed before AUTH */
 	COMMAND_KEYS = 8,  /* all arguments are names of buckets */
 	COMMAND_KEY = 16,  /* the first argument is the name of a bucket */
+	COMMAND_NOW = 32,  /* run when it is read, also in a transaction */
 };
 
 struct command {

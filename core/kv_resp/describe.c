@@ -101,12 +101,19 @@ static bool command_docs(struct request *request)
 
 /* ---- LIST and GETKEYS ---- */
 
+static const char *category_of(const char *group)
+{
+	if (strcmp(group, "generic") == 0)
+		return "keyspace";
+	return strcmp(group, "transactions") == 0 ? "transaction" : group;
+}
+
 /* The categories of Redis that fit: what it does to keys, and what it is about. */
 static bool is_of_category(const struct command *command, struct kvrel_slice category)
 {
 	return (command->flags & COMMAND_READ && word_is(category, "read")) ||
 	       (command->flags & COMMAND_WRITE && word_is(category, "write")) ||
-	       word_is(category, strcmp(command->group, "generic") == 0 ? "keyspace" : command->group);
+	       word_is(category, category_of(command->group));
 }
 
 static bool is_listed(const struct request *request, const struct command *command)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The component: ties the parser, the commands and the replies to the node's network and to the operations of kv. A
- * bucket is a hash; there are no other types, no expiry, no transactions, and one database.
+ * bucket is a hash; there are no other types, no expiry, and one database.
  *
  * One instance a node, as components are, hence the one static pointer to the node's functions.
  */
@@ -20,38 +20,6 @@ static const struct kvrel_api *api;
 
 /* ---- requests ---- */
 
-/* The words are text for Redis: each ends at its first NUL byte. */
-static bool unknown_command(const struct request *request)
-{
-	struct text args = { 0 };
-	for (uint32_t i = 1; i < request->count && args.size < 128; i++) {
-		struct kvrel_slice word = request->args[i];
-		size_t room = 128 - args.size;
-		text_format(&args, "'%.*s' ", (int)(word.size < room ? word.size : room), word.data);
-	}
-	struct kvrel_slice name = request->args[0];
-	bool taken = request_error(request, "ERR unknown command '%.*s', with args beginning with: %.*s",
-				   (int)(name.size > 128 ? 128 : name.size), name.data, (int)args.size,
-				   args.data ? args.data : "");
-	text_done(&args);
-	return taken;
-}
-
-/* A page in somebody's browser can make it send requests of HTTP to a port of its own host, with commands in the body.
- */
-static bool is_http(struct kvrel_slice name)
-{
-	return word_is(name, "post") || word_is(name, "host:");
-}
-
-static bool refuse_unknown(const struct request *request)
-{
-	bool taken = unknown_command(request);
-	if (taken && is_http(request->args[0]))
-		request->api->close_after(request->conn);
-	return taken;
-}
-
 /* The connection's worker alone writes it, so there is nothing to lock. */
 static inline void count_command(struct session *session)
 {
@@ -65,11 +33,11 @@ static inline bool run(struct request *request)
 	request->command = command;
 	atomic_store_explicit(&request->session->last, command, memory_order_relaxed);
 	if (!command)
-		return refuse_unknown(request);
+		return request_unknown(request);
 	if (!arity_takes(command->arity, request->count))
 		return request_wrong_arity(request);
 	if (!(command->flags & COMMAND_GUEST) && request_is_guest(request->server, request->session))
-		return request_error(request, "NOAUTH Authentication required.");
+		return request_unauthenticated(request);
 	if (command->run)
 		return command->run(request);
 	return request_ask(request, request->server->ops[command - command_table], request->args + 1,
@@ -89,25 +57,11 @@ static inline bool dispatch(struct request *request)
 	return true;
 }
 
-static void end_with_error(struct request *request, const char *error)
-{
-	request->command = NULL;
-	if (request_error(request, "%s", error))
-		api->close_after(request->conn);
-}
-
-static void end_with_mistake(struct request *request, const char *mistake)
-{
-	request->command = NULL;
-	if (request_error(request, "ERR Protocol error: %s", mistake))
-		api->close_after(request->conn);
-}
-
 static const char denied[] = "DENIED this node has no password and answers clients of its own host alone. To change "
 			     "that set kv_resp.password, "
 			     "or kv_resp.protected to false if the network keeps strangers out";
 
-/* Parses and submits requests until there are no more, or no room. Returns what was consumed. */
+/* Parses and submits requests until there are no more, no room, or a transaction begins. Returns what was consumed. */
 static size_t receive_all(struct request *request, struct kvrel_slice input, struct resp_request *parsed)
 {
 	struct session *session = request->session;
@@ -123,7 +77,7 @@ static size_t receive_all(struct request *request, struct kvrel_slice input, str
 			session->need = parsed->need;
 			return used;
 		case RESP_MISTAKE:
-			end_with_mistake(request, parsed->mistake);
+			request_end_mistaken(request, parsed->mistake);
 			return used;
 		case RESP_REQUEST:
 			break;
@@ -133,6 +87,20 @@ static size_t receive_all(struct request *request, struct kvrel_slice input, str
 		if (parsed->count > 0 && !dispatch(request))
 			return used;
 		used += parsed->size;
+	}
+}
+
+static size_t receive_requests(struct request *request, struct kvrel_slice input, struct resp_request *parsed)
+{
+	const struct session *session = request->session;
+	size_t used = 0;
+	for (;;) {
+		if (transaction_is_open(session) && !transaction_receive(request, input, parsed, &used))
+			return used;
+		struct kvrel_slice rest = { input.data + used, input.size - used };
+		used += receive_all(request, rest, parsed);
+		if (!transaction_is_open(session))
+			return used;
 	}
 }
 
@@ -147,12 +115,13 @@ static size_t receive(struct kvrel_conn *conn, void *conn_state, struct kvrel_sl
 	resp_words_free(session->words); /* the batch that looked at them has run */
 	session->words = NULL;
 	if (session->foreign && atomic_load_explicit(&request.server->guarded, memory_order_relaxed)) {
-		end_with_error(&request, denied);
+		request_end(&request, denied);
 		return 0;
 	}
 	struct resp_request parsed;
 	resp_request_init(&parsed);
-	size_t used = receive_all(&request, input, &parsed);
+	request.parsed = &parsed;
+	size_t used = receive_requests(&request, input, &parsed);
 	resp_request_done(&parsed);
 	return used;
 }

@@ -36,3 +36,54 @@ bool request_wrong_arity(const struct request *request)
 {
 	return request_error(request, "ERR wrong number of arguments for '%s' command", request->command->name);
 }
+
+bool request_unauthenticated(const struct request *request)
+{
+	return request_error(request, "NOAUTH Authentication required.");
+}
+
+/* The words are text for Redis: each ends at its first NUL byte. */
+static bool tell_unknown(const struct request *request)
+{
+	struct text args = { 0 };
+	for (uint32_t i = 1; i < request->count && args.size < 128; i++) {
+		struct kvrel_slice word = request->args[i];
+		size_t room = 128 - args.size;
+		text_format(&args, "'%.*s' ", (int)(word.size < room ? word.size : room), word.data);
+	}
+	struct kvrel_slice name = request->args[0];
+	bool taken = request_error(request, "ERR unknown command '%.*s', with args beginning with: %.*s",
+				   (int)(name.size > 128 ? 128 : name.size), name.data, (int)args.size,
+				   args.data ? args.data : "");
+	text_done(&args);
+	return taken;
+}
+
+/* A page in somebody's browser can make it send requests of HTTP to a port of its own host, with commands in the body.
+ */
+static bool is_http(struct kvrel_slice name)
+{
+	return word_is(name, "post") || word_is(name, "host:");
+}
+
+bool request_unknown(const struct request *request)
+{
+	bool taken = tell_unknown(request);
+	if (taken && is_http(request->args[0]))
+		request->api->close_after(request->conn);
+	return taken;
+}
+
+void request_end(struct request *request, const char *error)
+{
+	request->command = NULL;
+	if (request_error(request, "%s", error))
+		request->api->close_after(request->conn);
+}
+
+void request_end_mistaken(struct request *request, const char *mistake)
+{
+	request->command = NULL;
+	if (request_error(request, "ERR Protocol error: %s", mistake))
+		request->api->close_after(request->conn);
+}

@@ -34,6 +34,13 @@ struct server {
 
 enum reply_mode { REPLY_ON, REPLY_OFF, REPLY_SKIP_NEXT, REPLY_SKIP };
 
+enum transaction {
+	TRANSACTION_NONE,
+	TRANSACTION_OPEN,
+	TRANSACTION_SPOILT, /* one of its requests was refused: EXEC will run nothing */
+	TRANSACTION_RUNS,   /* EXEC has come: what is read again up to there is run */
+};
+
 /* A connection. Zeroed at its start. Its own worker changes it; others look at it through the server's list. */
 struct session {
 	uint64_t id;
@@ -49,6 +56,9 @@ struct session {
 	char *name;               /* CLIENT SETNAME */
 	char *library, *version;  /* CLIENT SETINFO */
 	enum reply_mode replies;
+	enum transaction transaction;
+	size_t held;             /* of an open one: its bytes from MULTI on, looked at and not consumed */
+	_Atomic uint32_t queued; /* requests of it, and MULTI; 0: there is none */
 	_Atomic bool resp3;
 	bool known;   /* authenticated */
 	bool foreign; /* from another host */
@@ -63,6 +73,7 @@ struct request {
 	struct session *session;
 	struct kvrel_conn *conn;
 	const struct command *command;
+	const struct resp_request *parsed;
 	const struct kvrel_slice *args; /* args[0] is the name */
 	uint32_t count;
 	unsigned sections; /* of INFO, a bit each */
@@ -95,7 +106,12 @@ static inline bool request_ask(const struct request *request, const struct kvrel
 bool request_answer(const struct request *request, struct text *text);
 bool request_ok(const struct request *request);
 bool request_error(const struct request *request, const char *format, ...) __attribute__((format(printf, 2, 3)));
+bool request_unknown(const struct request *request);
 bool request_wrong_arity(const struct request *request);
+bool request_unauthenticated(const struct request *request);
+/* The last of its connection. */
+void request_end(struct request *request, const char *error);
+void request_end_mistaken(struct request *request, const char *mistake);
 
 /* session.c */
 bool run_ping(struct request *request);
@@ -153,6 +169,23 @@ bool run_config(struct request *request);
 bool run_info(struct request *request);
 void info_write(struct server *server, const char *node_name, int64_t buckets, unsigned sections, struct text *text);
 int64_t clock_s(void);
+
+/* transaction.c */
+bool run_multi(struct request *request);
+bool run_exec(struct request *request);
+bool run_discard(struct request *request);
+bool run_watch(struct request *request);
+bool run_unwatch(struct request *request);
+void transaction_end(struct session *session);
+static inline bool transaction_is_open(const struct session *session)
+{
+	return session->transaction == TRANSACTION_OPEN || session->transaction == TRANSACTION_SPOILT;
+}
+/*
+ * Queues requests of an open transaction, behind *used bytes of input, which moves on over what is consumed. False:
+ * bytes or room are missing. True: it is over, and what follows in the input is to be run.
+ */
+bool transaction_receive(struct request *request, struct kvrel_slice input, struct resp_request *parsed, size_t *used);
 
 /* hash.c */
 bool run_hset(struct request *request);

@@ -192,6 +192,7 @@ bool run_reset(struct request *request)
 	request->session->resp3 = false;
 	request->session->known = false;
 	request->session->replies = REPLY_ON;
+	transaction_end(request->session);
 	client_set_text(request->server, &request->session->name, (struct kvrel_slice){ 0 });
 	text_simple(&text, "RESET");
 	return request_answer(request, &text);

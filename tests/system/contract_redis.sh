@@ -232,7 +232,7 @@ any() {
 random_requests() {
 	local i j count word
 	local commands=(HSET HSET HSET HGET HMGET HDEL HEXISTS HLEN HSETNX HINCRBY HINCRBY HSTRLEN DEL EXISTS TYPE DBSIZE HMSET
-		UNLINK ECHO PING SELECT hset hEXISTS KEYS HSCAN SCAN NOSUCH 'HGET ' $'\r\n')
+		UNLINK ECHO PING SELECT hset hEXISTS KEYS HSCAN SCAN NOSUCH 'HGET ' $'\r\n' MULTI MULTI EXEC EXEC DISCARD UNWATCH)
 	local words=(a b '' f g 1 -1 0 5 abc 9223372036854775807 -9223372036854775808 4611686018427387904 99999999999999999999 01 +1
 		'1 ' 1.5 '*' 'a b' $'\r\n' $'\001\377' MATCH COUNT TYPE "$(printf '%0200d' 7)")
 	for ((i = 0; i < $1; i++)); do
@@ -254,6 +254,7 @@ random_requests() {
 		SCAN) ((count > 0)) && request[1]=abc ;;
 		HSCAN) ((count > 1)) && request=(HSCAN nosuch 0) ;;
 		SELECT) ((count == 1)) && request[1]=0 ;;
+		MULTI | EXEC | DISCARD) request=("${request[0]}") ;;
 		esac
 		array "${request[@]}"
 	done
@@ -326,6 +327,86 @@ it_ends_connections_as_redis_does() {
 	done
 	# himself: the reply comes first
 	printf 'ECHO a\r\nCLIENT KILL TYPE normal SKIPME no\r\nPING\r\n' | same himself
+	end_both
+}
+
+it_runs_transactions_as_redis_does() {
+	both
+	same_each <<-'END'
+		EXEC
+		DISCARD
+		UNWATCH
+		MULTI x
+		DISCARD x
+	END
+	same "all of it" <<-'END'
+		MULTI
+		HSET t a 1 b 2
+		HINCRBY t a 5
+		HGET t a
+		HGETALL t
+		HSET t x
+		EXEC
+		MULTI
+		EXEC
+		MULTI
+		MULTI
+		WATCH t
+		HSET t c 3 d
+		HINCRBY t b x
+		PING
+		UNWATCH
+		DEL t nope
+		EXEC
+		EXISTS t
+		MULTI
+		HSET t e 1
+		BOGUS
+		HSET t f 1
+		EXEC
+		MULTI
+		HSET t e 1
+		DISCARD x
+		EXEC
+		MULTI
+		HSET t e 1
+		EXEC x
+		EXEC
+		MULTI
+		HSET t e 1
+		DISCARD
+		DISCARD
+		MULTI
+		HSET t e 1
+		RESET
+		EXEC
+		EXISTS t
+		CLIENT REPLY SKIP
+		MULTI
+		ECHO a
+		EXEC
+		CLIENT REPLY OFF
+		MULTI
+		HSET t e 1
+		EXEC
+		CLIENT REPLY ON
+		MULTI
+		CLIENT SETNAME me
+		CLIENT GETNAME
+		ECHO "a b"
+		EXEC
+		HGETALL t
+		DEL t
+		MULTI
+		HSET t e 1
+		QUIT
+	END
+	printf 'MULTI\r\nPING\r\n*1\r\n$x\r\nEXEC\r\n' | same "a mistake in a transaction"
+	{
+		echo MULTI
+		seq -f 'HINCRBY t "f\\x3%.0f" 1' 20000
+		printf 'EXEC\nDEL t\nQUIT\n'
+	} | same "a long transaction"
 	end_both
 }
 

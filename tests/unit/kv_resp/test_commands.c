@@ -129,7 +129,7 @@ Test(commands, checks_increments_before_it_asks)
 
 Test(commands, describes_its_commands)
 {
-	EXPECT("COMMAND COUNT", ":32\r\n");
+	EXPECT("COMMAND COUNT", ":37\r\n");
 	EXPECT("COMMAND INFO hget bogus",
 	       "*2\r\n*10\r\n$4\r\nhget\r\n:3\r\n*1\r\n+readonly\r\n:1\r\n:1\r\n:1\r\n*0\r\n*0\r\n*0\r\n*0\r\n$-1\r\n");
 	EXPECT("COMMAND DOCS hget", "*2\r\n$4\r\nhget\r\n*6\r\n$7\r\nsummary\r\n$20\r\nthe value of a field\r\n"
@@ -147,7 +147,7 @@ Test(commands, describes_its_commands)
 	EXPECT("COMMAND GETKEYS hget b", "-ERR Invalid number of arguments specified for command\r\n");
 	EXPECT("COMMAND GETKEYS bogus b", "-ERR Invalid command specified\r\n");
 	t_words("COMMAND");
-	cr_assert_eq(strncmp(t_output(), "*32\r\n*10\r\n$4\r\nhset\r\n", 20), 0);
+	cr_assert_eq(strncmp(t_output(), "*37\r\n*10\r\n$4\r\nhset\r\n", 20), 0);
 }
 
 Test(commands, tells_the_settings_that_clients_ask_for)
