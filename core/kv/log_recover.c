@@ -340,13 +340,14 @@ static int recover_segment(struct recovery *recovery, size_t at, bool *last, str
 }
 
 /*
- * Whether what the pages are known to hold is on the disk: a kill may have come between a commit and its sync. So it is
- * committed and synced once more, before the only other copy goes. If that cannot be, a later start tries it.
+ * After a kill: what can be read of the pages may not be on the disk, where it came between a commit and its sync or
+ * the sync failed. So it is committed and synced once more, before another copy of it goes. False: that cannot be now,
+ * and a later start tries it.
  */
-static bool applied_may_go(const struct recovery *recovery)
+static bool settle_pages(const struct recovery *recovery)
 {
 	for (size_t i = 0; i < recovery->count; i++)
-		if (recovery->segments[i].applied)
+		if (recovery->segments[i].applied || recovery->segments[i].live)
 			return pages_sync(&recovery->store->pages, true) == 0;
 	return true;
 }
@@ -354,13 +355,13 @@ static bool applied_may_go(const struct recovery *recovery)
 static int recover_all(struct recovery *recovery, struct kv_error *err)
 {
 	struct durable *store = recovery->store;
-	bool last = false, may_go = applied_may_go(recovery);
+	bool last = false, settled = settle_pages(recovery);
 
 	for (size_t i = 0; i < recovery->count; i++) {
 		struct segment *segment = &recovery->segments[i];
 		const struct memtable *newest = atomic_load(&store->newest);
 
-		if (segment->applied && !may_go)
+		if (segment->applied && !settled)
 			continue;
 		if (!segment->live || last) {
 			drop_segment(recovery, segment);
