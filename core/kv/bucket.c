@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Open addressing over pointers. Growing makes a new array and leaves the old one to whoever is reading it: all old
- * ones together are no larger than the present one, so they stay until the end.
+ * Open addressing over pointers. A full array, be it of buckets or of places where they were, is replaced by a new one
+ * and left to whoever is reading it.
  */
 #include "bucket.h"
 
@@ -61,13 +61,26 @@ void bucket_table_done(struct bucket_table *table)
 		if (bucket != &removed)
 			free(bucket);
 	}
+	bucket_arrays_free(array);
+	atomic_store(&table->array, NULL);
+}
+
+void bucket_arrays_free(struct bucket_array *array)
+{
 	while (array != NULL) {
 		struct bucket_array *older = array->older;
 
 		free(array);
 		array = older;
 	}
-	atomic_store(&table->array, NULL);
+}
+
+struct bucket_array *bucket_table_take_old(struct bucket_table *table)
+{
+	struct bucket_array *array = atomic_load(&table->array), *old = array->older;
+
+	array->older = NULL;
+	return old;
 }
 
 static bool is_named(const struct bucket *bucket, struct kvrel_slice name, uint64_t hash)

@@ -78,5 +78,11 @@ struct bucket *bucket_table_find(const struct bucket_table *table, struct kvrel_
 bool bucket_table_set(struct bucket_table *table, struct bucket *bucket);
 /* Takes it out if it is what its name leads to. */
 void bucket_table_remove(struct bucket_table *table, const struct bucket *bucket);
+/*
+ * What larger or fresher arrays have replaced, for bucket_arrays_free() when every reader that is inside has left.
+ * NULL: nothing.
+ */
+struct bucket_array *bucket_table_take_old(struct bucket_table *table);
+void bucket_arrays_free(struct bucket_array *array);
 
 #endif

@@ -97,6 +97,7 @@ void give_memory_back(struct durable *store)
 void retire(struct durable *store, struct memtable *memtable)
 {
 	struct applier *applier = &store->applier;
+	struct bucket_array *old;
 
 	pthread_mutex_lock(&applier->lock);
 	store->oldest = atomic_load(&memtable->newer);
@@ -106,7 +107,11 @@ void retire(struct durable *store, struct memtable *memtable)
 	snapshots_take(store);
 	pthread_mutex_unlock(&applier->lock);
 	pthread_cond_broadcast(&applier->applied);
+	pthread_mutex_lock(&store->write_lock);
+	old = bucket_table_take_old(&store->buckets);
+	pthread_mutex_unlock(&store->write_lock);
 	epoch_wait(&store->epoch, store->readers, store->slot_count);
+	bucket_arrays_free(old);
 	if (memtable->gone.count > 0) {
 		take_out_gone(store, memtable);
 		epoch_wait(&store->epoch, store->readers, store->slot_count);

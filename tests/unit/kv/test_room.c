@@ -5,6 +5,7 @@
 #include "pages.h"
 
 #include <criterion/criterion.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -108,6 +109,46 @@ Test(room, keeps_the_data_file_small_under_steady_overwrites)
 	cr_expect(late.st_size <= early.st_size + early.st_size / 4 && late.st_size < 16 << 20, "%lld after %lld bytes",
 		  (long long)late.st_size, (long long)early.st_size);
 	ANSWERS("OK 1000", "hlen", "h");
+	t_close(&t);
+}
+
+/* Each a name that was never seen before. */
+static void come_and_go(unsigned from, unsigned count)
+{
+	char name[32];
+
+	for (unsigned i = from; i < from + count; i++) {
+		snprintf(name, sizeof(name), "session:%u", i);
+		t_call(&t, "hset", name, "k", "v", NULL);
+		t_call(&t, "hdel", name, "k", NULL);
+	}
+}
+
+/* Bytes from malloc, when nothing but an empty memtable is in memory. */
+static size_t memory_at_rest(const char *copy)
+{
+	char path[300];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, copy);
+	ANSWERS("OK nil", "backup", path);
+	return mallinfo2().uordblks;
+}
+
+Test(room, takes_no_memory_for_buckets_that_came_and_went)
+{
+	enum { BUCKETS = 30000 };
+	struct kv_error err;
+	size_t before, after;
+
+	t.options = t_options(&t, dir);
+	t.options.durability = ENGINE_NONE;
+	t.options.checkpoint_ms = 20;
+	cr_assert(engine_durable_open(&t.options, &t.engine, &err) == 0);
+	come_and_go(0, BUCKETS);
+	before = memory_at_rest("copy1");
+	come_and_go(BUCKETS, 2 * BUCKETS);
+	after = memory_at_rest("copy2");
+	cr_expect_lt(after, before + 16 * BUCKETS, "%zu bytes more", after - before);
 	t_close(&t);
 }
 
