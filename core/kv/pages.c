@@ -150,33 +150,36 @@ static int find_map(struct pages *pages, struct kv_error *err)
 	return 0;
 }
 
-static int open_folder(struct pages *pages, const char *dir, uint64_t map_size, unsigned readers, struct kv_error *err)
+static int open_environment(struct pages *pages, const char *dir, uint64_t map_size, unsigned readers,
+			    struct kv_error *err)
 {
 	char what[400];
 	int code = mdb_env_create(&pages->env);
 
 	pages->values = calloc(1, sizeof(*pages->values));
-	if (pages->values == NULL)
+	if (code == 0 && pages->values == NULL)
 		code = ENOMEM;
-	snprintf(pages->file, sizeof(pages->file), "%s/data.mdb", dir);
-
 	if (code != 0)
 		return pages_fail(err, "cannot make an environment", code);
 	mdb_env_set_maxdbs(pages->env, 4);
 	mdb_env_set_maxreaders(pages->env, readers);
 	code = mdb_env_set_mapsize(pages->env, map_size);
-	if (code == 0 && pages_inspect(pages->file, err) != 0) {
-		pages_close(pages);
+	if (code == 0 && pages_inspect(pages->file, err) != 0)
 		return -1;
-	}
 	if (code == 0)
 		code = mdb_env_open(pages->env, dir, MDB_NOTLS | MDB_NORDAHEAD | MDB_NOMETASYNC, 0600);
-	if (code != 0) {
-		snprintf(what, sizeof(what), "cannot open '%.350s'", dir);
-		pages_fail(err, what, code);
-	} else if (open_store(pages, dir, err) == 0 && find_map(pages, err) == 0) {
+	if (code == 0)
 		return 0;
-	}
+	snprintf(what, sizeof(what), "cannot open '%.350s'", dir);
+	return pages_fail(err, what, code);
+}
+
+static int open_folder(struct pages *pages, const char *dir, uint64_t map_size, unsigned readers, struct kv_error *err)
+{
+	snprintf(pages->file, sizeof(pages->file), "%s/data.mdb", dir);
+	if (open_environment(pages, dir, map_size, readers, err) == 0 && open_store(pages, dir, err) == 0 &&
+	    find_map(pages, err) == 0)
+		return 0;
 	pages_close(pages);
 	return -1;
 }

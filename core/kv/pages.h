@@ -67,7 +67,7 @@ struct pages {
 	struct page_state state; /* as of the last commit; the applying thread's after the start */
 	struct page_map map;
 	_Atomic uint64_t commits_begun, commits_done;
-	char file[400]; /* the data file's name, for messages */
+	char file[4200]; /* the data file's name */
 };
 
 struct page_spot;

@@ -14,7 +14,7 @@ enum { T_SEGMENT_BYTES = 1 << 20 };
 struct t_engine {
 	struct engine *engine;
 	struct engine_options options;
-	char dir[256];
+	char dir[1024];
 	char log[4096];    /* what the engine logged */
 	char failed[1024]; /* what it failed with */
 };

@@ -67,6 +67,21 @@ Test(hostile, takes_an_empty_data_file_for_damage_and_no_new_store)
 	SAYS(t_open_fails(&t, dir), "is damaged, or no store: restore a backup");
 }
 
+Test(hostile, takes_damage_for_damage_in_a_folder_with_a_long_name)
+{
+	char below[800], name[200];
+
+	memset(name, 'd', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	snprintf(below, sizeof(below), "%s/%s/%s", dir, name, name);
+	t_open(&t, below, ENGINE_ALWAYS);
+	t_close(&t);
+	snprintf(below + strlen(below), 16, "/data.mdb");
+	cr_assert(truncate(below, 8192) == 0);
+	*strrchr(below, '/') = '\0';
+	SAYS(t_open_fails(&t, below), "is damaged");
+}
+
 Test(hostile, refuses_a_file_of_another_kind)
 {
 	char bytes[8192];
