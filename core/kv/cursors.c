@@ -4,10 +4,16 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
+#include <time.h>
 
-enum { CURSOR_COUNT = 4096, CURSOR_BYTES = 8 << 20 };
+enum { CURSOR_COUNT = 1 << 16, CURSOR_BYTES = 8 << 20 };
 
-/* A number is slot + CURSOR_COUNT * turn: it tells its slot, and whether the slot still holds it. */
+/*
+ * A number is slot + CURSOR_COUNT * turn: it tells its slot, and whether the slot still holds it. Turns begin at
+ * random, so that a number of another process is not taken for one of ours; numbers stay below 2^53, as what some
+ * clients keep them in does.
+ */
 struct cursors {
 	pthread_mutex_t lock;
 	uint64_t next, oldest; /* from the oldest on they may be remembered */
@@ -22,22 +28,15 @@ struct cursors {
 struct cursors *cursors_new(void)
 {
 	struct cursors *cursors = calloc(1, sizeof(*cursors));
+	uint32_t turn;
 
 	if (cursors == NULL)
 		return NULL;
 	pthread_mutex_init(&cursors->lock, NULL);
-	cursors->next = cursors->oldest = CURSOR_COUNT;
+	if (getrandom(&turn, sizeof(turn), 0) != sizeof(turn))
+		turn = (uint32_t)time(NULL);
+	cursors->next = cursors->oldest = ((uint64_t)turn + 1) * CURSOR_COUNT;
 	return cursors;
-}
-
-void cursors_free(struct cursors *cursors)
-{
-	if (cursors == NULL)
-		return;
-	for (size_t i = 0; i < CURSOR_COUNT; i++)
-		free(cursors->slots[i].key);
-	pthread_mutex_destroy(&cursors->lock);
-	free(cursors);
 }
 
 static void forget_oldest(struct cursors *cursors)
@@ -48,6 +47,16 @@ static void forget_oldest(struct cursors *cursors)
 	free(cursors->slots[slot].key);
 	cursors->slots[slot].key = NULL;
 	cursors->slots[slot].number = 0;
+}
+
+void cursors_free(struct cursors *cursors)
+{
+	if (cursors == NULL)
+		return;
+	while (cursors->oldest < cursors->next)
+		forget_oldest(cursors);
+	pthread_mutex_destroy(&cursors->lock);
+	free(cursors);
 }
 
 uint64_t cursors_save(struct cursors *cursors, struct kvrel_slice key)

@@ -111,7 +111,7 @@ static bool walk_entry(struct walk *walk, struct kvrel_slice key, struct kvrel_s
 {
 	const struct engine_scan *scan = walk->scan;
 
-	if (scan->stepwise && walk->looked_at >= scan->count) {
+	if (scan->stepwise && (walk->looked_at >= scan->count || listing_has_enough(walk->listing))) {
 		walk->more = true;
 		return false;
 	}

@@ -28,6 +28,12 @@ static inline bool listing_failed(const struct listing *listing)
 	return listing->no_memory || listing->bytes > listing->max_bytes;
 }
 
+/* Whether a step of a stepwise listing is large enough, however few its items are: the next one has to fit as well. */
+static inline bool listing_has_enough(const struct listing *listing)
+{
+	return listing->bytes > listing->max_bytes / 2;
+}
+
 /* The parts of a stepwise result; what it points to is in here. */
 struct listing_step {
 	struct kvrel_result parts[2];

@@ -29,7 +29,8 @@ static uint64_t list_map(struct memory *memory, const struct map *map, const str
 			continue;
 		if (scan->match.data == NULL || glob_match(scan->match, map_name(sorted[i])))
 			listing_entry(listing, scan->what, map_name(sorted[i]), map_value(sorted[i]));
-		if (scan->stepwise && ++looked_at >= scan->count && i + 1 < map->count) {
+		if (scan->stepwise && (++looked_at >= scan->count || listing_has_enough(listing)) &&
+		    i + 1 < map->count) {
 			cursor = cursors_save(memory->cursors, map_name(sorted[i]));
 			break;
 		}

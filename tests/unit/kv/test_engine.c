@@ -185,6 +185,35 @@ Test(durable, goes_through_buckets_step_by_step)
 	ANSWERS("OK [0, [h]]", "scan", "0");
 }
 
+Test(durable, goes_through_large_values_in_smaller_steps)
+{
+	enum { VALUES = 20, VALUE_BYTES = 30000 };
+	char key[16], cursor[32] = "0", *value = malloc(VALUE_BYTES + 1), *text;
+	int steps = 0, seen = 0;
+	struct kv_error err;
+
+	t_close(&t);
+	t.options.list_max = 4 * VALUE_BYTES;
+	cr_assert(engine_durable_open(&t.options, &t.engine, &err) == 0);
+	memset(value, 'v', VALUE_BYTES);
+	value[VALUE_BYTES] = '\0';
+	for (int i = 0; i < VALUES; i++) {
+		snprintf(key, sizeof(key), "k%02d", i);
+		ANSWERS("OK 1", "hset", "h", key, value);
+	}
+	ANSWERS("ERROR the listing is larger than kv.max_listing: go through it with scan or hscan", "hgetall", "h");
+	do {
+		text = strdup(t_call(&t, "hscan", "h", cursor, "*", "1000", NULL));
+		cr_assert_eq(sscanf(text, "OK [%31[0-9],", cursor), 1, "%.200s", text);
+		for (char *at = text; (at = strchr(at, 'k')) != NULL; at++)
+			seen++;
+		free(text);
+	} while (strcmp(cursor, "0") != 0 && ++steps < VALUES);
+	cr_expect_eq(seen, VALUES);
+	cr_expect(steps > 3);
+	free(value);
+}
+
 Test(durable, holds_keys_and_values_of_all_sizes)
 {
 	size_t sizes[] = { 0, 1, 505, 506, 507, 511, 512, 2000, 65535 };

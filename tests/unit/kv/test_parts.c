@@ -153,7 +153,7 @@ Test(cursors, remember_the_latest_and_forget_the_oldest)
 
 	cr_expect(found.size == 5 && memcmp(found.data, "first", 5) == 0);
 	free((char *)found.data);
-	for (int i = 0; i < 4096; i++)
+	for (int i = 0; i < 1 << 16; i++)
 		last = cursors_save(cursors, text("other"));
 	cr_expect(cursors_find(cursors, first).data == NULL);
 	cr_expect(cursors_find(cursors, 0).data == NULL);
@@ -161,6 +161,18 @@ Test(cursors, remember_the_latest_and_forget_the_oldest)
 	cr_expect(found.data != NULL);
 	free((char *)found.data);
 	cursors_free(cursors);
+}
+
+Test(cursors, of_another_process_are_not_known)
+{
+	struct cursors *before = cursors_new(), *now = cursors_new();
+	uint64_t number = cursors_save(before, text("key"));
+
+	for (int i = 0; i < 1000; i++)
+		cr_expect(cursors_save(now, text("other")) < (uint64_t)1 << 53);
+	cr_expect(cursors_find(now, number).data == NULL);
+	cursors_free(before);
+	cursors_free(now);
 }
 
 Test(cursors, of_long_keys_are_fewer)
