@@ -133,6 +133,16 @@ static bool clean(struct durable *store)
 	return done > 0;
 }
 
+/* While workers have nothing to do, nobody misses what they have read of the pages. */
+static void forget_if_idle(struct durable *store)
+{
+	uint64_t turns = epoch_turns(store->readers, store->slot_count);
+
+	if (turns == store->applier.turns)
+		pages_forget(&store->pages);
+	store->applier.turns = turns;
+}
+
 /* False: given up because of stopping, or because the log is broken. */
 static bool apply_memtable(struct durable *store, struct memtable *memtable)
 {
@@ -154,8 +164,10 @@ static bool apply_memtable(struct durable *store, struct memtable *memtable)
 	}
 	while (!finished) {
 		code = apply_step(&apply, &finished);
-		if (code == 0)
+		if (code == 0) {
+			forget_if_idle(store);
 			continue;
+		}
 		finished = false;
 		tell_stuck(store, code, apply.guard.damage.message);
 		if (is_stopping(applier))

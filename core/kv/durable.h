@@ -82,6 +82,7 @@ struct applier {
 	_Atomic unsigned progress; /* how much of the oldest memtable is applied, of MEMTABLE_FULL */
 	_Atomic uint64_t transactions, records;
 	bool cannot_clean; /* and it was told */
+	uint64_t turns;    /* of all readers, when that was last looked at */
 	uint64_t touches;  /* numbers transactions for struct bucket's stored.touched */
 };
 
@@ -116,7 +117,6 @@ struct durable {
 	struct log log;
 	struct applier applier;
 	struct cursors *cursors;
-	_Atomic uint64_t reads, writes;
 };
 
 /* ---- durable.c: inside and out, names, waiting --------------------------------------------------------------------

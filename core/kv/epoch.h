@@ -13,6 +13,7 @@
 
 struct epoch_reader {
 	_Alignas(64) _Atomic uint64_t entered; /* the epoch it began in, 0 outside */
+	_Atomic uint64_t turns;                /* how often it began */
 };
 
 struct epoch {
@@ -21,6 +22,9 @@ struct epoch {
 
 static inline void epoch_enter(struct epoch *epoch, struct epoch_reader *reader)
 {
+	uint64_t turns = atomic_load_explicit(&reader->turns, memory_order_relaxed);
+
+	atomic_store_explicit(&reader->turns, turns + 1, memory_order_relaxed);
 	atomic_store(&reader->entered, atomic_load_explicit(&epoch->now, memory_order_relaxed));
 	atomic_thread_fence(memory_order_seq_cst);
 }
@@ -28,6 +32,16 @@ static inline void epoch_enter(struct epoch *epoch, struct epoch_reader *reader)
 static inline void epoch_leave(struct epoch_reader *reader)
 {
 	atomic_store_explicit(&reader->entered, 0, memory_order_release);
+}
+
+/* Grows whenever a reader begins. */
+static inline uint64_t epoch_turns(struct epoch_reader **readers, unsigned count)
+{
+	uint64_t turns = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		turns += atomic_load_explicit(&readers[i]->turns, memory_order_relaxed);
+	return turns;
 }
 
 /* Returns when every reader that is inside began after this call did. Not from a reader. */
