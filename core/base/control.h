@@ -31,6 +31,8 @@
 #include "base/error.h"
 #include "base/slice.h"
 
+#include <sys/types.h>
+
 enum { CONTROL_VERSION = 1, CONTROL_FRAME_MAX = 1 << 20, CONTROL_HEADER_BYTES = 5 };
 
 enum control_type {
@@ -71,7 +73,7 @@ int control_parse(struct slice input, char *type, struct slice *payload, size_t 
 /*
  * The folder of sockets of this user: $XDG_RUNTIME_DIR/kvrel, else /tmp/kvrel-UID, else (no /tmp) fallback/kvrel. Made
  * with mode 0700 when `make`; refused when another user owns it or others can enter it. NOT_FOUND when absent and
- * !make. A node has NODE.sock and NODE.lock (locked by flock while it runs, holds its pid) there.
+ * !make. A node has NODE.sock and NODE.lock (locked by flock while it runs) there.
  */
 int control_dir(char *out, size_t out_size, const char *fallback, bool make, struct error *err);
 /* NODE.sock, NODE.lock …: the file of a node; a long name is shortened, the same way each time. */
@@ -86,5 +88,18 @@ int control_connect_now(const char *dir, const char *node, int *out_fd, struct e
 int control_check_peer(int fd, struct error *err);
 /* Binds and listens; the caller holds the lock, so a socket file in the way is stale and is removed. */
 int control_listen(const char *dir, const char *node, int *out_fd, struct error *err);
+
+/*
+ * What NODE.lock says. A node that restarts gives its lock up with its image, and has no socket until the next image
+ * listens: meanwhile the file tells that it will be back. Emptied by a node that has ended in good order.
+ */
+struct control_holder {
+	pid_t pid;
+	bool restarts; /* that very process lives, and becomes the next image of its node */
+};
+/* By who holds the lock, for itself. Nobody sees half of it. */
+int control_lock_write(int fd, bool restarts, struct error *err);
+/* NOT_FOUND: it names no process. Whether the lock is held is another question. */
+int control_lock_read(const char *path, struct control_holder *out, struct error *err);
 
 #endif

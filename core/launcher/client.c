@@ -61,8 +61,13 @@ static int next_frame(struct session *session, int timeout_ms, char *type, struc
 	if (r == 0)
 		return refuse_silence(session, timeout_ms, err);
 	r = control_receive(session->fd, session_frame, sizeof(session_frame), type, payload, err);
-	if (r == 0 || (r < 0 && err->errnum == ECONNRESET))
-		return error_set(err, ERROR_NOT_FOUND, "it closed the connection");
+	if (r == 0 || (r < 0 && err->errnum == ECONNRESET)) {
+		int unread = r < 0 ? ECONNRESET : 0; /* by it, of what we sent */
+
+		error_set(err, ERROR_NOT_FOUND, "it closed the connection");
+		err->errnum = unread;
+		return -(int)ERROR_NOT_FOUND;
+	}
 	return r < 0 ? r : 0;
 }
 
@@ -95,23 +100,30 @@ int session_refuse_absent(struct launch *launch)
 	return report("%s is not running", node);
 }
 
-/* 0, or an exit code after a report. */
-static int open_here(struct launch *launch, struct session *session)
+static int connect_here(struct session *session, struct error *err)
 {
 	const char *node = environ_get("RELEASE_NODE");
 	struct ucred peer;
 	socklen_t size = sizeof(peer);
+	int r = client_connect(session->launch, node, &session->fd, err);
+
+	if (r < 0)
+		return r;
+	if (getsockopt(session->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
+		return error_system(err, errno, "cannot tell the process id of %s", node);
+	session->pid = session->shown_pid = peer.pid;
+	return 0;
+}
+
+/* 0, or an exit code after a report. */
+static int open_here(struct launch *launch, struct session *session)
+{
 	struct error err;
-	int r = client_connect(launch, node, &session->fd, &err);
+	int r = connect_here(session, &err);
 
 	if (r == -(int)ERROR_NOT_FOUND)
 		return session_refuse_absent(launch);
-	if (r < 0)
-		return report_error(&err);
-	if (getsockopt(session->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
-		return report("cannot tell the process id of %s: %s", node, strerror(errno));
-	session->pid = session->shown_pid = peer.pid;
-	return 0;
+	return r < 0 ? report_error(&err) : 0;
 }
 
 /*
@@ -141,7 +153,7 @@ static int open_by_name(struct launch *launch, struct session *session)
 
 int session_open(struct launch *launch, struct session *session)
 {
-	*session = (struct session){ .launch = launch, .fd = -1 };
+	*session = (struct session){ .launch = launch, .fd = -1, .opened_ms = client_now_ms() };
 	if (strcmp(environ_get("RELEASE_DISTRIBUTION"), "name") == 0)
 		return open_by_name(launch, session);
 	unsetenv("RELEASE_COOKIE");
@@ -173,6 +185,7 @@ int session_converse(struct session *session, int timeout_ms, int *code, struct 
 			*text = slice_trim((struct slice){ payload.data + 1, payload.size - 1 });
 			return 0;
 		}
+		session->heard = true;
 		session->wants_stdin = session->wants_stdin || type == CONTROL_WANT;
 		if (type == CONTROL_OUT || type == CONTROL_ERR)
 			r = fs_write_all(type == CONTROL_OUT ? STDOUT_FILENO : STDERR_FILENO, payload.data,
@@ -188,6 +201,35 @@ static int failed(struct error *err)
 	return report_error(err);
 }
 
+/* It hung up, as a node does that restarts: the next image is asked instead. */
+static bool asks_again(struct session *session)
+{
+	if (session->child || client_now_ms() > session->opened_ms + ANSWER_MS)
+		return false;
+	close(TAKE_FD(session->fd));
+	session->greeted = false;
+	return connect_here(session, NULL) == 0;
+}
+
+static int greet_and_send(struct session *session, enum control_type type, struct slice payload, struct error *err)
+{
+	int r = 0;
+
+	while (!session->greeted && (r = session_greet(session, ANSWER_MS, err)) < 0)
+		if (r != -(int)ERROR_NOT_FOUND || !asks_again(session))
+			return r;
+	return control_send(session->fd, type, payload, err);
+}
+
+/* Asking twice must not do something twice. */
+static bool may_ask_again(const struct session *session, enum control_type type, const struct error *err)
+{
+	bool is_question = type == CONTROL_PING || type == CONTROL_STATUS || type == CONTROL_CONFIG;
+	bool unread = !session->heard && (err->errnum == ECONNRESET || err->errnum == EPIPE);
+
+	return unread || (is_question && err->code == ERROR_NOT_FOUND);
+}
+
 /* One request and its outcome. 0, or the exit code after a report. */
 int session_ask(struct session *session, enum control_type type, struct slice payload, int timeout_ms,
 		struct slice *text)
@@ -195,15 +237,14 @@ int session_ask(struct session *session, enum control_type type, struct slice pa
 	struct error err;
 	int code = EXIT_FAILED;
 
-	if (!session->greeted && session_greet(session, ANSWER_MS, &err) < 0) {
+	while (greet_and_send(session, type, payload, &err) < 0 ||
+	       session_converse(session, timeout_ms, &code, text, &err) < 0) {
 		/* it was killed a moment ago, and its socket outlived it */
-		if (err.code == ERROR_NOT_FOUND)
+		if (!session->greeted && err.code == ERROR_NOT_FOUND)
 			return report("%s is not running", environ_get("RELEASE_NODE"));
-		return failed(&err);
+		if (!may_ask_again(session, type, &err) || !asks_again(session))
+			return failed(&err);
 	}
-	if (control_send(session->fd, type, payload, &err) < 0 ||
-	    session_converse(session, timeout_ms, &code, text, &err) < 0)
-		return failed(&err);
 	if (code && text->size)
 		report("%.*s", SLICE_FMT(*text));
 	return code;
@@ -267,7 +308,7 @@ int command_pid(struct launch *launch)
 
 	if (code)
 		return code;
-	if (session.pid && !comes_up(&session))
+	if (session.pid && !comes_up(&session) && !asks_again(&session))
 		return report("%s is not running", environ_get("RELEASE_NODE"));
 	printf("%d\n", (int)(session.pid ? session.pid : session.shown_pid));
 	return flush_stdout();

@@ -17,7 +17,9 @@ struct session {
 	pid_t child;     /* that carries it to a node that is reached by name; 0: none */
 	pid_t pid;       /* 0: on another host */
 	pid_t shown_pid; /* what the node itself says */
+	int64_t opened_ms;
 	bool greeted;
+	bool heard;       /* more than the greeting */
 	bool wants_stdin; /* what runs in the node waits for it */
 	bool interrupted; /* by the user, a moment ago */
 	struct launch *launch;
@@ -26,10 +28,13 @@ struct session {
 
 extern char session_frame[CONTROL_FRAME_MAX];
 
-/* Through the node's socket on this host. */
+/* Through the node's socket on this host; one that restarts is waited for. */
 int client_connect(struct launch *launch, const char *node, int *fd, struct error *err);
-/* A process of the node on this host that holds the lock of its name; 0: none, or /proc does not tell. */
+/* A process of the node on this host that holds the lock of its name, or that restarts; 0: none, or /proc does not
+ * tell.
+ */
 pid_t client_holder(struct launch *launch, const char *node);
+int64_t client_now_ms(void);
 /* The letter that ps shows of it; '\0': it is gone, or /proc does not tell. */
 char client_process_state(pid_t pid);
 /* "… is not running", after nobody answered on this host. Returns EXIT_FAILED. */

@@ -31,14 +31,6 @@ enum {
 
 /* ---- stop ---- */
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
-}
-
 /* Why the stop went wrong, should it; false when the node closed the connection. */
 static bool hear_words(struct session *session)
 {
@@ -62,11 +54,11 @@ static bool is_gone(const struct session *session, const struct pollfd *process,
 
 static bool wait_gone(struct session *session, int pidfd, int64_t timeout_ms)
 {
-	int64_t deadline = now_ms() + timeout_ms;
+	int64_t deadline = client_now_ms() + timeout_ms;
 	struct pollfd watched[2] = { { .fd = pidfd, .events = POLLIN }, { .fd = session->fd, .events = POLLIN } };
 
 	for (;;) {
-		int64_t left = deadline - now_ms();
+		int64_t left = deadline - client_now_ms();
 
 		if (is_gone(session, &watched[0], watched[1].fd >= 0))
 			return true;
@@ -110,13 +102,13 @@ static bool has_ended(pid_t pid)
 static bool wait_for_absent(struct launch *launch)
 {
 	const char *node = environ_get("RELEASE_NODE");
-	int64_t deadline = now_ms() + SHUTDOWN_MS + GRACE_MS;
+	int64_t deadline = client_now_ms() + SHUTDOWN_MS + GRACE_MS;
 	pid_t pid = 0;
 	int fd, r;
 
 	if (strcmp(environ_get("RELEASE_DISTRIBUTION"), "sname") != 0)
 		return false;
-	while ((r = client_connect(launch, node, &fd, NULL)) == -(int)ERROR_NOT_FOUND && now_ms() < deadline) {
+	while ((r = client_connect(launch, node, &fd, NULL)) == -(int)ERROR_NOT_FOUND && client_now_ms() < deadline) {
 		pid_t holder = client_holder(launch, node);
 
 		if (!holder && !pid)
@@ -162,10 +154,10 @@ int command_stop(struct launch *launch)
 static int wait_for_new_image(struct launch *launch)
 {
 	const char *node = environ_get("RELEASE_NODE");
-	int64_t deadline = now_ms() + RETURN_MS;
+	int64_t deadline = client_now_ms() + RETURN_MS;
 	int64_t pause = RETRY_FIRST_MS;
 
-	while (now_ms() < deadline) {
+	while (client_now_ms() < deadline) {
 		struct session session = { .launch = launch, .fd = -1 };
 		struct error err;
 

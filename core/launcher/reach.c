@@ -3,6 +3,8 @@
  * Where a node of this host is reached, and whether a process of it is there that cannot be reached: one that boots has
  * no socket yet, one that stops has none any more, and both hold the lock of their name.
  *
+ * One that restarts has neither for a while, but says in the lock's file that it will be back: it is waited for.
+ *
  * The node may have been started without XDG_RUNTIME_DIR (by a service manager, by cron) and this command with it, or
  * the other way round. So all the folders that a node of this user may have chosen are asked.
  */
@@ -10,16 +12,19 @@
 
 #include "base/buf.h"
 #include "base/fs.h"
+#include "base/process.h"
 #include "base/scope.h"
 
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { PID_TEXT_MAX = 64, STAT_MAX = 4096, LOCKS_MAX = 16 << 20 };
+enum { LOCKS_MAX = 16 << 20, LOOK_MS = 2 };
 
 /* NOT_FOUND: not in this folder. */
 typedef int try_fn(const char *folder, const char *node, void *result, struct error *err);
@@ -55,14 +60,17 @@ static int try_folders(struct launch *launch, try_fn *try, const char *node, voi
 	return r;
 }
 
+int64_t client_now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
+}
+
 static int connect_in(const char *folder, const char *node, void *result, struct error *err)
 {
 	return control_connect(folder, node, result, err);
-}
-
-int client_connect(struct launch *launch, const char *node, int *fd, struct error *err)
-{
-	return try_folders(launch, connect_in, node, fd, err);
 }
 
 /* "3: FLOCK  ADVISORY  WRITE 1234 fe:00:5678 0 EOF": asking flock() itself would keep out a node that starts now. The
@@ -91,37 +99,53 @@ static bool is_locked(pid_t pid, ino_t inode)
 
 static int holder_in(const char *folder, const char *node, void *result, struct error *err)
 {
-	SCOPE(buf_done) struct buf text = { 0 };
 	char file[CONTROL_FILE_BYTES], path[PATH_MAX + CONTROL_FILE_BYTES];
+	struct control_holder *holder = result;
 	struct stat st;
-	int64_t pid;
 
 	control_file(file, node, ".lock");
 	snprintf(path, sizeof(path), "%s/%s", folder, file);
-	if (fs_read(path, PID_TEXT_MAX, &text, NULL) < 0 || stat(path, &st) != 0 ||
-	    !slice_to_int64(slice_trim(buf_slice(&text)), &pid) || pid <= 0 || pid > INT_MAX ||
-	    !is_locked((pid_t)pid, st.st_ino))
+	if (control_lock_read(path, holder, NULL) < 0 || stat(path, &st) != 0 ||
+	    (!holder->restarts && !is_locked(holder->pid, st.st_ino)))
 		return error_set(err, ERROR_NOT_FOUND, "no process holds the lock of %s", node);
-	*(pid_t *)result = (pid_t)pid;
 	return 0;
+}
+
+static bool find_holder(struct launch *launch, const char *node, struct control_holder *holder)
+{
+	return try_folders(launch, holder_in, node, holder, NULL) == 0;
 }
 
 pid_t client_holder(struct launch *launch, const char *node)
 {
-	pid_t pid = 0;
+	struct control_holder holder;
 
-	return try_folders(launch, holder_in, node, &pid, NULL) == 0 ? pid : 0;
+	return find_holder(launch, node, &holder) ? holder.pid : 0;
+}
+
+int client_connect(struct launch *launch, const char *node, int *fd, struct error *err)
+{
+	struct control_holder holder = { .restarts = true };
+	int64_t deadline = client_now_ms() + ANSWER_MS;
+	int r;
+
+	/* once more when it has ceased to restart: it may be back since the last try */
+	do {
+		bool returned = !holder.restarts;
+
+		r = try_folders(launch, connect_in, node, fd, err);
+		if (r != -(int)ERROR_NOT_FOUND || returned || !find_holder(launch, node, &holder))
+			break;
+		if (holder.restarts)
+			poll(NULL, 0, LOOK_MS);
+	} while (client_now_ms() < deadline);
+	return r;
 }
 
 char client_process_state(pid_t pid)
 {
 	SCOPE(buf_done) struct buf text = { 0 };
-	char path[64];
-	const char *name_end;
+	const char *state = process_stat(pid, PROCESS_STATE_FIELD, &text);
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	if (fs_read(path, STAT_MAX, &text, NULL) < 0)
-		return '\0';
-	name_end = strrchr(buf_string(&text), ')'); /* the name may hold anything */
-	return name_end && name_end[1] == ' ' ? name_end[2] : '\0';
+	return state ? *state : '\0';
 }

@@ -162,7 +162,9 @@ int command_remote(struct launch *launch)
 	size_t count = 1;
 	struct runtime_line line;
 	struct error err;
+	pid_t running;
 
+	(void)client_find(launch, &running); /* waits for one that restarts */
 	if (runtime_add_cookie(launch, args, &count, &err) < 0)
 		return report_error(&err);
 	runtime_line(launch, "kvnode", "kvnode", args, count, &line);

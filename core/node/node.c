@@ -5,7 +5,6 @@
  */
 #include "node/node.h"
 
-#include "base/control.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/scope.h"
@@ -21,6 +20,7 @@
 #include "node/process/heart.h"
 #include "node/process/limits.h"
 #include "node/process/logfile.h"
+#include "node/process/namelock.h"
 #include "node/process/signals.h"
 
 #include <assert.h>
@@ -167,55 +167,6 @@ int node_net(struct node *node, struct net **out, struct error *err)
 	return 0;
 }
 
-static int already_running(const char *lock_path, const struct node *node, struct error *err)
-{
-	SCOPE(buf_done) struct buf text = { 0 };
-	struct slice pid = { 0 };
-	if (fs_read(lock_path, 64, &text, NULL) == 0)
-		pid = slice_trim(buf_slice(&text));
-	return error_set(err, ERROR_EXISTS, "node '%s' is running already with process id %.*s", node->release.node,
-			 SLICE_FMT(pid));
-}
-
-/* A node that ended in good order empties its lock file. */
-static void remember_unclean_end(struct node *node, const char *lock_path)
-{
-	SCOPE(buf_done) struct buf text = { 0 };
-	int64_t pid;
-	if (fs_read(lock_path, 64, &text, NULL) != 0 || !slice_to_int64(slice_trim(buf_slice(&text)), &pid) ||
-	    pid == getpid())
-		return;
-	if (node->boot_reason == NULL)
-		node->boot_reason =
-			arena_printf(&node->arena, "start, after process %lld ended without a stop", (long long)pid);
-	log_notice("node", LOG_FIELDS(LOG_I("pid", pid)), "the node before this one ended without a stop");
-}
-
-static int lock_name(struct node *node, struct error *err)
-{
-	char dir[4096];
-	if (node->release.distribution == DISTRIBUTION_NONE)
-		return 0;
-	int rc = control_dir(dir, sizeof(dir), node->release.tmp, true, err);
-	if (rc != 0)
-		return rc;
-	node->control_dir = arena_string(&node->arena, dir);
-	char file[CONTROL_FILE_BYTES];
-	control_file(file, node->release.node, ".lock");
-	const char *path = arena_printf(&node->arena, "%s/%s", dir, file);
-	rc = fs_lock(path, false, &node->lock_fd, err);
-	if (rc == -ERROR_TRY_AGAIN)
-		return already_running(path, node, err);
-	if (rc != 0)
-		return rc;
-	remember_unclean_end(node, path);
-	char pid[24];
-	int size = snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
-	if (ftruncate(node->lock_fd, 0) != 0 || pwrite(node->lock_fd, pid, (size_t)size, 0) != size)
-		return error_system(err, errno, "cannot write %s", path);
-	return 0;
-}
-
 int node_make_folders(const struct node *node, struct error *err)
 {
 	int rc = fs_make_dirs(node->release.data, FOLDER_MODE, err);
@@ -259,8 +210,10 @@ static int start_everything(struct node *node, struct error *err)
 	int rc = control_server_new(node, &node->control, err);
 	if (rc == 0 && node->control_dir != NULL)
 		rc = control_server_listen(node->control, node->control_dir, err);
-	if (rc == 0)
-		rc = links_start(node, err);
+	if (rc != 0)
+		return rc;
+	namelock_settle(node);
+	rc = links_start(node, err);
 	if (rc == 0)
 		rc = components_start(&node->components, is_cancelled, err);
 	if (rc == 0)
@@ -281,7 +234,7 @@ int node_boot(struct node *node, struct error *err)
 	move(node, NODE_BOOTING);
 	rc = node_make_folders(node, err);
 	if (rc == 0)
-		rc = lock_name(node, err);
+		rc = namelock_take(node, err);
 	if (rc == 0)
 		rc = hook_run(node, HOOK_PRE_START, err);
 	if (rc == 0)
@@ -344,6 +297,8 @@ void node_stop(struct node *node)
 	if (node->net != NULL)
 		net_stop_accepting(node->net);
 	atomic_store(&node->activity, "consoles");
+	if (node->ending == NODE_END_RESTART)
+		namelock_announce_restart(node);
 	if (node->control != NULL)
 		control_server_stop(node->control);
 	mainloop_close(&node->main);
@@ -360,9 +315,8 @@ void node_stop(struct node *node)
 	if (served)
 		hook_try(node, HOOK_POST_STOP);
 	deadline_cancel();
-	/* the file stays: who waits for its lock has it open */
-	if (node->lock_fd >= 0 && node->ending != NODE_END_FAILURE && ftruncate(node->lock_fd, 0) != 0)
-		log_warn("node", LOG_NONE, "cannot empty the lock file: %s", strerror(errno));
+	if (node->ending == NODE_END_NONE || node->ending == NODE_END_STOP)
+		namelock_leave(node);
 	move(node, NODE_STOPPED);
 }
 

@@ -149,6 +149,31 @@ it_restarts_with_a_fresh_configuration() {
 	stop_node
 }
 
+# Commands that come while it has no socket wait for it.
+it_is_never_said_not_to_run_while_it_restarts() {
+	local command i asked=() failed=0
+	bundle foo
+	start_daemon
+	echo 'sleep 0.05' >foo/releases/0.0.1/env.sh
+	mkdir -p foo/releases/0.0.1/hooks
+	printf '#!/bin/sh\nsleep 0.1\n' | tee foo/releases/0.0.1/hooks/pre_start >foo/releases/0.0.1/hooks/post_stop
+	chmod +x foo/releases/0.0.1/hooks/*
+	for command in ping pid status 'config get kv.durability'; do
+		# shellcheck disable=SC2086 # a command and its arguments
+		until [ -e restarted ]; do foo/bin/foo $command </dev/null >>answers 2>>complaints || exit 1; done &
+		asked+=($!)
+	done
+	for i in 1 2 3 4 5; do
+		must foo/bin/foo restart
+	done
+	touch restarted
+	for i in "${asked[@]}"; do
+		wait "$i" || failed=1
+	done
+	[ "$failed" = 0 ] || fail "$(cat complaints)"
+	stop_node
+}
+
 it_refuses_a_restart_with_a_broken_configuration_and_serves_on() {
 	bundle foo
 	start_daemon

@@ -5,11 +5,12 @@
 #include "node/node.h"
 #include "node/process/heart.h"
 #include "node/process/logfile.h"
+#include "node/process/namelock.h"
 
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { TICK_MS = 1000 };
+enum { TICK_MS = 1000, REFRESH_MS = 3600 * 1000 };
 
 /* $WATCHDOG_USEC is for the process $WATCHDOG_PID alone; we say it twice as often as it is waited for. */
 static int64_t watchdog_interval_ms(void)
@@ -43,6 +44,10 @@ static void on_tick(uv_timer_t *timer)
 	if (tick->watchdog_ms > 0 && now_ms - tick->told_ms >= tick->watchdog_ms - TICK_MS / 2) {
 		notify_manager("WATCHDOG=1");
 		tick->told_ms = now_ms;
+	}
+	if (now_ms - tick->refreshed_ms >= REFRESH_MS) {
+		namelock_refresh(tick->node);
+		tick->refreshed_ms = now_ms;
 	}
 	heart_beat();
 	logfile_check();

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a running node does once a second on its main thread: it tells the service manager and the heart that it is
- * alive, counts requests per second, and looks whether the log is full. A main thread that hangs does none of it, which
- * is the point.
+ * alive, counts requests per second, looks whether the log is full, and once an hour keeps its lock file young. A main
+ * thread that hangs does none of it, which is the point.
  */
 #ifndef NODE_TICK_H
 #define NODE_TICK_H
@@ -22,6 +22,7 @@ struct tick {
 	struct node *node;
 	int64_t watchdog_ms; /* how often the service manager wants to hear; 0: never */
 	int64_t told_ms;
+	int64_t refreshed_ms;
 	_Atomic int64_t last_ms; /* any thread: when it came last; 0: never yet */
 	struct {
 		int64_t at_ms;

@@ -6,7 +6,7 @@
  */
 #include "node/process/title.h"
 
-#include "base/fs.h"
+#include "base/process.h"
 #include "base/scope.h"
 
 #include <errno.h>
@@ -15,20 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STAT_BYTES = 4096, ARG_START_FIELD = 48, TITLE_BYTES = 1024 };
+enum { TITLE_BYTES = 1024 };
 
-/* Fields 48 and 49 of /proc/self/stat. The second field, the name, may hold anything but ends at the last ')'. */
 static int find_area(char **start, char **end)
 {
 	SCOPE(buf_done) struct buf text = { 0 };
 	unsigned long long from, to;
-	if (fs_read("/proc/self/stat", STAT_BYTES, &text, NULL) != 0)
-		return -1;
-	const char *at = strrchr(buf_string(&text), ')');
-	for (int field = 2; at != NULL && field < ARG_START_FIELD; field++) {
-		at = strchr(at, ' ');
-		at = at == NULL ? NULL : at + 1;
-	}
+	const char *at = process_stat(0, PROCESS_ARGUMENTS_FIELD, &text);
 	if (at == NULL || sscanf(at, "%llu %llu", &from, &to) != 2 || from == 0 || to <= from)
 		return -1;
 	*start = (char *)(uintptr_t)from;

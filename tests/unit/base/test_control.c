@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/control.h"
 
+#include "base/fs.h"
 #include "base/scope.h"
 #include "scratch.h"
 
@@ -8,6 +9,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 
 static struct error err;
 
@@ -290,4 +292,89 @@ Test(control, an_empty_root_has_its_folder_at_the_fallback)
 	cr_assert_eq(control_dir(dir, sizeof(dir), "/bundle/tmp", false, &err), 0);
 	cr_assert_eq(fchdir(root), 0);
 	cr_assert_eq(chroot("."), 0);
+}
+
+/* ---- the lock's file ---- */
+
+static int open_lock(const char **path)
+{
+	int fd;
+
+	*path = at("foo.lock");
+	cr_assert_eq(fs_lock(*path, false, &fd, &err), 0);
+	return fd;
+}
+
+Test(control, a_lock_names_who_holds_it)
+{
+	struct control_holder holder;
+	const char *path;
+	SCOPE_FD int fd = open_lock(&path);
+
+	cr_assert_eq(control_lock_read(path, &holder, &err), -(int)ERROR_NOT_FOUND);
+	cr_assert_eq(control_lock_write(fd, false, &err), 0);
+	cr_assert_eq(control_lock_read(path, &holder, &err), 0);
+	cr_assert_eq(holder.pid, getpid());
+	cr_assert_not(holder.restarts);
+}
+
+Test(control, a_lock_tells_of_a_restart_until_it_is_over)
+{
+	struct control_holder holder;
+	const char *path;
+	SCOPE_FD int fd = open_lock(&path);
+
+	cr_assert_eq(control_lock_write(fd, true, &err), 0);
+	cr_assert_eq(control_lock_read(path, &holder, &err), 0);
+	cr_assert(holder.restarts);
+	cr_assert_eq(holder.pid, getpid());
+	cr_assert_eq(control_lock_write(fd, false, &err), 0);
+	cr_assert_eq(control_lock_read(path, &holder, &err), 0);
+	cr_assert_not(holder.restarts);
+}
+
+Test(control, a_process_that_died_in_its_restart_does_not_return)
+{
+	struct control_holder holder;
+	const char *path;
+	SCOPE_FD int fd = open_lock(&path);
+	pid_t child = fork();
+
+	if (child == 0)
+		_exit(control_lock_write(fd, true, NULL) == 0 ? 0 : 1);
+	siginfo_t info;
+	cr_assert_eq(waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT), 0);
+	for (int waited = 0; waited < 2; waited++) { /* also while it is a zombie */
+		cr_assert_eq(control_lock_read(path, &holder, &err), 0);
+		cr_assert_eq(holder.pid, child);
+		cr_assert_not(holder.restarts);
+		waitpid(child, NULL, 0);
+	}
+}
+
+Test(control, another_process_of_that_id_is_not_taken_for_the_one_that_restarts)
+{
+	struct control_holder holder;
+	const char *path;
+	SCOPE_FD int fd = open_lock(&path);
+	char text[64];
+	int size = snprintf(text, sizeof(text), "%d restarts 1\n", (int)getpid());
+
+	cr_assert_eq(write(fd, text, (size_t)size), size);
+	cr_assert_eq(control_lock_read(path, &holder, &err), 0);
+	cr_assert_not(holder.restarts);
+}
+
+Test(control, rubbish_in_a_lock_names_nobody)
+{
+	static const char *const rubbish[] = { "x\n", "-5\n", "0\n", "\n5\n", "99999999999999999999\n" };
+	struct control_holder holder;
+	const char *path;
+	SCOPE_FD int fd = open_lock(&path);
+
+	for (size_t i = 0; i < ARRAY_LEN(rubbish); i++) {
+		cr_assert_eq(ftruncate(fd, 0), 0);
+		cr_assert_eq(pwrite(fd, rubbish[i], strlen(rubbish[i]), 0), (ssize_t)strlen(rubbish[i]));
+		cr_assert_eq(control_lock_read(path, &holder, &err), -(int)ERROR_NOT_FOUND, "%s", rubbish[i]);
+	}
 }

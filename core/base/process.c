@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/process.h"
+
+#include "base/fs.h"
+#include "base/scope.h"
+
+#include <stdio.h>
+
+enum { STAT_MAX = 4096 };
+
+/* From field `from`, where `at` is, to field `to`. */
+static const char *skip_fields(const char *at, int from, int to)
+{
+	for (; at && from < to; from++) {
+		at = strchr(at, ' ');
+		at = at ? at + 1 : NULL;
+	}
+	return at;
+}
+
+const char *process_stat(pid_t pid, int field, struct buf *text)
+{
+	char path[64] = "/proc/self/stat";
+
+	if (pid)
+		snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	if (fs_read(path, STAT_MAX, text, NULL) < 0)
+		return NULL;
+	/* the second field, the name, may hold anything but ends at the last ')' */
+	return skip_fields(strrchr(buf_string(text), ')'), PROCESS_STATE_FIELD - 1, field);
+}
+
+unsigned long long process_start(pid_t pid)
+{
+	SCOPE(buf_done) struct buf text = { 0 };
+	const char *state = process_stat(pid, PROCESS_STATE_FIELD, &text);
+	const char *at = skip_fields(state, PROCESS_STATE_FIELD, PROCESS_START_FIELD);
+	unsigned long long ticks;
+
+	return at && *state != 'Z' && *state != 'X' && sscanf(at, "%llu", &ticks) == 1 ? ticks : 0;
+}

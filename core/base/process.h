@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* What /proc says of one process. */
+#ifndef BASE_PROCESS_H
+#define BASE_PROCESS_H
+
+#include "base/buf.h"
+
+#include <sys/types.h>
+
+enum { PROCESS_STATE_FIELD = 3, PROCESS_START_FIELD = 22, PROCESS_ARGUMENTS_FIELD = 48 };
+
+/* /proc/PID/stat from this field on, 3 or later, as a view into `text`; pid 0: this process. NULL: it is gone, or /proc
+ * does not tell. */
+const char *process_stat(pid_t pid, int field, struct buf *text);
+/* When it began, in the kernel's ticks: with the process id it names one process for good, over every exec. 0: as
+ * above, or it has ended and nobody has waited for it yet. */
+unsigned long long process_start(pid_t pid);
+
+#endif
