@@ -42,14 +42,6 @@ static int try_dir(const char *path, bool make, struct error *err)
 	return rc == -(int)ERROR_NOT_FOUND ? 0 : rc < 0 ? rc : 1;
 }
 
-/* Whether XDG_RUNTIME_DIR may be believed: a folder of this very user (not what sudo let through). */
-static bool own_dir(const char *path)
-{
-	struct stat st;
-
-	return path && path[0] == '/' && stat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid();
-}
-
 int control_dir(char *out, size_t out_size, const char *fallback, bool make, struct error *err)
 {
 	const char *runtime_dir = getenv("XDG_RUNTIME_DIR");
@@ -59,7 +51,7 @@ int control_dir(char *out, size_t out_size, const char *fallback, bool make, str
 
 	for (int choice = 0; choice < 3 && rc == 0; choice++) {
 		buf_clear(&place);
-		if (choice == 0 && own_dir(runtime_dir))
+		if (choice == 0 && runtime_dir && runtime_dir[0] == '/' && fs_is_own_dir(runtime_dir))
 			buf_printf(&place, "%s/kvrel", runtime_dir);
 		else if (choice == 1 && fs_is_dir("/tmp"))
 			buf_printf(&place, "/tmp/kvrel-%lu", (unsigned long)geteuid());

@@ -87,6 +87,15 @@ int fs_read(const char *path, size_t max_bytes, struct buf *out, struct error *e
 	return 0;
 }
 
+int fs_read_file(const char *path, size_t max_bytes, struct buf *out, struct error *err)
+{
+	struct stat st;
+
+	if (stat(path, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)))
+		return error_set(err, ERROR_INVALID, "cannot read '%s': it is no file", path);
+	return fs_read(path, max_bytes, out, err);
+}
+
 int fs_sync_dir(const char *path, struct error *err)
 {
 	SCOPE_FD int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -183,6 +192,13 @@ int fs_check_private_dir(const char *path, const char *purpose, struct error *er
 			"cannot use the folder '%s' for %s: others may enter it (mode %03o); run chmod 700 on it", path,
 			purpose, (unsigned)st.st_mode & 0777);
 	return 0;
+}
+
+bool fs_is_own_dir(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid();
 }
 
 bool fs_exists(const char *path)

@@ -14,6 +14,8 @@
 
 /* Appends the content; LIMIT when it is longer than `max_bytes`. Works for pipes and /proc too. */
 int fs_read(const char *path, size_t max_bytes, struct buf *out, struct error *err);
+/* The same where there is to be a file: INVALID for a pipe, which may never end, not even to be opened. */
+int fs_read_file(const char *path, size_t max_bytes, struct buf *out, struct error *err);
 /* Replaces atomically and durably. */
 int fs_replace(const char *path, struct slice content, mode_t mode, struct error *err);
 /* mkdir -p; existing folders are fine. */
@@ -28,6 +30,8 @@ int fs_remove_tree(const char *path, struct error *err);
  * on the size. */
 int fs_copy_file(const char *from, const char *to, mode_t mode, struct error *err);
 int fs_sync_dir(const char *path, struct error *err);
+/* Is it a folder of this very user? Not what sudo or su let through in a variable. Follows links. */
+bool fs_is_own_dir(const char *path);
 bool fs_exists(const char *path); /* follows links */
 bool fs_is_dir(const char *path);
 /* A regular one: whatever else could be opened (a pipe) may never end. */

@@ -332,13 +332,8 @@ int yaml_read(struct arena *arena, const char *path, const char *name, const str
 	      struct value **out, struct error *err)
 {
 	SCOPE(buf_done) struct buf text = { 0 };
-	struct stat st;
-	int rc;
+	int rc = fs_read_file(path, limits->size_bytes, &text, err);
 
-	/* opening a pipe that nobody writes to would wait for ever */
-	if (stat(path, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)))
-		return error_set(err, ERROR_INVALID, "cannot read '%s': it is no file", path);
-	rc = fs_read(path, limits->size_bytes, &text, err);
 	if (rc == -(int)ERROR_LIMIT)
 		return refuse_size(name ? name : path, limits->size_bytes, err);
 	if (rc < 0)

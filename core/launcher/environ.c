@@ -164,6 +164,7 @@ struct place {
 	const char *variable; /* of the environment, NULL: `prefix` alone */
 	const char *prefix;
 	bool with_name; /* RELEASE_NAME below it; systemd's folders are of this service already */
+	bool own;       /* not that of who called su or sudo */
 };
 
 static const char *first_place(struct arena *arena, const struct place *places, const char *name)
@@ -171,9 +172,9 @@ static const char *first_place(struct arena *arena, const struct place *places, 
 	for (; places->variable || places->prefix; places++) {
 		const char *base = places->variable ? environ_get(places->variable) : "";
 
-		/* systemd separates several folders by colons: take the first */
-		if (!base)
+		if (!base || (places->own && !fs_is_own_dir(base)))
 			continue;
+		/* systemd separates several folders by colons: take the first */
 		base = arena_printf(arena, "%.*s%s", (int)strcspn(base, places->with_name ? "" : ":"), base,
 				    places->prefix);
 		return places->with_name ? arena_printf(arena, "%s/%s", base, name) : base;
@@ -199,7 +200,7 @@ static const char *fallback_folder(struct launch *launch, bool is_data)
 						  { NULL, NULL, false } };
 	static const struct place root_tmp[] = { { "RUNTIME_DIRECTORY", "", false }, { NULL, "/run", true } };
 	static const struct place user_tmp[] = { { "RUNTIME_DIRECTORY", "", false },
-						 { "XDG_RUNTIME_DIR", "", true },
+						 { "XDG_RUNTIME_DIR", "", true, true },
 						 { NULL, NULL, false } };
 	bool root = geteuid() == 0;
 	const struct place *places = is_data ? (root ? root_data : user_data) : (root ? root_tmp : user_tmp);

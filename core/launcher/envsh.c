@@ -98,7 +98,7 @@ int envsh_run(struct launch *launch, struct error *err)
 	const char *path = release_file(launch, "env.sh");
 	struct error problem;
 
-	if (fs_read(path, ENVSH_MAX, &text, &problem) < 0) {
+	if (fs_read_file(path, ENVSH_MAX, &text, &problem) < 0) {
 		if (problem.code == ERROR_NOT_FOUND)
 			return 0;
 		*err = problem;

@@ -35,7 +35,7 @@ static int read_start(struct launch *launch, const char *path, const char **runt
 		      struct error *err)
 {
 	SCOPE(buf_done) struct buf text = { 0 };
-	int r = fs_read(path, START_DATA_MAX, &text, err);
+	int r = fs_read_file(path, START_DATA_MAX, &text, err);
 
 	if (r < 0)
 		return r;

@@ -42,6 +42,21 @@ static int index_of(const char *const *names, size_t count, const char *word)
 	return -1;
 }
 
+bool release_settles(struct slice name)
+{
+	static const char *const names[] = {
+		"RELEASE_ROOT",    "RELEASE_NAME",           "RELEASE_VSN",         "RELEASE_COMMAND",
+		"RELEASE_PROG",    "RELEASE_COOKIE",         "RELEASE_COOKIE_FILE", "RELEASE_MODE",
+		"RELEASE_NODE",    "RELEASE_DISTRIBUTION",   "RELEASE_TMP",         "RELEASE_DATA",
+		"RELEASE_VM_ARGS", "RELEASE_REMOTE_VM_ARGS", "RELEASE_SYS_CONFIG",
+	};
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		if (slice_is(name, names[i]))
+			return true;
+	}
+	return false;
+}
+
 /* ROOT/runtime-V/lib/libkvnode.so → ROOT; the library's path is absolute and needs no /proc. */
 static int find_root(struct arena *arena, const char **root, struct error *err)
 {
@@ -64,7 +79,7 @@ static int default_version(struct arena *arena, const char *root, const char **v
 {
 	const char *path = path_join(arena, root, "releases/start.data");
 	SCOPE(buf_done) struct buf text = { 0 };
-	int rc = fs_read(path, START_DATA_MAX_BYTES, &text, err);
+	int rc = fs_read_file(path, START_DATA_MAX_BYTES, &text, err);
 	if (rc != 0)
 		return rc;
 	struct slice runtime;

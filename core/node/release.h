@@ -38,6 +38,8 @@ void release_forget_version(const struct release *running);
 const char *const *release_next_environment(struct arena *arena, const struct release *running);
 /* How messages name `path`: relative to the bundle root when it is inside. */
 const char *release_shown(const struct release *release, const char *path);
+/* Is it a variable that the launcher settles before anything is read here? */
+bool release_settles(struct slice name);
 const char *distribution_name(enum distribution distribution);
 
 /* Reads the cookie from `fd` to its end and closes it. */

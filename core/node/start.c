@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -25,6 +26,18 @@ static int failed(struct node *node, const struct report *report, const struct e
 	if (signals_stop_asked())
 		return 0; /* a stop was asked for, so this is no failure of the boot */
 	return error_exit_code(err->code);
+}
+
+/* The clients of a socket unit would wait for ever: nobody accepts from what it holds open. */
+static int refuse_given_sockets(struct error *err)
+{
+	const char *pid = getenv("LISTEN_PID");
+	int64_t number;
+	if (pid == NULL || !slice_to_int64(slice_of(pid), &number) || number != getpid())
+		return 0;
+	return error_set(err, ERROR_UNSUPPORTED,
+			 "socket activation (LISTEN_FDS) is not supported yet: disable the .socket unit of this "
+			 "service, the node opens its ports itself");
 }
 
 /* The launcher derives everything afresh: env.sh may say something else now, start.data another version. */
@@ -85,8 +98,10 @@ int command_start(const struct command_options *options)
 	int rc = node_prepare(&node, &node_options, &report, &err);
 	if (rc == 0) {
 		report_log_warnings(&report);
-		rc = heart_start(&node, &err);
+		rc = refuse_given_sockets(&err);
 	}
+	if (rc == 0)
+		rc = heart_start(&node, &err);
 	if (rc == 0)
 		rc = signals_begin(&err);
 	if (rc == 0)

@@ -124,6 +124,41 @@ it_names_the_file_that_is_missing() {
 	like "$err" '*9.9.9*'
 }
 
+# Opening a pipe would wait for who writes to it.
+it_refuses_pipes_in_place_of_files() {
+	local file
+	bundle foo
+	for file in releases/start.data releases/0.0.1/env.sh releases/0.0.1/vm.args releases/0.0.1/runtime.lua lib/kv-0.1.0/kv.so; do
+		mv "foo/$file" kept && mkfifo "foo/$file"
+		refused "$launcher" "*'$D/foo/$file'*is no file*"
+		mv kept "foo/$file"
+	done
+	start_daemon
+	stop_node
+}
+
+# As what cleans /tmp up by age may do.
+it_keeps_its_socket_when_its_lock_file_was_removed() {
+	bundle foo
+	start_daemon
+	rm "$XDG_RUNTIME_DIR"/kvrel/foo@*.lock
+	PORT=$other_port RELEASE_DATA=$D/second refused "$launcher" "*foo@*is running already with process id $pid*" "$pid"
+	must "$launcher" pid
+	is "$out" "$pid"
+	must "$launcher" restart
+	stop_node
+}
+
+it_refuses_the_sockets_of_a_socket_unit() {
+	bundle foo
+	# shellcheck disable=SC2016 # the inner shell expands it
+	LISTEN_FDS=1 run sh -c 'LISTEN_PID=$$ exec "$0" start' "$launcher"
+	is "$status" 1
+	like "$err" 'kvnode: error: socket activation (LISTEN_FDS) is not supported yet: *'
+	LISTEN_FDS=1 LISTEN_PID=1 start_daemon # another process's
+	stop_node
+}
+
 it_refuses_a_cookie_that_others_can_read() {
 	bundle foo
 	echo 0123456789abcdef0123456789abcdef >cookie

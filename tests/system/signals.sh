@@ -34,6 +34,27 @@ it_survives_signals_that_mean_nothing_to_it() {
 	stop_node
 }
 
+# What its caller did to signals is inherited.
+it_minds_signals_that_its_caller_blocked_or_ignored() {
+	bundle foo
+	mkdir -p foo/releases/0.0.1/hooks
+	printf '#!/bin/sh\n[ ! -e %s ]\n' "$D/refuse" >foo/releases/0.0.1/hooks/pre_start
+	chmod +x foo/releases/0.0.1/hooks/pre_start
+	launcher=$D/foo/bin/foo
+	env --block-signal=TERM --ignore-signal=CHLD "$launcher" start >"$D/log" 2>&1 </dev/null &
+	pid=$!
+	wait_until serving
+	must "$launcher" rpc 'return select(3, os.execute("exit 3"))'
+	is "$out" 3
+	kill -TERM "$pid"
+	wait "$pid"
+	is $? 0
+	touch refuse
+	run env --ignore-signal=CHLD "$launcher" daemon
+	is "$status" 1
+	like "$err" "ERROR: hook 'pre_start'*exit code 1*"
+}
+
 it_does_not_die_of_a_limit_on_the_size_of_files() {
 	bundle foo
 	(ulimit -f 512 && exec "$launcher" start) >log 2>&1 </dev/null & # the log of the store wants more

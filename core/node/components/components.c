@@ -5,6 +5,7 @@
  */
 #include "node/components/components.h"
 
+#include "base/fs.h"
 #include "base/log.h"
 #include "base/path.h"
 #include "base/scope.h"
@@ -107,6 +108,9 @@ static int open_library(const struct component *component, void **library, const
 {
 	const struct sys_component *sys = component->sys;
 	int binding = component->view.node->release.mode == RELEASE_EMBEDDED ? RTLD_NOW : RTLD_LAZY;
+	if (fs_exists(sys->library) && !fs_is_file(sys->library))
+		return error_set(err, ERROR_FAILED, "component '%s': cannot open its library: '%s' is no file",
+				 sys->name, sys->library);
 	void *handle = dlopen(sys->library, binding | RTLD_LOCAL);
 	if (handle == NULL)
 		return error_set(err, ERROR_FAILED, "component '%s': cannot open its library: %s", sys->name,

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "node/components/components.h"
 #include "node/dist/dist.h"
+#include "node/release.h"
 
 #include <sched.h>
 #include <string.h>
@@ -197,6 +198,9 @@ static int parse_env(struct arena *arena, struct flags *flags, const char *value
 	const char *equals = strchr(value, '=');
 	if (equals == NULL || equals == value)
 		return error_set(err, ERROR_INVALID, "expected NAME=VALUE, got '%s'", value);
+	if (release_settles((struct slice){ value, (size_t)(equals - value) }))
+		return error_set(err, ERROR_INVALID, "%.*s is settled before this file is read; set it in env.sh",
+				 (int)(equals - value), value);
 	struct flag_env *entry = ARENA_NEW(arena, struct flag_env);
 	entry->name = arena_copy(arena, (struct slice){ value, (size_t)(equals - value) });
 	entry->value = arena_string(arena, equals + 1);

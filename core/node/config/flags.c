@@ -97,7 +97,7 @@ int flags_read(struct arena *arena, const char *path, const char *shown, struct 
 	       struct error *err)
 {
 	SCOPE(buf_done) struct buf text = { 0 };
-	int rc = fs_read(path, FLAGS_FILE_MAX_BYTES, &text, err);
+	int rc = fs_read_file(path, FLAGS_FILE_MAX_BYTES, &text, err);
 	if (rc != 0)
 		return rc;
 	struct origin origin = { .file = shown };

@@ -131,7 +131,6 @@ static void reload_flags(struct node *node, const struct flags *fresh, struct co
 	wait_for_restart("--heart", now->heart != fresh->heart, counts);
 	wait_for_restart("--console-memory", now->console_memory_bytes != fresh->console_memory_bytes, counts);
 	wait_for_restart("--dist-listen", !is_same_text(now->dist_listen, fresh->dist_listen), counts);
-	wait_for_restart("--dist-memory", now->dist_memory_bytes != fresh->dist_memory_bytes, counts);
 	wait_for_restart("--dist-heartbeat", now->dist_heartbeat_ms != fresh->dist_heartbeat_ms, counts);
 	wait_for_restart("--dist-memory", now->dist_memory_bytes != fresh->dist_memory_bytes, counts);
 }

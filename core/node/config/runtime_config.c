@@ -242,7 +242,7 @@ int runtime_config_run(struct arena *arena, const struct release *release, const
 		       const char *shown, struct config_layers *layers, struct error *err)
 {
 	SCOPE(buf_done) struct buf text = { 0 };
-	int rc = fs_read(path, RUNTIME_FILE_MAX_BYTES, &text, err);
+	int rc = fs_read_file(path, RUNTIME_FILE_MAX_BYTES, &text, err);
 	if (rc != 0)
 		return rc;
 	struct run run = { .arena = arena, .root = release->root, .shown = shown, .layers = layers };

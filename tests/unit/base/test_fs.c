@@ -52,6 +52,17 @@ Test(fs, reading_what_is_missing_names_it)
 	cr_assert_lt(fs_read(scratch, 10, &out, &err), 0);
 }
 
+Test(fs, a_pipe_is_no_file_and_not_waited_for)
+{
+	struct buf buf = { 0 };
+
+	cr_assert_eq(mkfifo(at("pipe"), 0600), 0);
+	cr_assert_eq(fs_read_file(at("pipe"), 100, &buf, &err), -(int)ERROR_INVALID);
+	cr_assert_not_null(strstr(err.message, "/pipe': it is no file"), "%s", err.message);
+	cr_assert_eq(fs_read_file("/dev/null", 100, &buf, &err), 0);
+	cr_assert_eq(buf.size, 0);
+}
+
 Test(fs, replace_writes_content_and_mode_whatever_the_umask)
 {
 	struct stat st;

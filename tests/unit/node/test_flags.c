@@ -112,6 +112,13 @@ Test(flags, report_every_mistake_of_the_file)
 	cr_assert_not_null(strstr(text, "vm.args:9"));
 }
 
+Test(flags, set_no_variable_that_is_settled_already)
+{
+	cr_assert_str_eq(read_text("--env RELEASE_COOKIE=x\n--env RELEASE_STAGE=prod\n"),
+			 "vm.args:1: error: flag '--env': RELEASE_COOKIE is settled before this file is read; set it "
+			 "in env.sh\n");
+}
+
 Test(flags, of_the_command_line_come_in_front_of_other_arguments)
 {
 	const char *const argv[] = { "--workers", "5", "--log-level=error", "rest" };
