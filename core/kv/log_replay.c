@@ -79,8 +79,10 @@ static struct bucket *bucket_of(struct replay *replay, const struct record *reco
 		kv_fail(err, "out of memory");
 		return NULL;
 	}
-	if (ghost)
+	if (ghost) {
 		atomic_store(&bucket->state, BUCKET_GHOST);
+		bucket_list_add(&replay->memtable->gone, bucket); /* which frees it, whatever becomes of it */
+	}
 	if (id >= store->next_bucket)
 		store->next_bucket = id + 1;
 	return bucket;
