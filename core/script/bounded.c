@@ -13,15 +13,6 @@
 
 enum { SHORT = 1 << 16, STEPS_OF_A_LOOK = 4096 };
 
-/* Upvalue: Lua's own. */
-static int call_own(lua_State *lua)
-{
-	lua_pushvalue(lua, lua_upvalueindex(1));
-	lua_insert(lua, 1);
-	lua_call(lua, lua_gettop(lua) - 1, LUA_MULTRET);
-	return lua_gettop(lua);
-}
-
 static void step(lua_State *lua, lua_Integer number)
 {
 	if (number % STEPS_OF_A_LOOK == 0)
@@ -102,7 +93,7 @@ static int table_remove(lua_State *lua)
 	check_table(lua, 1);
 	lua_Integer size = luaL_len(lua, 1), position = luaL_optinteger(lua, 2, size);
 
-	if (lua_gettop(lua) > 1)
+	if (position != size)
 		luaL_argcheck(lua, (lua_Unsigned)position - 1 <= (lua_Unsigned)size, 2, "position out of bounds");
 	lua_geti(lua, 1, position);
 	if (position < size) {
@@ -142,7 +133,7 @@ static int table_sort(lua_State *lua)
 		lua_pushcclosure(lua, is_less, 1);
 		lua_replace(lua, 2);
 	}
-	return call_own(lua);
+	return script_call_own(lua);
 }
 
 /* Lua's own counts to n, also when there is nothing to be repeated. */
@@ -154,7 +145,7 @@ static int string_rep(lua_State *lua)
 	luaL_checkinteger(lua, 2);
 	luaL_optlstring(lua, 3, "", &between);
 	if (size > 0 || between > 0)
-		return call_own(lua);
+		return script_call_own(lua);
 	lua_pushliteral(lua, "");
 	return 1;
 }

@@ -40,8 +40,7 @@ static struct slice without_interpreter(struct slice text)
 	return end ? (struct slice){ end, text.size - (size_t)(end - text.data) } : (struct slice){ "", 0 };
 }
 
-/* Leaves a function or a message on the stack. Text only: compiled chunks can crash the interpreter. */
-static int load(lua_State *lua, struct slice text, const char *name, bool as_expression)
+int script_load(lua_State *lua, struct slice text, const char *name, bool as_expression)
 {
 	struct pieces pieces = { { as_expression ? SLICE("return ") : SLICE(""), without_interpreter(text) }, 0 };
 	SCOPE(buf_done) struct buf chunk_name = { 0 };
@@ -68,8 +67,10 @@ bool script_is_incomplete(struct script *script, struct slice text)
 	int top = lua_gettop(lua);
 	bool incomplete = false;
 
+	if (slice_starts(text, SLICE(LUA_SIGNATURE)))
+		return false;
 	for (int as_expression = 1; as_expression >= 0; as_expression--) {
-		if (load(lua, text, "", as_expression) == LUA_OK) {
+		if (script_load(lua, text, "", as_expression) == LUA_OK) {
 			incomplete = false;
 			break;
 		}
@@ -81,9 +82,9 @@ bool script_is_incomplete(struct script *script, struct slice text)
 
 bool script_compile(lua_State *lua, const struct script_chunk *chunk)
 {
-	if (chunk->try_expression && load(lua, chunk->text, chunk->name, true) == LUA_OK)
+	if (chunk->try_expression && script_load(lua, chunk->text, chunk->name, true) == LUA_OK)
 		return true;
-	if (load(lua, chunk->text, chunk->name, false) == LUA_OK)
+	if (script_load(lua, chunk->text, chunk->name, false) == LUA_OK)
 		return true;
 	if (chunk->try_expression && message_ends_early(lua, -2) && !message_ends_early(lua, -1))
 		lua_pop(lua, 1);

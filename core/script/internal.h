@@ -6,6 +6,7 @@
 #include "script/script.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 
 struct script_chunk;
 
@@ -27,6 +28,7 @@ struct script {
 	char place[LUA_IDSIZE + 16]; /* where memory was refused, "": it was not */
 	script_print_fn *print;
 	void *print_context;
+	FILE *streams[SCRIPT_STREAM_COUNT]; /* NULL: Lua's own */
 };
 
 /* What to run: compiled as statements, or first as an expression when that is wished. */
@@ -43,6 +45,8 @@ struct script_chunk {
 };
 
 struct script *script_of(lua_State *lua);
+/* Leaves a function or a message on the stack. Text only: compiled chunks can crash the interpreter. */
+int script_load(lua_State *lua, struct slice text, const char *name, bool as_expression);
 /* A function on the stack, or the message that helps more: of `1 +` the expression's, which breaks off at the end. */
 bool script_compile(lua_State *lua, const struct script_chunk *chunk);
 /* Called where an error is raised, with the error on the stack: makes it a text, with the chunk's traceback. */
@@ -57,10 +61,17 @@ int script_run_chunk(struct script *script, struct script_chunk *chunk, int *res
 int script_end(lua_State *lua, enum script_ending ending);
 /* For long loops in C: raises when everything has to end; lets others on the processor. Every few thousand steps. */
 void script_look(lua_State *lua);
+/* Calls Lua's own function, the upvalue, with all arguments; its results are the caller's. */
+int script_call_own(lua_State *lua);
 /* Each replaces functions of Lua's library. Raises. */
 void script_open_patterns(lua_State *lua);
 void script_open_bounded(lua_State *lua);
-/* Replaces print, io.write, os.exit and what is refused. Raises. */
+void script_open_coroutines(lua_State *lua);
+/* Replaces print, io.stdout and io.popen. Raises. */
+void script_open_streams(lua_State *lua);
+/* After the state, whose finalizers may still use them. */
+void script_close_streams(struct script *script);
+/* What is refused, what would hold up an end, what would load code of the host. Raises. */
 void script_open_lib(lua_State *lua);
 
 #endif

@@ -147,7 +147,9 @@ static int open_state(lua_State *lua)
 	lua_setfield(lua, -2, "path");
 	lua_pushliteral(lua, "");
 	lua_setfield(lua, -2, "cpath");
+	script_open_streams(lua);
 	script_open_lib(lua);
+	script_open_coroutines(lua);
 	script_open_patterns(lua);
 	script_open_bounded(lua);
 	return 0;
@@ -190,6 +192,7 @@ void script_free(struct script *script)
 	script->interrupted = 0;
 	script->looks_left = LOOKS_OF_CLOSING; /* finalizers run now, and nobody is there to interrupt them */
 	lua_close(script->lua);
+	script_close_streams(script);
 	free(script);
 }
 

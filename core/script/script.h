@@ -2,9 +2,10 @@
 /*
  * Lua 5.4, embedded once. Templates, runtime configuration, user commands and the console all make their states here,
  * so that every one of them has the same library, the same limits and never loads host modules: package.path and
- * package.cpath are set by the caller, LUA_* variables are ignored. package.loadlib, debug.sethook and compiled chunks
- * are refused; the locale stays "C". A finalizer (__gc) is put behind a guard when setmetatable() sees it, so that it
- * can be interrupted; what finalizers do when the state is freed ends after ten million instructions.
+ * package.cpath are set by the caller, LUA_* variables are ignored. Modules in C, compiled chunks and what of debug
+ * reaches into functions of C are refused; the locale stays "C". A finalizer (__gc) is put behind a guard when
+ * setmetatable() sees it, so that it can be interrupted; what finalizers do when the state is freed ends after ten
+ * million instructions.
  *
  * A state belongs to one thread at a time. script_interrupt() alone may be called from any thread or a signal handler.
  */
@@ -15,6 +16,7 @@
 #include "base/value.h"
 
 #include <lua.h>
+#include <sys/types.h>
 
 struct script_options {
 	const char *package_path;  /* NULL: no file modules */
@@ -22,14 +24,25 @@ struct script_options {
 	bool gives_way; /* while it runs others that want its processor get it soon: sched_yield() now and then */
 };
 
-/* print() and io.write() of the state go here instead of stdout. Called on the state's thread. */
+/* print() and io.stdout of the state go here instead of stdout. Called on the state's thread. */
 typedef void script_print_fn(void *context, struct slice text);
+
+enum script_stream { SCRIPT_STDIN, SCRIPT_STDOUT, SCRIPT_STDERR, SCRIPT_STREAM_COUNT };
+
+/* As fopencookie() takes them; called on the state's thread, and must not raise. */
+struct script_stream_functions {
+	ssize_t (*read)(void *context, char *to, size_t room);
+	ssize_t (*write)(void *context, const char *data, size_t size);
+};
 
 struct script; /* owns the lua_State */
 struct script *script_new(const struct script_options *options, struct error *err);
 void script_free(struct script *script);
 lua_State *script_lua(struct script *script);
 void script_on_print(struct script *script, script_print_fn *print, void *context);
+/* Once a state and stream. May raise a Lua error (no memory): for functions called by Lua. */
+void script_set_stream(lua_State *lua, enum script_stream which, const struct script_stream_functions *functions,
+		       void *context);
 
 /*
  * Compiles `text` as an expression, or else as statements, and runs it. On success the results are on the stack,
@@ -62,7 +75,8 @@ void script_show(struct script *script, int index, struct buf *out);
 /* A text for a terminal: lines and tabs as they are, what else a terminal would obey as \xNN. */
 void script_show_text(struct slice text, struct buf *out);
 /* Lua value ↔ tree. A table with keys 1..n is a list (an empty one a map), functions and the like an error, as are
- * tables with holes or with both kinds of keys. Maps come sorted by key. script_to_value() never raises. */
+ * tables with holes or with both kinds of keys. Maps come sorted by key. script_to_value() never raises; what it makes
+ * counts as memory of the state, and an interrupt ends it. */
 int script_to_value(lua_State *lua, int index, struct arena *arena, struct value **out, struct error *err);
 /* May raise a Lua error (no memory): for functions called by Lua. null becomes nil: a key that is not there. */
 void script_push_value(lua_State *lua, const struct value *value);

@@ -3,14 +3,14 @@
  * Lua values to trees and back. Reading a table here must not raise, since callers are outside of protected calls:
  * only functions of Lua that neither allocate nor call metamethods are used, and keys are never converted in place.
  */
-#include "script/script.h"
+#include "script/internal.h"
 
 #include <lauxlib.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 /* As YAML's default: a setting that is nested deeper is a table that contains itself. */
-enum { DEPTH = 64, PATH_BYTES = 200 };
+enum { DEPTH = 64, PATH_BYTES = 200, MOST_BYTES = 1 << 30 /* where the state has no limit */ };
 
 struct converter {
 	lua_State *lua;
@@ -18,6 +18,7 @@ struct converter {
 	struct error *err;
 	char path[PATH_BYTES]; /* "a.b[3]", of the value at work */
 	unsigned depth;
+	size_t most; /* what the arena may hold */
 };
 
 static int refuse(const struct converter *converter, const char *what)
@@ -148,13 +149,28 @@ static int convert_table(struct converter *converter, int index, struct value **
 	return rc;
 }
 
+/* A table that is met many times is many values: a small one may make a tree that nothing could hold. */
+static int check_size(const struct converter *converter, size_t more)
+{
+	const struct script *script = script_of(converter->lua);
+
+	if (script->interrupted)
+		return error_set(converter->err, ERROR_FAILED, "interrupted");
+	if (more <= converter->most && converter->arena->used <= converter->most - more)
+		return 0;
+	return error_set(converter->err, ERROR_LIMIT, "the value is too large as data: it takes more than %zu MiB",
+			 (script->memory_limit ? script->memory_limit : MOST_BYTES) >> 20);
+}
+
 static int convert(struct converter *converter, int index, struct value **out)
 {
 	lua_State *lua = converter->lua;
 	struct slice string;
 	char what[64];
-	int rc;
+	int rc = check_size(converter, lua_rawlen(lua, index));
 
+	if (rc < 0)
+		return rc;
 	switch (lua_type(lua, index)) {
 	case LUA_TNONE:
 	case LUA_TNIL:
@@ -186,7 +202,10 @@ static int convert(struct converter *converter, int index, struct value **out)
 int script_to_value(lua_State *lua, int index, struct arena *arena, struct value **out, struct error *err)
 {
 	struct converter converter = { .lua = lua, .arena = arena, .err = err };
+	const struct script *script = script_of(lua);
 	int top = lua_gettop(lua), rc;
+
+	converter.most = script->memory_limit ? script->memory_limit - script->memory_used : MOST_BYTES;
 
 	rc = convert(&converter, lua_absindex(lua, index), out);
 	lua_settop(lua, top);

@@ -365,6 +365,53 @@ it_survives_whatever_is_run_in_it() {
 	stop_node
 }
 
+it_goes_on_after_what_is_done_at_a_session_s_end() {
+	bundle foo
+	start_daemon
+	one_request 'CREATE b' OK
+	must foo/bin/foo rpc 'x = setmetatable({}, {__gc = function() print("bye", #kv.buckets()) end}) return 1'
+	is "$out" $'1\nbye\t1'
+	printf '%s\n' 'setmetatable(_G, {__newindex = function() error("no new globals") end}) return 1' '1 + 1' '_ + 1' |
+		timeout 20 foo/bin/foo remote >said 2>&1 || fail "exit $?: $(cat said)"
+	is "$(cat said)" $'1\n2\n3'
+	# forty tables, 2^40 values
+	run foo/bin/foo rpc --json 'local t = {} for i = 1, 40 do t = {t, t} end return t'
+	is "$status $out" '1 '
+	like "$err" 'the value is too large as data: it takes more than 256 MiB'
+	run foo/bin/foo rpc 'local t = {} for i = 1, 40 do t = {t, t} end app.put_env("kv", "routing_table", t)'
+	like "$err" 'rpc:1: the value is too large as data*'
+	must foo/bin/foo rpc --json 'help(kv.put)'
+	is "$out" null
+	like "$err" 'kv.put(bucket, key, value)*'
+	[ "$(resident_kb)" -lt 1000000 ] || fail "the node has $(resident_kb) KiB"
+	must foo/bin/foo pid
+	is "$out" "$pid"
+	stop_node
+}
+
+# One console waits for a line, one expression for a program: nobody else waits for them.
+it_lets_others_run_while_one_waits() {
+	bundle foo
+	start_daemon
+	mkfifo typed fifo
+	foo/bin/foo rpc 'print("waits") return io.read()' <typed >said &
+	client=$!
+	exec 8>typed
+	wait_until grep -q waits said
+	foo/bin/foo rpc "return io.popen('timeout 30 cat $D/fifo'):read()" >other 2>&1 &
+	other=$!
+	exec 7>fifo # when it is read
+	must foo/bin/foo rpc 'return (io.popen("echo ok"):read())'
+	is "$out" ok
+	[ "$took_ms" -lt 5000 ] || fail "it took $took_ms ms"
+	echo here >&8
+	echo there >&7
+	exec 7>&- 8>&-
+	wait "$client" "$other"
+	is "$(cat said other)" $'waits\nhere\nthere'
+	stop_node
+}
+
 it_ends_the_expression_of_a_client_that_goes() {
 	bundle foo
 	start_daemon
@@ -373,7 +420,8 @@ it_ends_the_expression_of_a_client_that_goes() {
 		'setmetatable({}, {__gc = function() while true do end end}) collectgarbage()' \
 		'while true do xpcall(error, function() while true do end end) end' 'while true do print(("x"):rep(1 << 20)) end' \
 		'return (("a"):rep(60)):find(("a-"):rep(60) .. "b")' 'table.move({}, 1, 1 << 60, 2)' \
-		'coroutine.wrap(function() while true do pcall(coroutine.wrap(function() while true do end end)) end end)()'; do
+		'coroutine.wrap(function() while true do pcall(coroutine.wrap(function() while true do end end)) end end)()' \
+		'coroutine.wrap(function() local x <close> = setmetatable({}, {__close = function() while true do end end}) while true do end end)()'; do
 		for signal in KILL INT; do
 			foo/bin/foo rpc "$text" >/dev/null 2>&1 &
 			client=$!

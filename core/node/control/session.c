@@ -172,13 +172,12 @@ static void *run(void *context)
 		session_done(session, 1, err.message);
 	} else {
 		int code = session->start.console ? run_console(session) : run_expression(session);
+		evaluator_done(&session->evaluator); /* what finalizers print comes before DONE */
 		pthread_mutex_lock(&session->lock);
-		session->running = false;
 		bool finish = session->finish;
 		pthread_mutex_unlock(&session->lock);
 		session_done(session, code, finish && session->start.console ? "the node is stopping" : "");
 	}
-	evaluator_done(&session->evaluator);
 	session->start.ended(session->start.context);
 	return NULL;
 }

@@ -12,12 +12,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TEXT_SHOWN_BYTES = 16 << 10, SHOWN_MAX_BYTES = 1 << 30 };
+enum { TEXT_SHOWN_BYTES = 16 << 10, SHOWN_MAX_BYTES = 1 << 30 /* where the state has no limit */ };
+
+void evaluator_print(struct evaluator *evaluator, struct slice text)
+{
+	evaluator->sink(evaluator->context, evaluator->json ? EVALUATE_ERR : EVALUATE_OUT, text);
+}
 
 static void on_print(void *context, struct slice text)
 {
-	struct evaluator *evaluator = context;
-	evaluator->sink(evaluator->context, evaluator->json ? EVALUATE_ERR : EVALUATE_OUT, text);
+	evaluator_print(context, text);
 }
 
 int evaluator_init(struct evaluator *evaluator, size_t memory_limit_bytes, struct error *err)
@@ -37,6 +41,7 @@ int evaluator_init(struct evaluator *evaluator, size_t memory_limit_bytes, struc
 		free(TAKE_PTR(evaluator->results));
 		return -(int)ERROR_NO_MEMORY;
 	}
+	evaluator->most_shown = memory_limit_bytes > 0 ? memory_limit_bytes : SHOWN_MAX_BYTES;
 	script_on_print(evaluator->script, on_print, evaluator);
 	int rc = lua_api_define(evaluator, err);
 	if (rc != 0)
@@ -46,9 +51,8 @@ int evaluator_init(struct evaluator *evaluator, size_t memory_limit_bytes, struc
 
 void evaluator_done(struct evaluator *evaluator)
 {
-	script_free(TAKE_PTR(evaluator->script));
-	if (evaluator->input_file != NULL)
-		fclose(TAKE_PTR(evaluator->input_file));
+	script_free(evaluator->script); /* finalizers print and call what any text does */
+	evaluator->script = NULL;
 	if (evaluator->results != NULL)
 		arena_done(evaluator->results);
 	free(TAKE_PTR(evaluator->results));
@@ -135,7 +139,7 @@ static void show_values(struct evaluator *evaluator, int results)
 		if (lua_isnil(lua, i) || show_text(evaluator, i))
 			continue;
 		SCOPE(buf_done) struct buf line = { 0 };
-		buf_init(&line, SHOWN_MAX_BYTES);
+		buf_init(&line, evaluator->most_shown);
 		script_show(evaluator->script, i, &line);
 		buf_append_char(&line, '\n');
 		say(evaluator, EVALUATE_OUT, &line);
@@ -168,7 +172,7 @@ static int show_json(struct evaluator *evaluator, int results)
 {
 	SCOPE(arena_done) struct arena arena = { 0 };
 	SCOPE(buf_done) struct buf text = { 0 };
-	buf_init(&text, SHOWN_MAX_BYTES);
+	buf_init(&text, evaluator->most_shown);
 	struct value *tree = NULL;
 	struct error err;
 	int rc = to_tree(evaluator, results, &arena, &tree, &err);
@@ -181,13 +185,27 @@ static int show_json(struct evaluator *evaluator, int results)
 	return rc == 0 ? 0 : 1;
 }
 
+/* Raw: globals may have a metatable that refuses new ones. */
+static int set_last(lua_State *lua)
+{
+	lua_pushglobaltable(lua);
+	lua_insert(lua, 1);
+	lua_pushliteral(lua, "_");
+	lua_insert(lua, 2);
+	lua_rawset(lua, 1);
+	return 0;
+}
+
 static void keep_last(struct evaluator *evaluator, int results)
 {
 	lua_State *lua = script_lua(evaluator->script);
-	if (!evaluator->keep_last || results == 0)
+	if (!evaluator->keep_last || results == 0 || !lua_checkstack(lua, 2))
 		return;
-	lua_pushvalue(lua, lua_gettop(lua) - results + 1);
-	lua_setglobal(lua, "_");
+	int first = lua_gettop(lua) - results + 1;
+	lua_pushcfunction(lua, set_last);
+	lua_pushvalue(lua, first);
+	if (lua_pcall(lua, 1, 0, 0) != LUA_OK)
+		lua_pop(lua, 1); /* out of memory: `_` stays what it was */
 }
 
 static void show_failure(struct evaluator *evaluator, const struct error *err, struct buf *traceback)

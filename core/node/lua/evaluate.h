@@ -9,7 +9,6 @@
 #include "base/buf.h"
 #include "base/error.h"
 
-#include <stdio.h>
 #include <sys/types.h>
 
 struct node;
@@ -29,11 +28,11 @@ struct evaluator {
 	evaluate_sink_fn *sink;
 	evaluate_input_fn *input; /* NULL: stdin is the process's own */
 	void *context;
-	FILE *input_file;      /* over it: io.stdin */
 	struct arena *results; /* of the last operation called; freed by the next one */
 	bool json;             /* values as one JSON document; what is printed goes to ERR */
 	bool keep_last;        /* a console: `_` is the last value, long texts are shown in part */
 	bool guest;            /* in a running node, beside those that it serves */
+	size_t most_shown;     /* bytes of one value: as many as the state may use */
 	size_t most_items;     /* of a list that an operation returns: more are as if there were none; 0: any number */
 	bool exit_asked;       /* the last text called os.exit() */
 };
@@ -42,6 +41,8 @@ struct evaluator {
 int evaluator_init(struct evaluator *evaluator, size_t memory_limit_bytes, struct error *err);
 void evaluator_done(struct evaluator *evaluator);
 
+/* Where print() of the text goes. Does not raise. */
+void evaluator_print(struct evaluator *evaluator, struct slice text);
 /* The global `arg`: arg[0] is the chunk's name. */
 void evaluator_set_arguments(struct evaluator *evaluator, const char *chunk, const char *const *args, size_t count);
 /* Runs the text; 0, 1 after an error, or what os.exit() was given. */

@@ -99,8 +99,7 @@ void lua_api_each_function(lua_State *lua, void (*visit)(void *context, struct s
 
 static void say(lua_State *lua, const char *text)
 {
-	struct evaluator *evaluator = lua_api_evaluator(lua);
-	evaluator->sink(evaluator->context, EVALUATE_OUT, slice_of(text));
+	evaluator_print(lua_api_evaluator(lua), slice_of(text));
 }
 
 /* Entry on top of the stack: "kv.put(bucket, key, value)" and what it does. */
@@ -118,9 +117,10 @@ static void say_entry(lua_State *lua)
 	lua_pop(lua, 4);
 }
 
-/* The functions of the table at 1, in the order of definition. The docs are at 2. */
-static void say_table(lua_State *lua, lua_Integer count)
+/* The functions of the table at 1, in the order of definition; false when none is known. The docs are at 2. */
+static bool say_table(lua_State *lua, lua_Integer count)
 {
+	bool any = false;
 	lua_newtable(lua);
 	for (lua_pushnil(lua); lua_next(lua, 1) != 0; lua_pop(lua, 1)) {
 		lua_pushvalue(lua, -1);
@@ -138,35 +138,39 @@ static void say_table(lua_State *lua, lua_Integer count)
 		lua_pop(lua, 1);
 		if (wanted)
 			say_entry(lua);
+		any = any || wanted;
 		lua_pop(lua, 1);
 	}
+	return any;
 }
 
-static int help(lua_State *lua)
+static void say_all(lua_State *lua, lua_Integer count)
 {
-	bool all = lua_isnoneornil(lua, 1);
-	lua_settop(lua, 1);
-	lua_rawgetp(lua, LUA_REGISTRYINDEX, &docs_key);
-	if (!all && !lua_istable(lua, 1)) {
-		lua_pushvalue(lua, 1);
-		if (lua_rawget(lua, 2) != LUA_TTABLE)
-			return luaL_error(lua, "there is no help for this; help() lists what there is");
-		say_entry(lua);
-		return 0;
-	}
-	lua_Integer count = (lua_Integer)lua_rawlen(lua, 2);
-	if (all)
-		say(lua, "All of Lua 5.4, and:\n\n");
-	for (lua_Integer i = 1; i <= count && all; i++) {
+	say(lua, "All of Lua 5.4, and:\n\n");
+	for (lua_Integer i = 1; i <= count; i++) {
 		lua_rawgeti(lua, 2, i);
 		say_entry(lua);
 		lua_pop(lua, 1);
 	}
+	say(lua, "\n_ is the last value; release.name, release.version and arg are set.\n");
+}
+
+static int help(lua_State *lua)
+{
+	bool all = lua_isnone(lua, 1); /* nil is a name that is mistyped */
+	lua_settop(lua, 1);
+	lua_rawgetp(lua, LUA_REGISTRYINDEX, &docs_key);
+	lua_Integer count = (lua_Integer)lua_rawlen(lua, 2);
 	if (all) {
-		say(lua, "\n_ is the last value; release.name, release.version and arg are set.\n");
+		say_all(lua, count);
 		return 0;
 	}
-	say_table(lua, count);
+	if (lua_istable(lua, 1) && say_table(lua, count))
+		return 0;
+	lua_pushvalue(lua, 1);
+	if (!lua_isfunction(lua, 1) || lua_rawget(lua, 2) != LUA_TTABLE)
+		return luaL_error(lua, "there is no help for this; help() lists what there is");
+	say_entry(lua);
 	return 0;
 }
 
@@ -177,8 +181,10 @@ void lua_api_help(lua_State *lua)
 	lua_setglobal(lua, "help");
 }
 
+/* Argument: the evaluator. */
 static int define(lua_State *lua)
 {
+	lua_rawsetp(lua, LUA_REGISTRYINDEX, &evaluator_key);
 	lua_newtable(lua);
 	lua_rawsetp(lua, LUA_REGISTRYINDEX, &docs_key);
 	lua_api_components(lua);
@@ -192,10 +198,9 @@ static int define(lua_State *lua)
 int lua_api_define(struct evaluator *evaluator, struct error *err)
 {
 	lua_State *lua = script_lua(evaluator->script);
-	lua_pushlightuserdata(lua, evaluator);
-	lua_rawsetp(lua, LUA_REGISTRYINDEX, &evaluator_key);
 	lua_pushcfunction(lua, define);
-	if (lua_pcall(lua, 0, 0, 0) == LUA_OK)
+	lua_pushlightuserdata(lua, evaluator);
+	if (lua_pcall(lua, 1, 0, 0) == LUA_OK)
 		return 0;
 	const char *message = lua_tostring(lua, -1);
 	int rc = error_set(err, ERROR_FAILED, "cannot prepare a Lua state: %s", message != NULL ? message : "");

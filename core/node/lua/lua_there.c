@@ -191,7 +191,7 @@ static int ask(struct evaluator *evaluator, const char *name, struct slice reque
 	if (rc != 0)
 		return rc;
 	if (answer.said.size > 0)
-		evaluator->sink(evaluator->context, EVALUATE_OUT, buf_slice(&answer.said));
+		evaluator_print(evaluator, buf_slice(&answer.said));
 	return json_parse(evaluator->results, buf_slice(&answer.out), name, out, err);
 }
 

@@ -256,6 +256,8 @@ Test(pattern, long_tables_are_moved_as_lua_does)
 	cr_assert_str_eq(run("table.concat(table.move({1, 2, 3}, 1, 3, 2), ' ')"), "1 1 2 3");
 	cr_assert_str_eq(run("local t = {} return table.remove(t), #t, table.remove({7}), table.remove({1, 2}, 3)"),
 			 "nil 0 7 nil");
+	cr_assert_str_eq(run("local t = {[0] = 5} return table.remove(t, #t), t[0], table.remove({}, nil)"),
+			 "5 nil nil");
 	cr_assert_str_eq(run("local t = {3, 1, 2} table.sort(t, function(a, b) return a > b end) return t"),
 			 "{3, 2, 1}");
 }

@@ -1,58 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "script/script.h"
+#include "running.h"
 
-#include "base/scope.h"
-
-#include <criterion/criterion.h>
-#include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
-#include <unistd.h>
-
-static struct script *script;
-static struct error err;
-static struct buf printed, traceback;
-
-static void on_print(void *context, struct slice text)
-{
-	cr_assert_eq(context, &printed);
-	buf_append_slice(&printed, text);
-	buf_append_char(&printed, '|');
-}
-
-static void begin(void)
-{
-	script = script_new(&(struct script_options){ .memory_limit_bytes = 32 << 20 }, &err);
-	cr_assert_not_null(script);
-	script_on_print(script, on_print, &printed);
-}
-
-static void end(void)
-{
-	script_free(script);
-	buf_done(&printed);
-	buf_done(&traceback);
-}
 
 TestSuite(script, .init = begin, .fini = end, .timeout = 60);
-
-/* The results on one line, or the error. */
-static const char *run(const char *text)
-{
-	static struct buf out;
-	int results = 0;
-
-	buf_clear(&out);
-	if (script_run(script, slice_of(text), "rel/runtime.lua", &results, &traceback, &err) < 0)
-		return err.message;
-	for (int i = results; i > 0; i--) {
-		script_show(script, -i, &out);
-		buf_append_string(&out, i > 1 ? " " : "");
-	}
-	lua_pop(script_lua(script), results);
-	cr_assert_eq(lua_gettop(script_lua(script)), 0);
-	return buf_string(&out);
-}
 
 Test(script, expressions_and_statements_are_run)
 {
@@ -120,55 +71,6 @@ Test(script, errors_that_are_no_text_are_described)
 	cr_assert_str_eq(run("error('a\\nb', 0)"), "a");
 }
 
-Test(script, output_goes_to_the_print_function)
-{
-	run("print('a', 1, nil, true) io.write('b', 2, '\\n') io.stdout:write('c'):write('d') io.output():write('e')");
-	cr_assert_str_eq(buf_string(&printed), "a\t1\tnil\ttrue\n|b|2|\n|c|d|e|");
-	cr_assert(strstr(run("io.write({})"), "string expected"));
-}
-
-Test(script, other_files_are_written_as_ever)
-{
-	cr_assert_str_eq(run("local f = io.tmpfile() f:write('x', 1) f:seek('set') return f:read('a')"), "x1");
-	cr_assert_str_eq(
-		run("local old, f = io.output(), io.tmpfile() io.output(f) io.write('to file') io.output(old)\n"
-		    "f:seek('set') return f:read('a')"),
-		"to file");
-	cr_assert_eq(printed.size, 0);
-}
-
-Test(script, nothing_of_the_host_is_loaded)
-{
-	setenv("LUA_PATH", "/usr/share/?.lua", 1);
-	setenv("LUA_CPATH", "/usr/lib/?.so", 1);
-	setenv("LUA_INIT", "error('no')", 1);
-	end();
-	begin();
-	cr_assert_str_eq(run("package.path == '' and package.cpath == ''"), "true");
-	cr_assert(strstr(run("require 'socket'"), "module 'socket' not found"));
-	cr_assert(strstr(run("package.loadlib('x.so', '*')"), "not supported"));
-	cr_assert(strstr(run("debug.sethook()"), "not supported"));
-}
-
-Test(script, modules_are_found_on_the_given_path)
-{
-	char dir[] = "/tmp/kvrel-unit-XXXXXX", path[64], file[64];
-	struct script_options options = { .package_path = path };
-	FILE *out;
-
-	cr_assert_not_null(mkdtemp(dir));
-	snprintf(path, sizeof(path), "%s/?.lua", dir);
-	snprintf(file, sizeof(file), "%s/mod.lua", dir);
-	out = fopen(file, "w");
-	fputs("return {answer = 42}", out);
-	fclose(out);
-	script_free(script);
-	script = script_new(&options, &err);
-	cr_assert_str_eq(run("require('mod').answer"), "42");
-	unlink(file);
-	rmdir(dir);
-}
-
 Test(script, compiled_chunks_are_refused)
 {
 	cr_assert_str_eq(run("\x1bLua"),
@@ -183,26 +85,6 @@ Test(script, an_interpreter_line_is_skipped_and_counted)
 }
 
 /* ---- interrupts -------------------------------------------------------------------------------------------------- */
-
-static void *interrupt_soon(void *context)
-{
-	(void)context;
-	usleep(20000);
-	script_interrupt(script);
-	return NULL;
-}
-
-static void must_be_interrupted(const char *text)
-{
-	pthread_t thread;
-
-	pthread_create(&thread, NULL, interrupt_soon, NULL);
-	cr_assert_str_eq(run(text), "interrupted", "%s", text);
-	pthread_join(thread, NULL);
-	cr_assert(script_was_interrupted(script));
-	cr_assert_str_eq(run("1 + 1"), "2", "the state goes on afterwards");
-	cr_assert_not(script_was_interrupted(script));
-}
 
 Test(script, an_endless_loop_can_be_interrupted)
 {
@@ -220,6 +102,15 @@ Test(script, pcall_cannot_hold_an_interrupt_up)
 	must_be_interrupted("while true do coroutine.resume(coroutine.create(function() while true do end end)) end");
 	must_be_interrupted(
 		"while true do pcall(string.gsub, ('x'):rep(1000), 'x', function() while true do end end) end");
+}
+
+Test(script, what_a_coroutine_closes_cannot_hold_an_interrupt_up)
+{
+	must_be_interrupted("coroutine.wrap(function()\n"
+			    "local x <close> = setmetatable({}, {__close = function() while true do end end})\n"
+			    "while true do end end)()");
+	must_be_interrupted("local x <close> = setmetatable({}, {__close = function() while true do end end})\n"
+			    "while true do end");
 }
 
 Test(script, a_finalizer_cannot_hold_an_interrupt_up)
@@ -241,6 +132,12 @@ Test(script, finalizers_run_and_their_errors_end_nothing)
 			     "getmetatable(setmetatable({}, m)) == m"),
 			 "true true");
 	cr_assert(strstr(run("setmetatable({})"), "bad argument #2 to 'setmetatable'"));
+	cr_assert_str_eq(run("setmetatable(1, {})"),
+			 "rel/runtime.lua:1: bad argument #1 to 'setmetatable' (table expected, got number)");
+	cr_assert_str_eq(run("setmetatable(setmetatable({}, {__metatable = 1}), {})"),
+			 "rel/runtime.lua:1: cannot change a protected metatable");
+	cr_assert_str_eq(run("local t = setmetatable({}, {}) return debug.setmetatable(t, nil) == t, getmetatable(t)"),
+			 "true nil");
 }
 
 Test(script, a_state_is_freed_in_spite_of_endless_finalizers)
@@ -254,35 +151,6 @@ Test(script, a_state_is_freed_in_spite_of_endless_finalizers)
 				"c", &results, NULL, &err),
 		     0);
 	script_free(other);
-}
-
-Test(script, load_takes_text_only_and_is_lua_s_own_otherwise)
-{
-	cr_assert_str_eq(run("load('return 1')()"), "1");
-	cr_assert_str_eq(run("load('return x', 'c', 't', {x = 2})()"), "2");
-	cr_assert_str_eq(run("load('return x', nil, nil, {x = 3})()"), "3");
-	cr_assert_str_eq(run("local n = 0 return load(function() n = n + 1 return ({'return ', '4'})[n] end)()"), "4");
-	cr_assert_str_eq(run("load('return +')"), "nil [string \"return +\"]:1: unexpected symbol near '+'");
-	cr_assert(strstr(run("load(string.dump(function() end))"), "attempt to load a binary chunk"));
-	cr_assert(strstr(run("load(string.dump(function() end), 'c', 'b')"), "can crash the interpreter"));
-}
-
-Test(script, the_locale_stays)
-{
-	cr_assert_str_eq(run("os.setlocale('de_DE.UTF-8'), os.setlocale(), os.setlocale('C', 'numeric')"), "nil C C");
-}
-
-Test(script, xpcall_is_lua_s_own_otherwise)
-{
-	cr_assert_str_eq(run("xpcall(function(a, b) return a + b end, print, 1, 2)"), "true 3");
-	cr_assert_str_eq(run("xpcall(error, function(m) return 'handled ' .. m end, 'x')"), "false handled x");
-	cr_assert_str_eq(run("local co = coroutine.wrap(function() return xpcall(function() return coroutine.yield(1) "
-			     "end, print) end)\n"
-			     "return co(), co(2)"),
-			 "1 true 2");
-	cr_assert(strstr(run("xpcall(print)"), "bad argument #2 to 'xpcall'"));
-	run("xpcall(os.exit, function() while true do end end, 6)");
-	cr_assert_eq(script_exit_code(script), 6);
 }
 
 Test(script, a_coroutine_that_survives_an_interrupt_works_on)

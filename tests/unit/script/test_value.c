@@ -36,7 +36,7 @@ static const char *as_json(const char *text)
 	cr_assert_eq(lua_gettop(script_lua(script)), 0);
 	if (rc < 0) {
 		cr_assert_null(value);
-		cr_assert_eq(rc, -(int)ERROR_INVALID);
+		cr_assert(rc == -(int)ERROR_INVALID || rc == -(int)ERROR_LIMIT);
 		return err.message;
 	}
 	json_write(&out, value, 0);
@@ -73,6 +73,30 @@ Test(value, what_is_no_data_is_refused_with_its_place)
 Test(value, a_table_that_contains_itself_is_refused)
 {
 	cr_assert(strstr(as_json("local t = {} t.t = t return t"), "contains itself"));
+}
+
+Test(value, a_small_table_that_would_be_a_huge_tree_is_refused)
+{
+	static const char text[] = "local t = {} for i = 1, 40 do t = {t, t} end return t";
+
+	script_free(script);
+	script = script_new(&(struct script_options){ .memory_limit_bytes = 8 << 20 }, &err);
+	cr_assert_str_eq(as_json(text), "the value is too large as data: it takes more than 8 MiB");
+	cr_assert_leq(arena.used, 8 << 20);
+	cr_assert(strstr(as_json("local s = ('x'):rep(3 << 20) return {s, s}"), "too large"));
+	arena_done(&arena);
+	cr_assert_str_eq(as_json("#('x'):rep(3 << 20)"), "3145728");
+}
+
+Test(value, an_interrupt_ends_a_conversion)
+{
+	struct value *value = NULL;
+
+	lua_newtable(script_lua(script));
+	script_interrupt(script);
+	cr_assert_lt(script_to_value(script_lua(script), -1, &arena, &value, &err), 0);
+	cr_assert_str_eq(err.message, "interrupted");
+	cr_assert_null(value);
 }
 
 Test(value, metamethods_are_not_asked)
