@@ -80,13 +80,11 @@ void peer_free(struct peer *peer)
 
 /* ---- its link; the links' thread ---- */
 
-static void send_outbox(struct lane *lane, void *context)
+/* With the lane's lock held. */
+static void take_outbox(struct lane *lane, struct link *link)
 {
-	struct link *link = context;
-	pthread_mutex_lock(&lane->lock);
 	if (lane->stale)
 		lane_drop_given_up(lane);
-	lane->queued = false;
 	lane->taken = lane->order;
 	lane->open = link->replies = (struct frame_open){ 0 };
 	if (link->out.size == 0) {
@@ -100,20 +98,25 @@ static void send_outbox(struct lane *lane, void *context)
 	}
 	if (lane->outbox.capacity > SHRINK_BYTES)
 		buf_done(&lane->outbox);
-	pthread_mutex_unlock(&lane->lock);
 	link_touch(link);
+}
+
+/* Of a link that has just come about. The lane may be in dist.work, and then stays there: it is `queued` until then. */
+static void send_outbox(struct lane *lane, void *context)
+{
+	pthread_mutex_lock(&lane->lock);
+	take_outbox(lane, context);
+	pthread_mutex_unlock(&lane->lock);
 }
 
 void peer_work(struct lane *lane, int64_t now)
 {
 	struct peer *peer = lane->peer;
 	dist_hurry(peer->dist);
-	if (peer->link != NULL && peer->link->state == LINK_UP) {
-		send_outbox(lane, peer->link);
-		return;
-	}
 	pthread_mutex_lock(&lane->lock);
 	lane->queued = false;
+	if (peer->link != NULL && peer->link->state == LINK_UP)
+		take_outbox(lane, peer->link);
 	pthread_mutex_unlock(&lane->lock);
 	if (peer->link != NULL)
 		return;
