@@ -25,7 +25,9 @@ enum { RUNTIME_FILE_MAX_BYTES = 16 << 20, RUNTIME_MEMORY_BYTES = 256 << 20 /* as
 
 struct run {
 	struct arena *arena;
-	const char *root;
+	struct arena scratch; /* of the last file read: Lua has its own copy, which counts */
+	const struct release *release;
+	const struct sys *sys;
 	const char *shown;
 	struct config_layers *layers;
 };
@@ -105,15 +107,17 @@ static int lua_env(lua_State *lua)
 /* Upvalue 1: Lua's own tonumber. */
 static int lua_number(lua_State *lua)
 {
-	int count = lua_gettop(lua);
+	luaL_checkany(lua, 1); /* here, where Lua knows the caller's line */
+	if (!lua_isnoneornil(lua, 2)) {
+		lua_Integer base = luaL_checkinteger(lua, 2);
+		luaL_checktype(lua, 1, LUA_TSTRING);
+		luaL_argcheck(lua, base >= 2 && base <= 36, 2, "base out of range");
+	}
+	lua_settop(lua, 2);
 	lua_pushvalue(lua, lua_upvalueindex(1));
-	lua_insert(lua, 1);
-	if (count >= 1)
-		lua_pushvalue(lua, 2);
-	else
-		lua_pushnil(lua);
-	lua_insert(lua, 1); /* argument, tonumber, arguments… */
-	lua_call(lua, count, 1);
+	lua_pushvalue(lua, 1);
+	lua_pushvalue(lua, 2);
+	lua_call(lua, 2, 1);
 	if (lua_isnil(lua, -1) && lua_type(lua, 1) == LUA_TSTRING) {
 		lua_rawgetp(lua, LUA_REGISTRYINDEX, &env_key);
 		lua_pushvalue(lua, 1);
@@ -138,14 +142,22 @@ static int parse_json(struct arena *arena, const char *path, struct value **out,
 	return rc != 0 ? rc : json_parse(arena, buf_slice(&text), path, out, err);
 }
 
-/* No Lua function is called while the file is parsed, so nothing can leave early and leak. */
+/* The path of argument 1. What is made of the file belongs to `scratch`, so that nothing is lost when Lua has no memory
+ * for it and raises. */
+static const char *begin_reading(lua_State *lua, struct run *run)
+{
+	const char *path = luaL_checkstring(lua, 1);
+	arena_done(&run->scratch);
+	return path_join(&run->scratch, run->release->root, path);
+}
+
 static int push_parsed(lua_State *lua, parse_fn *parse)
 {
 	struct run *run = run_of(lua);
-	const char *path = path_join(run->arena, run->root, luaL_checkstring(lua, 1));
+	const char *path = begin_reading(lua, run);
 	struct value *value = NULL;
 	struct error err;
-	if (parse(run->arena, path, &value, &err) != 0)
+	if (parse(&run->scratch, path, &value, &err) != 0)
 		return raise(lua, &err);
 	script_push_value(lua, value);
 	return 1;
@@ -173,10 +185,10 @@ static int read_into(struct arena *arena, const char *path, struct slice *out, s
 static int lua_read_file(lua_State *lua)
 {
 	struct run *run = run_of(lua);
-	const char *path = path_join(run->arena, run->root, luaL_checkstring(lua, 1));
+	const char *path = begin_reading(lua, run);
 	struct slice content;
 	struct error err;
-	if (read_into(run->arena, path, &content, &err) != 0)
+	if (read_into(&run->scratch, path, &content, &err) != 0)
 		return raise(lua, &err);
 	lua_pushlstring(lua, content.data, content.size);
 	return 1;
@@ -188,14 +200,16 @@ static void set_field(lua_State *lua, const char *key, const char *value)
 	lua_setfield(lua, -2, key);
 }
 
-static void define(lua_State *lua, struct run *run, const struct release *release, const struct sys *sys)
+/* Argument: the run. */
+static int define(lua_State *lua)
 {
+	struct run *run = lua_touserdata(lua, 1);
+	const struct release *release = run->release;
 	static const luaL_Reg functions[] = {
 		{ "config", lua_config },       { "env", lua_env },
 		{ "read_yaml", lua_read_yaml }, { "read_json", lua_read_json },
 		{ "read_file", lua_read_file },
 	};
-	lua_pushlightuserdata(lua, run);
 	lua_rawsetp(lua, LUA_REGISTRYINDEX, &run_key);
 	lua_newtable(lua);
 	lua_rawsetp(lua, LUA_REGISTRYINDEX, &env_key);
@@ -205,13 +219,14 @@ static void define(lua_State *lua, struct run *run, const struct release *releas
 	lua_pushcclosure(lua, lua_number, 1);
 	lua_setglobal(lua, "tonumber");
 	lua_newtable(lua);
-	set_field(lua, "name", sys->release_name);
-	set_field(lua, "version", sys->release_version);
+	set_field(lua, "name", run->sys->release_name);
+	set_field(lua, "version", run->sys->release_version);
 	set_field(lua, "root", release->root);
 	set_field(lua, "node", release->node);
 	set_field(lua, "data", release->data);
 	set_field(lua, "tmp", release->tmp);
 	lua_setglobal(lua, "release");
+	return 0;
 }
 
 static void print_to_stderr(void *context, struct slice text)
@@ -220,8 +235,7 @@ static void print_to_stderr(void *context, struct slice text)
 	(void)fs_write_all(STDERR_FILENO, text.data, text.size, NULL);
 }
 
-static int run_text(struct run *run, struct slice text, const char *path, const struct release *release,
-		    const struct sys *sys, struct error *err)
+static int run_text(struct run *run, struct slice text, const char *path, struct error *err)
 {
 	const struct script_options options = {
 		.package_path = arena_printf(run->arena, "%s/?.lua", path_dir(run->arena, path)),
@@ -230,11 +244,15 @@ static int run_text(struct run *run, struct slice text, const char *path, const 
 	struct script *script = script_new(&options, err);
 	if (script == NULL)
 		return -(int)ERROR_NO_MEMORY;
+	lua_State *lua = script_lua(script);
 	script_on_print(script, print_to_stderr, NULL);
-	define(script_lua(script), run, release, sys);
+	lua_pushcfunction(lua, define);
+	lua_pushlightuserdata(lua, run);
 	int results = 0;
-	int rc = script_run(script, text, run->shown, &results, NULL, err);
+	int rc = lua_pcall(lua, 1, 0, 0) == LUA_OK ? script_run(script, text, run->shown, &results, NULL, err)
+						   : error_set(err, ERROR_NO_MEMORY, "no memory for a Lua state");
 	script_free(script);
+	arena_done(&run->scratch);
 	return rc;
 }
 
@@ -245,9 +263,9 @@ int runtime_config_run(struct arena *arena, const struct release *release, const
 	int rc = fs_read_file(path, RUNTIME_FILE_MAX_BYTES, &text, err);
 	if (rc != 0)
 		return rc;
-	struct run run = { .arena = arena, .root = release->root, .shown = shown, .layers = layers };
+	struct run run = { .arena = arena, .release = release, .sys = sys, .shown = shown, .layers = layers };
 	struct error why;
-	if (run_text(&run, slice_skip_bom(buf_slice(&text)), path, release, sys, &why) == 0)
+	if (run_text(&run, slice_skip_bom(buf_slice(&text)), path, &why) == 0)
 		return 0;
 	if (slice_starts(slice_of(why.message), slice_of(shown)))
 		return error_set(err, ERROR_INVALID, "%s", why.message);

@@ -83,6 +83,38 @@ Test(config, limits_what_runtime_lua_may_use)
 	cr_assert_str_eq(err.message, "rel/runtime.lua:3: out of memory: the limit is 256 MiB");
 }
 
+Test(config, counts_what_runtime_lua_reads_and_configures)
+{
+	size_t before;
+
+	t_bundle_write(&bundle, "a.yaml", "loudness: 9\n");
+	cr_assert(load("") == 0);
+	config_done(&config);
+	before = bundle.arena.used;
+	cr_assert(load("local f = assert(io.open(release.root .. '/big', 'w')) f:write(('x'):rep(8 << 20)) f:close()\n"
+		       "for i = 1, 50 do assert(#read_file('big') == 8 << 20) read_yaml('a.yaml') end") == 0,
+		  "%s", err.message);
+	cr_assert_lt(bundle.arena.used - before, 1 << 20);
+	config_done(&config);
+	cr_assert(load("local t = {} for i = 1, 40 do t = {t, t} end\nconfig('echo', {names = t})") == -ERROR_INVALID);
+	cr_assert_str_eq(err.message, "rel/runtime.lua:2: the value is too large as data: it takes more than 256 MiB");
+}
+
+Test(config, refuses_wrong_arguments_with_their_line)
+{
+	cr_assert(load("\nlocal x = tonumber('10', 99)") == -ERROR_INVALID);
+	cr_assert_str_eq(err.message, "rel/runtime.lua:2: bad argument #2 to 'tonumber' (base out of range)");
+	config_done(&config);
+	report_done(&report);
+	report = (struct report){ 0 };
+	cr_assert(load("tonumber()") == -ERROR_INVALID);
+	cr_assert_str_eq(err.message, "rel/runtime.lua:1: bad argument #1 to 'tonumber' (value expected)");
+	report_done(&report);
+	report = (struct report){ 0 };
+	cr_assert(load("assert(tonumber('z', 36) == 35 and tonumber('0x10') == 16 and tonumber(nil) == nil)") == 0,
+		  "%s", err.message);
+}
+
 Test(config, takes_a_variable_or_its_default)
 {
 	setenv("PORT", "4999", 1);
