@@ -136,17 +136,28 @@ static int table_sort(lua_State *lua)
 	return script_call_own(lua);
 }
 
-/* Lua's own counts to n, also when there is nothing to be repeated. */
 static int string_rep(lua_State *lua)
 {
-	size_t size, between = 0;
+	struct slice text, between;
+	lua_Integer count = luaL_checkinteger(lua, 2);
+	luaL_Buffer out;
 
-	luaL_checklstring(lua, 1, &size);
-	luaL_checkinteger(lua, 2);
-	luaL_optlstring(lua, 3, "", &between);
-	if (size > 0 || between > 0)
-		return script_call_own(lua);
-	lua_pushliteral(lua, "");
+	text.data = luaL_checklstring(lua, 1, &text.size);
+	between.data = luaL_optlstring(lua, 3, "", &between.size);
+	if (count <= 0 || text.size + between.size == 0) { /* Lua's own would count to n all the same */
+		lua_pushliteral(lua, "");
+		return 1;
+	}
+	if (text.size + between.size > (size_t)INT_MAX / (lua_Unsigned)count)
+		return luaL_error(lua, "resulting string too large");
+	luaL_buffinitsize(lua, &out, text.size * (size_t)count + between.size * (size_t)(count - 1));
+	for (lua_Integer i = 0; i < count; i++) {
+		step(lua, i);
+		if (i > 0)
+			luaL_addlstring(&out, between.data, between.size);
+		luaL_addlstring(&out, text.data, text.size);
+	}
+	luaL_pushresult(&out);
 	return 1;
 }
 
@@ -165,8 +176,7 @@ void script_open_bounded(lua_State *lua)
 	lua_pushcclosure(lua, table_sort, 1);
 	lua_setfield(lua, -2, "sort");
 	lua_getglobal(lua, LUA_STRLIBNAME);
-	lua_getfield(lua, -1, "rep");
-	lua_pushcclosure(lua, string_rep, 1);
+	lua_pushcfunction(lua, string_rep);
 	lua_setfield(lua, -2, "rep");
 	lua_pop(lua, 2);
 }

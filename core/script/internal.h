@@ -29,6 +29,8 @@ struct script {
 	script_print_fn *print;
 	void *print_context;
 	FILE *streams[SCRIPT_STREAM_COUNT]; /* NULL: Lua's own */
+	bool warns;
+	bool warning_goes_on; /* the last piece was not the end of one */
 };
 
 /* What to run: compiled as statements, or first as an expression when that is wished. */

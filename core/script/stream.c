@@ -115,6 +115,24 @@ static int print(lua_State *lua)
 	return 0;
 }
 
+/* ---- warnings: to stderr, as Lua's own program shows them; off until warn("@on") ---- */
+
+static void show_warning(void *context, const char *message, int to_continue)
+{
+	struct script *script = context;
+	FILE *out = script->streams[SCRIPT_STDERR] ? script->streams[SCRIPT_STDERR] : stderr;
+
+	if (!script->warning_goes_on && !to_continue && *message == '@') {
+		if (strcmp(message, "@on") == 0 || strcmp(message, "@off") == 0)
+			script->warns = message[2] == 'n';
+		return;
+	}
+	if (script->warns)
+		fprintf(out, "%s%s%s", script->warning_goes_on ? "" : "Lua warning: ", message,
+			to_continue ? "" : "\n");
+	script->warning_goes_on = to_continue;
+}
+
 /* ---- programs ---- */
 
 static int close_program(lua_State *lua)
@@ -142,6 +160,7 @@ void script_open_streams(lua_State *lua)
 	lua_pushcfunction(lua, print);
 	lua_setglobal(lua, "print");
 	script_set_stream(lua, SCRIPT_STDOUT, &(struct script_stream_functions){ .write = write_out }, script_of(lua));
+	lua_setwarnf(lua, show_warning, script_of(lua));
 	lua_getglobal(lua, LUA_IOLIBNAME);
 	lua_pushcfunction(lua, io_popen);
 	lua_setfield(lua, -2, "popen");

@@ -141,7 +141,7 @@ static int app_env(lua_State *lua)
 		return luaL_error(lua, "the node is stopping");
 	*evaluator->results = reading.arena;
 	if (!reading.known)
-		return luaL_error(lua, "component %s has no setting '%s'", reading.component, reading.key);
+		return luaL_error(lua, "component '%s' has no setting '%s'", reading.component, reading.key);
 	script_push_value(lua, reading.value);
 	return 1;
 }

@@ -38,6 +38,32 @@ static ssize_t read_line(void *context, char *to, size_t room)
 	return (ssize_t)size;
 }
 
+static ssize_t write_printed(void *context, const char *data, size_t size)
+{
+	on_print(context, (struct slice){ data, size });
+	return (ssize_t)size;
+}
+
+static int set_stderr(lua_State *lua)
+{
+	script_set_stream(lua, SCRIPT_STDERR, &(struct script_stream_functions){ .write = write_printed }, &printed);
+	return 0;
+}
+
+Test(library, stderr_and_warnings_are_what_the_owner_gives)
+{
+	lua_pushcfunction(script_lua(script), set_stderr);
+	lua_call(script_lua(script), 0, 0);
+	cr_assert_str_eq(run("warn('unseen') warn('@on') warn('a', 'b') warn('@other') warn('@off') warn('unseen')"),
+			 "");
+	cr_assert_str_eq(buf_string(&printed), "Lua warning: a|b\n|");
+	buf_clear(&printed);
+	cr_assert_str_eq(run("local out = io.output() io.output(io.stderr) io.write('x') io.output(out) return "
+			     "io.type(io.stderr)"),
+			 "file");
+	cr_assert_str_eq(buf_string(&printed), "x|");
+}
+
 static int set_stdin(lua_State *lua)
 {
 	script_set_stream(lua, SCRIPT_STDIN, &(struct script_stream_functions){ .read = read_line },

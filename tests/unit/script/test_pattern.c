@@ -262,6 +262,17 @@ Test(pattern, long_tables_are_moved_as_lua_does)
 			 "{3, 2, 1}");
 }
 
+Test(pattern, texts_are_repeated_as_lua_does)
+{
+	cr_assert_str_eq(
+		run("('ab'):rep(3), ('ab'):rep(3, ', '), ('ab'):rep(1, ','), ('ab'):rep(0) .. ('ab'):rep(-1, ','), "
+		    "(''):rep(3, '-'), ('a\\0b'):rep(2) == 'a\\0ba\\0b', #('x'):rep(100000, 'yz')"),
+		"ababab ab, ab, ab ab  -- true 299998");
+	cr_assert_str_eq(run("('x'):rep(1 << 32)"), "test:1: resulting string too large");
+	cr_assert_str_eq(run("('x'):rep(math.maxinteger, 'y')"), "test:1: resulting string too large");
+	check_interruptible("while true do ('x'):rep(1 << 20, '') end");
+}
+
 Test(pattern, mistakes_name_the_function)
 {
 	cr_assert_str_eq(run("table.insert(nil, 1)"), "test:1: bad argument #1 to 'insert' (table expected, got nil)");
