@@ -84,7 +84,6 @@ static void on_looked_up(uv_getaddrinfo_t *lookup, int status, struct addrinfo *
 	struct dist_place place;
 	struct dist_address address = { 0 };
 	struct dist *dist = link->dist;
-	link->running--; /* the lookup held the memory */
 	if (link->state == LINK_RESOLVING && link->peer != NULL) {
 		if (status != 0 || dist_place_of_node(link->peer->name, &place, NULL) != 0) {
 			link_close(link, status != 0 ? uv_strerror(status) : "its name has no host");
@@ -94,6 +93,7 @@ static void on_looked_up(uv_getaddrinfo_t *lookup, int status, struct addrinfo *
 		}
 	}
 	uv_freeaddrinfo(found);
+	link->running--; /* the lookup held the memory */
 	link_unref(link);
 	dist_release(dist);
 }

@@ -101,6 +101,8 @@ void link_close(struct link *link, const char *reason)
 		return;
 	snprintf(why, sizeof(why), "%s", reason); /* it may be in what is freed now */
 	bool was_up = link->state == LINK_UP;
+	if (link->state == LINK_RESOLVING && link->running > 0)
+		uv_cancel((uv_req_t *)&link->lookup); /* one that has begun ends when it ends */
 	if (link->state == LINK_SECURING || link->state == LINK_GREETING)
 		link->dist->greetings -= link->ours ? 0 : 1;
 	link->state = LINK_CLOSED;

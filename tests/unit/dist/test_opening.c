@@ -88,6 +88,12 @@ static enum kvrel_status ask(int from, const char *to, size_t op)
 	return dist_call(nodes[from], &request, args, 1, NULL, NULL);
 }
 
+static void keep(void *context, const struct kvrel_result *result)
+{
+	enum { SAID_BYTES = 512 };
+	snprintf(context, SAID_BYTES, "%.*s", (int)result->bytes.size, result->bytes.data);
+}
+
 struct asking {
 	pthread_t thread;
 	int from;
@@ -141,4 +147,27 @@ Test(opening, may_end_between_two_requests)
 	pthread_join(first.thread, NULL);
 	pthread_join(second.thread, NULL);
 	pthread_join(third.thread, NULL);
+}
+
+/* ---- names that lead nowhere ---- */
+
+Test(opening, by_a_host_that_nobody_knows_is_an_error, .timeout = 60)
+{
+	static char said[512];
+	const struct dist_options options = { .name = "lost@127.0.0.1",
+					      .listen = "127.0.0.1:0",
+					      .cookie = SLICE("biscuit"),
+					      .tls_library = TLS_PATH,
+					      .heartbeat_ms = 15000,
+					      .host = { NULL, enter, t_leave, t_control } };
+	const struct dist_request request = { .node = "x@no-such-host.invalid", .timeout_ms = ASK_MS };
+	struct dist *dist = NULL;
+	struct error err;
+	cr_assert_eq(dist_new(&options, &dist, &err), 0, "%s", err.message);
+	for (int i = 0; i < 3; i++) {
+		cr_expect_eq(dist_call(dist, &request, NULL, 0, keep, said), KVREL_ERROR);
+		cr_expect_not_null(strstr(said, "node 'x@no-such-host.invalid' is unreachable: "), "%s", said);
+	}
+	dist_stop(dist, 200);
+	dist_free(dist);
 }
