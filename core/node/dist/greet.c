@@ -125,6 +125,19 @@ static void open_by_name(struct link *link)
 		look_up(link, &place);
 }
 
+/* No failure: what waits leaves by the next link, of either side. */
+static void try_again_soon(struct link *link, const char *reason)
+{
+	struct peer *peer = link->peer;
+	link->peer = NULL;
+	if (peer->link == link) {
+		peer->link = NULL;
+		peer->held_off = true;
+		peer->retry_at_ms = dist_now_ms() + RETRY_FIRST_MS;
+	}
+	link_close(link, reason);
+}
+
 static void open_here(struct link *link)
 {
 	char socket_name[FRAME_NAME_MAX + 16];
@@ -133,6 +146,10 @@ static void open_here(struct link *link)
 	snprintf(socket_name, sizeof(socket_name), "%s.dist", link->peer->name);
 	int rc = control_connect_now(link->dist->dir, socket_name, &fd, &err);
 	snprintf(link->address, sizeof(link->address), "this host");
+	if (rc == -ERROR_TRY_AGAIN) { /* many want it at this moment, or it hangs */
+		try_again_soon(link, err.message);
+		return;
+	}
 	if (rc != 0) {
 		link_close(link, rc == -ERROR_NOT_FOUND ? "it is not running on this host" : err.message);
 		return;
@@ -156,6 +173,7 @@ void link_open(struct peer *peer)
 	}
 	link->peer = peer;
 	peer->link = link;
+	peer->held_off = false;
 	if (peer->dist->dir != NULL)
 		open_here(link);
 	else
@@ -291,18 +309,6 @@ static void on_hello_answer(struct link *link, struct slice payload)
 	peer_up(peer, link);
 }
 
-/* Both opened at once and the other side's counts: what waits will leave by that one. */
-static void wait_for_the_other(struct link *link)
-{
-	struct peer *peer = link->peer;
-	link->peer = NULL;
-	if (peer->link == link) {
-		peer->link = NULL;
-		peer->retry_at_ms = dist_now_ms() + RETRY_FIRST_MS;
-	}
-	link_close(link, "the other side opened one, too");
-}
-
 static void on_control(struct link *link, struct slice payload)
 {
 	uint32_t version;
@@ -334,7 +340,7 @@ void link_greeted(struct link *link, char type, struct slice payload)
 	else if (type == FRAME_HELLO)
 		on_hello_answer(link, payload);
 	else if (type == FRAME_TWICE && link->ours) {
-		wait_for_the_other(link);
+		try_again_soon(link, "the other side opened one, too");
 	} else if (type == FRAME_REFUSE && link->ours) {
 		snprintf(text, sizeof(text), "%.*s", (int)(payload.size < 200 ? payload.size : 200), payload.data);
 		link_close(link, text);

@@ -108,6 +108,7 @@ struct peer {
 	/* the links' thread */
 	struct link *link; /* up, or on its way; NULL: none */
 	bool wanted;       /* it was up: opened again by itself */
+	bool held_off;     /* no failure: requests wait until retry_at_ms */
 	unsigned failures;
 	int64_t retry_at_ms;
 	int64_t told_ms; /* when the log last heard that it is unreachable */

@@ -122,7 +122,7 @@ void peer_work(struct lane *lane, int64_t now)
 		return;
 	if (now >= peer->retry_at_ms)
 		link_open(peer);
-	else
+	else if (!peer->held_off)
 		peer_fail_waiting(peer, peer->reason);
 }
 
@@ -152,6 +152,7 @@ void peer_lost(struct peer *peer, bool was_up, const char *reason)
 {
 	int64_t now = dist_now_ms();
 	peer->link = NULL;
+	peer->held_off = false;
 	peer->failures++;
 	peer->retry_at_ms = now + retry_delay(peer);
 	snprintf(peer->reason, sizeof(peer->reason), "%s", reason);

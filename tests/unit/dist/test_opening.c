@@ -16,7 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { NODES = 5, SETTLE_US = 30 * 1000, ASK_MS = 20 * 1000 };
+enum { NODES = 5, SETTLE_US = 30 * 1000, ASK_MS = 20 * 1000, SAID_BYTES = 512 };
 
 static char dir[] = "/tmp/kvrel-opening-XXXXXX";
 static struct dist *nodes[NODES];
@@ -90,7 +90,6 @@ static enum kvrel_status ask(int from, const char *to, size_t op)
 
 static void keep(void *context, const struct kvrel_result *result)
 {
-	enum { SAID_BYTES = 512 };
 	snprintf(context, SAID_BYTES, "%.*s", (int)result->bytes.size, result->bytes.data);
 }
 
@@ -98,6 +97,8 @@ struct asking {
 	pthread_t thread;
 	int from;
 	size_t op;
+	enum kvrel_status status;
+	char said[SAID_BYTES];
 };
 
 static void *ask_n0(void *context)
@@ -149,11 +150,120 @@ Test(opening, may_end_between_two_requests)
 	pthread_join(third.thread, NULL);
 }
 
+/* ---- put off ---- */
+
+static void *ask_made(void *context)
+{
+	struct asking *asking = context;
+	const struct dist_request request = { .node = "made@here", .timeout_ms = ASK_MS };
+	asking->status = dist_call(nodes[0], &request, NULL, 0, keep, asking->said);
+	return NULL;
+}
+
+static void begin_asking_made(struct asking *asking)
+{
+	*asking = (struct asking){ .from = 0 };
+	cr_assert_eq(pthread_create(&asking->thread, NULL, ask_made, asking), 0);
+}
+
+/* The next whole frame of a link; false at its end. */
+static bool hear(int fd, struct buf *in, char *type, struct slice *payload, size_t *consumed)
+{
+	char piece[4096];
+	ssize_t n = 1;
+	while (frame_next(buf_slice(in), FRAME_MAX, type, payload, consumed) != 1 &&
+	       (n = recv(fd, piece, sizeof(piece), 0)) > 0)
+		buf_append(in, piece, (size_t)n);
+	return n > 0;
+}
+
+/* As made@here: lets n0 in and answers so many requests. */
+static void serve_made(int fd, unsigned count)
+{
+	const struct kvrel_result yes = { .kind = KVREL_NIL };
+	SCOPE(buf_done) struct buf in = { 0 };
+	SCOPE(buf_done) struct buf out = { 0 };
+	struct frame_request request;
+	struct slice payload, rest;
+	size_t consumed;
+	char type;
+	t_put_hello(&out, "made@here", names[0]);
+	cr_assert(t_say(fd, buf_slice(&out)));
+	while (count > 0) {
+		cr_assert(hear(fd, &in, &type, &payload, &consumed));
+		buf_clear(&out);
+		for (bool whole = type == FRAME_REQUESTS && frame_get_shared(payload, &request, &rest);
+		     whole && rest.size > 0; count--) {
+			whole = frame_get_request(&rest, &request);
+			frame_add_reply(&out, &(struct frame_open){ 0 }, request.id, &yes);
+		}
+		buf_consume(&in, consumed);
+		cr_assert(t_say(fd, buf_slice(&out)));
+	}
+}
+
+static void expect_answered(struct asking *asking)
+{
+	pthread_join(asking->thread, NULL);
+	cr_expect_eq(asking->status, KVREL_OK, "%s", asking->said);
+}
+
+/* The other side's link counts, which never comes: n0 tries again, and nobody hears of it. */
+Test(opening, twice_fails_no_request)
+{
+	SCOPE(buf_done) struct buf in = { 0 };
+	SCOPE(buf_done) struct buf twice = { 0 };
+	SCOPE_FD int listener = made_listens();
+	struct slice payload;
+	size_t consumed;
+	char type;
+	struct asking first, second;
+	begin_asking_made(&first);
+	{
+		SCOPE_FD int fd = accept(listener, NULL, NULL);
+		cr_assert(fd >= 0 && hear(fd, &in, &type, &payload, &consumed));
+		cr_expect_eq(type, FRAME_HELLO);
+		frame_put(&twice, FRAME_TWICE, (struct slice){ 0 });
+		cr_assert(t_say(fd, buf_slice(&twice)));
+		cr_expect_eq(recv(fd, &type, 1, 0), 0);
+	}
+	begin_asking_made(&second); /* while it waits */
+	SCOPE_FD int fd = accept(listener, NULL, NULL);
+	cr_assert_geq(fd, 0);
+	serve_made(fd, 2);
+	expect_answered(&first);
+	expect_answered(&second);
+}
+
+/* More want to connect than there is room for: the next one waits its turn. */
+Test(opening, may_take_its_time)
+{
+	enum { MOST = 1024 };
+	static int fds[MOST];
+	unsigned count = 0;
+	struct error err;
+	SCOPE_FD int listener = made_listens();
+	struct asking first;
+	while (count < MOST && control_connect_now(dir, "made@here.dist", &fds[count], &err) == 0)
+		count++;
+	cr_assert(count < MOST, "the queue never fills up");
+	begin_asking_made(&first);
+	usleep(SETTLE_US);
+	for (unsigned i = 0; i < count; i++) {
+		close(fds[i]);
+		close(accept(listener, NULL, NULL));
+	}
+	SCOPE_FD int fd = accept(listener, NULL, NULL);
+	cr_assert_geq(fd, 0);
+	serve_made(fd, 1);
+	expect_answered(&first);
+}
+
 /* ---- names that lead nowhere ---- */
 
 Test(opening, by_a_host_that_nobody_knows_is_an_error, .timeout = 60)
 {
-	static char said[512];
+	static char said[SAID_BYTES];
 	const struct dist_options options = { .name = "lost@127.0.0.1",
 					      .listen = "127.0.0.1:0",
 					      .cookie = SLICE("biscuit"),
