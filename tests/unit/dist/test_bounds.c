@@ -3,16 +3,11 @@
  * What all links of a node may hold together. A node with little memory for it asks nodes that do not answer, and is
  * sent halves of large frames by many peers that were let in.
  */
-#include "base/buf.h"
-#include "base/control.h"
 #include "base/log.h"
 #include "base/scope.h"
-#include "node/dist/dist.h"
-#include "node/dist/frame.h"
 
-#include "serving.h"
+#include "fixture.h"
 
-#include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,26 +44,13 @@ static int enter(void *context, struct slice op, struct dist_op *out, struct err
 	return t_enter(ops, ARRAY_LEN(ops), context, op, out, err);
 }
 
-static struct dist *start(const char *name, size_t memory)
-{
-	const struct dist_options options = { .name = name,
-					      .dir = dir,
-					      .heartbeat_ms = 15000,
-					      .memory_bytes = memory,
-					      .host = { NULL, enter, t_leave, t_control } };
-	struct dist *dist = NULL;
-	struct error err;
-	cr_assert_eq(dist_new(&options, &dist, &err), 0, "%s", err.message);
-	return dist;
-}
-
 static void set_up(void)
 {
 	cr_assert_not_null(mkdtemp(dir));
 	log_setup(STDERR_FILENO, LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
-	small = start("small@here", MEMORY);
-	others[0] = start("one@here", 0);
-	others[1] = start("two@here", 0);
+	small = t_start(dir, "small@here", enter, MEMORY);
+	others[0] = t_start(dir, "one@here", enter, 0);
+	others[1] = t_start(dir, "two@here", enter, 0);
 }
 
 static void tear_down(void)
@@ -133,7 +115,7 @@ Test(bounds, requests_to_all_nodes_together_are_bounded)
 	cr_expect_eq(ask(small, "one@here", 1, large, 300), KVREL_ERROR); /* the one that passes the bound may */
 	cr_expect_not_null(strstr(said, "before the deadline"), "%s", said);
 	for (int i = 0; i < 2; i++) {
-		cr_expect_eq(ask(small, "two@here", 0, (struct kvrel_slice){ "x", 1 }, 5000), KVREL_OK, "%s", said);
+		cr_expect_eq(ask(small, "two@here", 0, (struct kvrel_slice){ "x", 1 }, 20000), KVREL_OK, "%s", said);
 		cr_expect_str_eq(said, "x");
 	}
 }
@@ -150,7 +132,7 @@ Test(bounds, a_request_over_them_is_refused_at_once)
 		.args = &large, .arg_count = 1, .worker = KVREL_NO_WORKER, .complete = forget, .op = &ops[1]
 	};
 	dist_forward(small, &waiting.call, &request);
-	cr_expect_eq(ask(small, "two@here", 0, large, 5000), KVREL_ERROR);
+	cr_expect_eq(ask(small, "two@here", 0, large, 20000), KVREL_ERROR);
 	cr_expect_str_eq(said, "node 'two@here' was not asked: too much is on its way to other nodes already "
 			       "(--dist-memory)");
 	cr_expect_not(waiting.answered);
@@ -160,25 +142,15 @@ Test(bounds, a_request_over_them_is_refused_at_once)
 static int begin_large_frame(int number)
 {
 	char name[32];
-	struct error err;
 	SCOPE(buf_done) struct buf out = { 0 };
-	int fd = -1;
-	cr_assert_eq(control_connect(dir, "small@here.dist", &fd, &err), 0, "%s", err.message);
+	int fd = t_connect_to(dir, "small@here");
 	snprintf(name, sizeof(name), "evil%d@here", number);
-	const struct frame_hello hello = {
-		.version = FRAME_VERSION, .instance = 1, .from = slice_of(name), .to = SLICE("small@here")
-	};
-	frame_put_hello(&out, &hello);
+	t_put_hello(&out, name, "small@here");
 	buf_append(&out, "\1\0\0\0Q", 5);
 	char *rest = buf_reserve(&out, HALF);
 	memset(rest, 0, HALF);
 	out.size += HALF;
-	for (size_t sent = 0; sent < out.size;) {
-		ssize_t n = send(fd, out.data + sent, out.size - sent, MSG_NOSIGNAL);
-		if (n < 0)
-			break;
-		sent += (size_t)n;
-	}
+	t_say(fd, buf_slice(&out)); /* as far as it is taken */
 	return fd;
 }
 
@@ -187,7 +159,7 @@ Test(bounds, what_comes_in_over_all_links_is_bounded)
 	int fds[12];
 	for (int i = 0; i < 12; i++)
 		fds[i] = begin_large_frame(i);
-	cr_expect_eq(ask(others[0], "small@here", 0, (struct kvrel_slice){ "x", 1 }, 5000), KVREL_OK, "%s", said);
+	cr_expect_eq(ask(others[0], "small@here", 0, (struct kvrel_slice){ "x", 1 }, 20000), KVREL_OK, "%s", said);
 	int closed = 0;
 	char byte[4096];
 	for (int i = 0; i < 12; i++) {

@@ -3,16 +3,11 @@
  * A peer that was let in and means harm. It speaks to a real node over its Unix socket, in bytes of its own making;
  * whatever it says, the node hangs up on it or goes on, and serves another node as before.
  */
-#include "base/buf.h"
-#include "base/control.h"
 #include "base/log.h"
 #include "base/scope.h"
-#include "node/dist/dist.h"
-#include "node/dist/frame.h"
 
-#include "serving.h"
+#include "fixture.h"
 
-#include <criterion/criterion.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -61,23 +56,12 @@ static int enter(void *context, struct slice op, struct dist_op *out, struct err
 	return t_enter(ops, ARRAY_LEN(ops), context, op, out, err);
 }
 
-static struct dist *start(const char *name)
-{
-	const struct dist_options options = {
-		.name = name, .dir = dir, .heartbeat_ms = 15000, .host = { NULL, enter, t_leave, t_control }
-	};
-	struct dist *dist = NULL;
-	struct error err;
-	cr_assert_eq(dist_new(&options, &dist, &err), 0, "%s", err.message);
-	return dist;
-}
-
 static void set_up(void)
 {
 	cr_assert_not_null(mkdtemp(dir));
 	log_setup(STDERR_FILENO, LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
-	victim = start("victim@here");
-	friend_of_it = start("friend@here");
+	victim = t_start(dir, "victim@here", enter, 0);
+	friend_of_it = t_start(dir, "friend@here", enter, 0);
 }
 
 static void tear_down(void)
@@ -98,7 +82,7 @@ static void expect_service(void)
 {
 	const struct kvrel_slice args[] = { { "x", 1 } };
 	const struct dist_request request = {
-		.node = "victim@here", .component = "t", .op = &ops[0], .timeout_ms = 10000
+		.node = "victim@here", .component = "t", .op = &ops[0], .timeout_ms = 20000
 	};
 	cr_expect_eq(dist_call(friend_of_it, &request, args, 1, NULL, NULL), KVREL_OK);
 }
@@ -107,10 +91,7 @@ static void expect_service(void)
 
 static void put_hello(struct buf *out)
 {
-	const struct frame_hello hello = {
-		.version = FRAME_VERSION, .instance = 1, .from = slice_of("evil@here"), .to = slice_of("victim@here")
-	};
-	frame_put_hello(out, &hello);
+	t_put_hello(out, "evil@here", "victim@here");
 }
 
 /* In the open frame, when it may. */
@@ -129,26 +110,7 @@ static void put_request(struct buf *out, struct frame_open *open, uint64_t id, c
 
 static int connect_to_victim(void)
 {
-	struct error err;
-	int fd = -1;
-	int rc = control_connect(dir, "victim@here.dist", &fd, &err);
-	cr_assert_eq(rc, 0, "%s", err.message);
-	const struct timeval limit = { .tv_sec = 10 };
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-	return fd;
-}
-
-static bool say(int fd, struct slice bytes)
-{
-	while (bytes.size > 0) {
-		ssize_t n = send(fd, bytes.data, bytes.size, MSG_NOSIGNAL);
-		if (n < 0)
-			return false;
-		bytes.data += n;
-		bytes.size -= (size_t)n;
-	}
-	return true;
+	return t_connect_to(dir, "victim@here");
 }
 
 static int count_replies(struct slice rest)
@@ -240,7 +202,7 @@ Test(hostile, is_hung_up_on_when_it_lies)
 			buf_append(&out, lies[i].bytes, lies[i].size);
 		else
 			frame(&out, lies[i].bytes, lies[i].size);
-		say(fd, buf_slice(&out));
+		t_say(fd, buf_slice(&out));
 		cr_expect_eq(hear(fd, 1), 0, "%s", lies[i].what);
 	}
 	expect_service();
@@ -258,7 +220,7 @@ Test(hostile, is_told_when_it_speaks_another_version)
 	size_t consumed;
 	char type;
 	frame_put_hello(&out, &hello);
-	cr_assert(say(fd, buf_slice(&out)));
+	cr_assert(t_say(fd, buf_slice(&out)));
 	ssize_t got = recv(fd, answer, sizeof(answer), 0);
 	cr_assert(got > 0 && frame_next((struct slice){ answer, (size_t)got }, FRAME_GREETING_MAX, &type, &payload,
 					&consumed) == 1);
@@ -279,7 +241,7 @@ Test(hostile, may_nest_only_so_deep)
 	for (int i = 0; i < 100000; i++)
 		buf_append(&deep, "\3\0\0\0\1", 5);
 	frame(&out, deep.data, deep.size);
-	say(fd, buf_slice(&out));
+	t_say(fd, buf_slice(&out));
 	cr_expect_eq(hear(fd, 1), 0);
 	expect_service();
 }
@@ -297,7 +259,7 @@ Test(hostile, gets_an_answer_for_each_use_of_an_id_and_none_for_replies_nobody_w
 	for (int i = 0; i < 1000; i++)
 		put_request(&out, &open, 7, "t.echo", (struct kvrel_slice){ "x", 1 });
 	put_request(&out, &open, 7, "t.nothing", (struct kvrel_slice){ "x", 1 });
-	cr_assert(say(fd, buf_slice(&out)));
+	cr_assert(t_say(fd, buf_slice(&out)));
 	cr_expect_eq(hear(fd, 1001), 1001);
 	expect_service();
 }
@@ -319,7 +281,7 @@ static unsigned flood(int fd, struct slice bytes, unsigned most)
 	unsigned said = 0;
 	const struct timeval limit = { .tv_sec = 2 };
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-	while (said < most && say(fd, bytes))
+	while (said < most && t_say(fd, bytes))
 		said++;
 	return said;
 }
@@ -331,7 +293,7 @@ Test(hostile, cannot_have_more_than_so_many_requests_that_wait)
 	struct frame_open open = { 0 };
 	SCOPE_FD int fd = connect_to_victim();
 	put_hello(&hello);
-	say(fd, buf_slice(&hello));
+	t_say(fd, buf_slice(&hello));
 	for (int i = 0; i < 1000; i++)
 		put_request(&out, &open, (uint64_t)i, "t.silent", (struct kvrel_slice){ "x", 1 });
 	unsigned said = flood(fd, buf_slice(&out), 1000);
@@ -346,11 +308,12 @@ Test(hostile, fills_no_memory_by_never_reading)
 	SCOPE_FD int fd = connect_to_victim();
 	size_t before = resident();
 	put_hello(&out);
-	say(fd, buf_slice(&out));
+	t_say(fd, buf_slice(&out));
 	buf_clear(&out);
 	put_request(&out, &(struct frame_open){ 0 }, 1, "t.echo", (struct kvrel_slice){ large, sizeof(large) });
 	flood(fd, buf_slice(&out), 16384); /* 1 GiB */
-	cr_expect_lt(resident() - before, (size_t)400 << 20, "%zu MiB", (resident() - before) >> 20);
+	size_t after = resident();         /* perhaps less: what is not needed may go at any time */
+	cr_expect_lt(after, before + ((size_t)400 << 20), "%zu MiB, then %zu MiB", before >> 20, after >> 20);
 	expect_service();
 }
 
@@ -390,7 +353,7 @@ Test(hostile, may_say_anything)
 		SCOPE(buf_done) struct buf out = { 0 };
 		SCOPE_FD int fd = connect_to_victim();
 		mangled(seed, &out);
-		say(fd, buf_slice(&out));
+		t_say(fd, buf_slice(&out));
 		if (seed % 3 == 0)
 			shutdown(fd, SHUT_WR);
 	}
