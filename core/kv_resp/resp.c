@@ -66,7 +66,7 @@ bool resp_push(struct resp_request *request, const char *data, size_t size)
 
 enum number { NUMBER_OK, NUMBER_CUT, NUMBER_WRONG };
 
-/* "-?[0-9]+\r\n" at *at, which moves behind it. */
+/* "0\r\n" or "-?[1-9][0-9]*\r\n" at *at, which moves behind it. */
 static enum number read_number(const char **at, const char *end, int64_t *out)
 {
 	const char *c = *at;
@@ -79,6 +79,8 @@ static enum number read_number(const char **at, const char *end, int64_t *out)
 			return NUMBER_WRONG;
 		value = value * 10 + (*c++ - '0');
 	}
+	if (c > digits && *digits == '0' && (negative || c > digits + 1))
+		return NUMBER_WRONG;
 	if (c < end && (c == digits || *c != '\r'))
 		return NUMBER_WRONG;
 	if (end - c < 2)
@@ -92,11 +94,7 @@ static enum number read_number(const char **at, const char *end, int64_t *out)
 
 static enum resp_status unexpected(struct resp_request *request, char got)
 {
-	unsigned char byte = (unsigned char)got;
-	if (byte >= ' ' && byte <= '~')
-		snprintf(request->mistake_text, sizeof(request->mistake_text), "expected '$', got '%c'", byte);
-	else
-		snprintf(request->mistake_text, sizeof(request->mistake_text), "expected '$', got '\\x%02x'", byte);
+	snprintf(request->mistake_text, sizeof(request->mistake_text), "expected '$', got '%c'", got);
 	return wrong(request, request->mistake_text);
 }
 
@@ -116,12 +114,12 @@ static enum resp_status read_bulk(struct resp_request *request, struct kvrel_sli
 	enum number number = read_number(&data, end, &size);
 	if (number == NUMBER_CUT)
 		return incomplete(request, input.size + 1 + more);
-	if (number == NUMBER_WRONG || size < 0)
+	if (number == NUMBER_WRONG || size < 0 || (size_t)size > limits->request_max)
 		return wrong(request, "invalid bulk length");
 	if (limits->guest && size > RESP_GUEST_BULK_MAX)
 		return wrong(request, "unauthenticated bulk length");
 	size_t need = (size_t)(data - input.data) + (size_t)size + 2 + more;
-	if ((size_t)size > limits->request_max || need > limits->request_max)
+	if (need > limits->request_max)
 		return wrong(request, "too big request");
 	if ((size_t)(end - data) < (size_t)size + 2)
 		return incomplete(request, need);
@@ -145,6 +143,8 @@ static enum resp_status read_array(struct resp_request *request, struct kvrel_sl
 		return wrong(request, "invalid multibulk length");
 	if (limits->guest && count > RESP_GUEST_ARGS_MAX)
 		return wrong(request, "unauthenticated multibulk length");
+	if (count > 0 && (size_t)count * LEAST_BULK_BYTES > limits->request_max)
+		return wrong(request, "too big request");
 	for (int64_t i = 0; i < count; i++) {
 		enum resp_status status = read_bulk(request, input, &at, (size_t)(count - i - 1), limits);
 		if (status != RESP_REQUEST)
@@ -179,6 +179,12 @@ static inline bool is_digit(char c)
 	return (unsigned char)c - (unsigned)'0' <= 9;
 }
 
+/* The first of several. */
+static inline bool is_first_digit(char c)
+{
+	return (unsigned char)c - (unsigned)'1' <= 8;
+}
+
 /*
  * "$N\r\n", or with another sign, of one or two digits: the number, and its length in *size; -1 for anything else,
  * which somebody else has to look at. 5 bytes can be read.
@@ -191,7 +197,7 @@ static inline int read_short_number(const char *c, char sign, size_t *size)
 		*size = 4;
 		return c[1] - '0';
 	}
-	if ((word & word4("\xff\0\0\xff")) != word4(two) || c[4] != '\n' || !is_digit(c[1]) || !is_digit(c[2]))
+	if ((word & word4("\xff\0\0\xff")) != word4(two) || c[4] != '\n' || !is_first_digit(c[1]) || !is_digit(c[2]))
 		return -1;
 	*size = 5;
 	return (c[1] - '0') * 10 + (c[2] - '0');
@@ -204,7 +210,7 @@ static inline int read_length(const char *c, char sign, size_t *size)
 	int value = 0;
 	for (; digits < 5 && is_digit(c[1 + digits]); digits++)
 		value = value * 10 + (c[1 + digits] - '0');
-	if (*c != sign || digits == 0 || c[1 + digits] != '\r' || c[2 + digits] != '\n')
+	if (*c != sign || digits == 0 || (digits > 1 && c[1] == '0') || c[1 + digits] != '\r' || c[2 + digits] != '\n')
 		return -1;
 	*size = digits + 3;
 	return value;

@@ -13,7 +13,7 @@
 
 enum {
 	RESP_INLINE_MAX = 64 * 1024, /* bytes of an inline command, or of a line with a length */
-	RESP_ARGS_MAX = 1024 * 1024, /* words of a request */
+	RESP_ARGS_MAX = INT32_MAX,   /* words of a request, as far as its bytes allow */
 	RESP_GUEST_ARGS_MAX = 10,    /* … before AUTH, where one is asked for */
 	RESP_GUEST_BULK_MAX = 16 * 1024,
 	RESP_ARGS_INLINE = 64, /* words that need no heap */

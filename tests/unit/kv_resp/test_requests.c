@@ -43,14 +43,24 @@ Test(requests, refuses_a_broken_stream_in_redis_words_and_closes)
 {
 	static const char *const wrong[][2] = {
 		{ "*1\r\n:1\r\n", "expected '$', got ':'" },
-		{ "*1\r\n\x01", "expected '$', got '\\x01'" },
+		{ "*1\r\n\x01", "expected '$', got '\x01'" },
+		{ "*1\r\n\r\n", "expected '$', got ' '" },
+		{ "*01\r\n$4\r\nPING\r\n", "invalid multibulk length" },
+		{ "*-0\r\n", "invalid multibulk length" },
+		{ "*1\r\n$04\r\nPING\r\n", "invalid bulk length" },
+		{ "*1\r\n$00\r\n\r\n", "invalid bulk length" },
+		{ "*1\r\n$0100\r\n", "invalid bulk length" },
 		{ "*x\r\n", "invalid multibulk length" },
-		{ "*1048577\r\n", "invalid multibulk length" },
+		{ "*2147483648\r\n", "invalid multibulk length" },
+		{ "*2147483647\r\n", "too big request" },
+		{ "*174763\r\n", "too big request" },
 		{ "*99999999999\r\n", "invalid multibulk length" },
 		{ "*1\r\n$-1\r\n", "invalid bulk length" },
 		{ "*1\r\n$x\r\n", "invalid bulk length" },
 		{ "*1\r\n$99999999999\r\n", "invalid bulk length" },
-		{ "*1\r\n$2000000\r\n", "too big request" },
+		{ "*1\r\n$1048577\r\n", "invalid bulk length" },
+		{ "*1\r\n$1048576\r\n", "too big request" },
+		{ "*2\r\n$1048560\r\n", "too big request" },
 		{ "*1\r\n$4\r\nPINGxx", "bulk string without its end" },
 	};
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
