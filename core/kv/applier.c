@@ -44,14 +44,9 @@ static void doze(struct applier *applier, int64_t ms)
 	pthread_mutex_unlock(&applier->lock);
 }
 
-static bool is_stopping(struct applier *applier)
+static bool is_stopping(const struct applier *applier)
 {
-	bool stopping;
-
-	pthread_mutex_lock(&applier->lock);
-	stopping = applier->stopping;
-	pthread_mutex_unlock(&applier->lock);
-	return stopping;
+	return atomic_load(&applier->stopping);
 }
 
 /* ---- applying ------------------------------------------------------------------------------------------------ */

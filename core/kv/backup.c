@@ -93,55 +93,34 @@ static void give_partial_up(const struct backup *backup)
 
 /* ---- copying --------------------------------------------------------------------------------------------------- */
 
-static int sync_parent(const char *path)
-{
-	char parent[4096];
-	char *slash;
-	int fd, code;
-
-	snprintf(parent, sizeof(parent), "%s", path);
-	slash = strrchr(parent, '/');
-	slash[slash == parent ? 1 : 0] = '\0';
-	fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return -1;
-	code = fsync(fd);
-	close(fd);
-	return code;
-}
-
 /* `size` bytes, to what may be another file system. 0 or errno. */
-static int copy_bytes(int from, int to, uint64_t size)
+static int copy_bytes(const struct backup *backup, int from, int to, uint64_t size)
 {
 	char *piece = malloc(COPY_PIECE);
 	int code = piece != NULL ? 0 : ENOMEM;
 
-	for (uint64_t at = 0; code == 0 && at < size;) {
-		size_t wanted = size - at < COPY_PIECE ? (size_t)(size - at) : COPY_PIECE;
-		ssize_t got = pread(from, piece, wanted, (off_t)at), put = 0;
-
-		if (got > 0)
-			put = pwrite(to, piece, (size_t)got, (off_t)at);
-		if (got == 0)
-			code = EIO;
-		else if ((got < 0 || put < 0) && errno != EINTR)
-			code = errno;
-		at += put > 0 ? (uint64_t)put : 0;
+	for (uint64_t at = 0, part; code == 0 && at < size; at += part) {
+		part = size - at < COPY_PIECE ? size - at : COPY_PIECE;
+		code = file_read(from, piece, part, at);
+		if (code == 0)
+			code = file_write(to, piece, part, at);
+		if (code == 0 && pages_give_up(&backup->base.store->pages))
+			code = ECANCELED;
 	}
 	free(piece);
 	return code;
 }
 
-static int copy_file(const struct log *log, int to_dir, const struct value_file *file)
+static int copy_file(const struct backup *backup, int to_dir, const struct value_file *file)
 {
-	int from = segment_open(log->dir_fd, file->number), to, code;
+	int from = segment_open(backup->base.store->log.dir_fd, file->number), to, code;
 	char name[SEGMENT_NAME_BYTES];
 
 	if (from < 0)
 		return errno;
 	segment_name(file->number, name);
 	to = openat(to_dir, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	code = to >= 0 ? copy_bytes(from, to, file->row.used) : errno;
+	code = to >= 0 ? copy_bytes(backup, from, to, file->row.used) : errno;
 	if (code == 0 && fsync(to) != 0)
 		code = errno;
 	if (to >= 0)
@@ -162,7 +141,7 @@ static int copy_files(const struct backup *backup, const struct value_set *set)
 	if (fd < 0)
 		return errno;
 	for (size_t i = 0; code == 0 && i < set->count; i++)
-		code = copy_file(&backup->base.store->log, fd, set->files[i]);
+		code = copy_file(backup, fd, set->files[i]);
 	if (code == 0 && fsync(fd) != 0)
 		code = errno;
 	close(fd);
@@ -178,7 +157,9 @@ static int copy_values(const struct backup *backup, MDB_txn *txn, struct kv_erro
 
 	if (code != 0)
 		pages_fail(err, "cannot read its table of values", code);
-	else if ((code = copy_files(backup, atomic_load(&values.set))) != 0)
+	else if ((code = copy_files(backup, atomic_load(&values.set))) == ECANCELED)
+		kv_fail(err, "the store is stopping");
+	else if (code != 0)
 		kv_fail(err, "backup: cannot copy values to '%.300s/log': %s", backup->partial, strerror(code));
 	values_done(&values);
 	return code == 0 ? 0 : -1;
@@ -187,7 +168,7 @@ static int copy_values(const struct backup *backup, MDB_txn *txn, struct kv_erro
 /* What is to be relied on one day is looked at today. */
 static int verify_copy(const struct backup *backup, struct kv_error *err)
 {
-	struct pages copy = { 0 };
+	struct pages copy = { .give_up = backup->base.store->pages.give_up };
 	int code = pages_open(&copy, backup->partial, backup->base.store->options.map_size, 1, err);
 
 	if (code == 0)
@@ -218,7 +199,7 @@ static int complete(struct backup *backup, struct kv_error *err)
 	if (lstat(backup->path, &stat) == 0)
 		return kv_fail(err, "backup: '%.300s' exists already: choose another path", backup->path);
 	backup->renamed = fsync(backup->partial_fd) == 0 && rename(backup->partial, backup->path) == 0;
-	if (backup->renamed && sync_parent(backup->path) == 0)
+	if (backup->renamed && file_sync_parent(backup->path) == 0)
 		return 0;
 	return kv_fail(err, "backup: cannot complete '%.300s': %s", backup->path, strerror(errno));
 }

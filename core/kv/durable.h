@@ -71,7 +71,8 @@ struct applier {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;    /* something to do */
 	pthread_cond_t applied; /* `retired` moved on, or a failure */
-	bool stopping, nudged;
+	_Atomic bool stopping;
+	bool nudged;
 	uint64_t freeze_up_to;      /* id of a memtable that somebody wants applied */
 	struct background *running; /* threads of background.h */
 	uint64_t backgrounds_begun;

@@ -327,6 +327,7 @@ static void init_locks(struct durable *store)
 
 static int open_store(struct durable *store, struct kv_error *err)
 {
+	store->pages.give_up = &store->applier.stopping;
 	if (bucket_table_init(&store->buckets) != 0 || (store->cursors = cursors_new()) == NULL)
 		return kv_fail(err, "out of memory");
 	if (make_folders(store->dir, err) != 0 || lock_folder(store, err) != 0 ||

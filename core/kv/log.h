@@ -100,7 +100,8 @@ static inline bool log_broken(const struct log *log)
 
 enum { SEGMENT_NAME_BYTES = 32 };
 
-/* All of it, at `at`. 0 or errno. */
+/* All of it, at `at`; EIO where the file ends before. 0 or errno. */
+int file_read(int fd, void *to, size_t size, size_t at);
 int file_write(int fd, const void *bytes, size_t size, size_t at);
 /* Zeros from `from` to `end`. 0 or errno. */
 int file_clear(int fd, size_t from, size_t end);

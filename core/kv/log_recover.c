@@ -83,7 +83,7 @@ static int segment_look(struct recovery *recovery, struct segment *segment, stru
 	segment->file.size = (size_t)stat.st_size;
 	if (segment->file.size <= sizeof(header) || segment->file.size > UINT32_MAX)
 		return 0; /* a crash while it was being made */
-	code = log_read(&segment->file, 0, &header, sizeof(header));
+	code = file_read(segment->file.fd, &header, sizeof(header), 0);
 	if (code != 0)
 		return fail(recovery, segment, err, strerror(code));
 	if (memcmp(header.magic, SEGMENT_MAGIC, sizeof(header.magic)) == 0 && header.format > SEGMENT_FORMAT)

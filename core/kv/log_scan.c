@@ -8,23 +8,8 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 enum { PIECE_BYTES = 1 << 20, LOOKED_AT_BYTES = sizeof(struct frame) + sizeof(struct record) };
-
-int log_read(const struct log_file *file, size_t at, void *to, size_t size)
-{
-	for (size_t done = 0; done < size;) {
-		ssize_t got = pread(file->fd, (char *)to + done, size - done, (off_t)(at + done));
-
-		if (got == 0)
-			return EIO;
-		if (got < 0 && errno != EINTR)
-			return errno;
-		done += got > 0 ? (size_t)got : 0;
-	}
-	return 0;
-}
 
 /* ---- frames anywhere --------------------------------------------------------------------------------------- */
 
@@ -71,7 +56,7 @@ static int note_frame(const struct log_file *file, const struct frame *head, siz
 
 	if (frame == NULL)
 		return ENOMEM;
-	code = log_read(file, at, frame, sizeof(*frame) + head->size);
+	code = file_read(file->fd, frame, sizeof(*frame) + head->size, at);
 	if (code == 0 && frame->checksum == frame_checksum(frame, file->number)) {
 		if (scan->count++ == 0)
 			scan->base = frame->position - (at - sizeof(struct segment_header));
@@ -96,7 +81,7 @@ int log_scan(const struct log_file *file, int64_t base, size_t from, struct log_
 		if (at < began || at + LOOKED_AT_BYTES > end) {
 			began = at;
 			end = file->size - at < PIECE_BYTES ? file->size : at + PIECE_BYTES;
-			code = log_read(file, began, piece, end - began);
+			code = file_read(file->fd, piece, end - began, began);
 			if (code != 0)
 				break;
 		}
@@ -121,7 +106,7 @@ static int load_up_to(const struct log_file *file, struct memtable *memtable, si
 		return 0;
 	if (upper > file->size)
 		upper = file->size;
-	code = log_read(file, *loaded, memtable->buffer + *loaded, upper - *loaded);
+	code = file_read(file->fd, memtable->buffer + *loaded, upper - *loaded, *loaded);
 	if (code == 0)
 		*loaded = upper;
 	return code;

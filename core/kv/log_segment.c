@@ -17,6 +17,20 @@
 
 /* ---- any file ---------------------------------------------------------------------------------------------- */
 
+int file_read(int fd, void *to, size_t size, size_t at)
+{
+	for (size_t done = 0; done < size;) {
+		ssize_t got = pread(fd, (char *)to + done, size - done, (off_t)(at + done));
+
+		if (got == 0)
+			return EIO;
+		if (got < 0 && errno != EINTR)
+			return errno;
+		done += got > 0 ? (size_t)got : 0;
+	}
+	return 0;
+}
+
 int file_write(int fd, const void *bytes, size_t size, size_t at)
 {
 	for (size_t done = 0; done < size;) {

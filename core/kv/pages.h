@@ -67,8 +67,14 @@ struct pages {
 	struct page_state state; /* as of the last commit; the applying thread's after the start */
 	struct page_map map;
 	_Atomic uint64_t commits_begun, commits_done;
-	char file[4200]; /* the data file's name */
+	char file[4200];             /* the data file's name */
+	const _Atomic bool *give_up; /* set, if not NULL: what looks at whole tables is to end */
 };
+
+static inline bool pages_give_up(const struct pages *pages)
+{
+	return pages->give_up != NULL && atomic_load_explicit(pages->give_up, memory_order_relaxed);
+}
 
 struct page_spot;
 struct page_reader {

@@ -62,8 +62,11 @@ static int commit(struct copy *copy)
 static int copy_entry(struct copy *copy, const struct page_node *node)
 {
 	MDB_val key = node->key, value = node->value;
-	int code = mdb_cursor_put(copy->cursor, &key, &value, MDB_APPEND);
+	int code;
 
+	if (pages_give_up(copy->from))
+		return kv_fail(copy->err, "the store is stopping");
+	code = mdb_cursor_put(copy->cursor, &key, &value, MDB_APPEND);
 	if (code != 0)
 		return cannot_write(copy, code);
 	copy->entries++;

@@ -139,6 +139,8 @@ static int check_entry(struct verify *verify, const MDB_val *key, const MDB_val 
 {
 	struct page_entry entry;
 
+	if (pages_give_up(verify->pages))
+		return kv_fail(err, "the store is stopping");
 	if (!page_entry_split(key, value, &entry))
 		return page_damaged(verify->pages, value->mv_data, err);
 	if (check_value(verify, key, value, err) != 0)

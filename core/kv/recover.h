@@ -33,7 +33,6 @@ int log_scan(const struct log_file *file, int64_t base, size_t from, struct log_
  * whole. 0 or errno.
  */
 int log_read_frames(const struct log_file *file, struct memtable *memtable, uint32_t *records, bool *torn);
-int log_read(const struct log_file *file, size_t at, void *to, size_t size);
 
 /* ---- log_replay.c -------------------------------------------------------------------------------------------- */
 

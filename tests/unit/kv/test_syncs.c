@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/* Syncs that fail, and a store that ends while one takes its time. */
+#include "driver.h"
+#include "durable.h"
+#include "sync_hook.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct t_engine t;
+static char dir[256];
+
+static void up(void)
+{
+	t_make_dir(dir);
+}
+
+static void down(void)
+{
+	atomic_store(&sync_hook, NULL);
+	t_remove(dir);
+}
+
+TestSuite(syncs, .init = up, .fini = down);
+
+static int fail_of_log(const char *path)
+{
+	return strstr(path, ".log") != NULL ? EIO : 0;
+}
+
+static int fail_of_pages(const char *path)
+{
+	return strstr(path, "data.mdb") != NULL ? EIO : 0;
+}
+
+static void expect_refusal(const char *answer)
+{
+	cr_expect(strncmp(answer, "ERROR kv log: cannot sync '", 27) == 0, "%s", answer);
+}
+
+Test(syncs, refuse_all_that_rests_on_one_that_failed_until_the_next_start)
+{
+	t_open(&t, dir, ENGINE_ALWAYS);
+	ANSWERS("OK 1", "hset", "b", "k", "v");
+	ANSWERS("OK 1", "hset", "gone", "k", "v");
+	ANSWERS("OK 1", "hdel", "gone", "k");
+	ANSWERS("OK 1", "hset", "gone", "k", "v");
+	atomic_store(&sync_hook, fail_of_log);
+	expect_refusal(t_call(&t, "drop", "gone", NULL));
+	atomic_store(&sync_hook, NULL);
+	expect_refusal(t_call(&t, "hset", "b", "k2", "v", NULL));
+	expect_refusal(t_call(&t, "hget", "gone", "k", NULL));
+	expect_refusal(t_call(&t, "count", NULL));
+	ANSWERS("OK 'v'", "hget", "b", "k");
+	cr_expect(strncmp(t.failed, "kv log: cannot sync '", 21) == 0, "%s", t.failed);
+	t_close(&t);
+	t_open(&t, dir, ENGINE_ALWAYS);
+	ANSWERS("OK 'v'", "hget", "b", "k");
+	ANSWERS("OK 1", "hset", "b", "k2", "v");
+	cr_expect_str_eq(t.failed, "");
+	t_close(&t);
+}
+
+Test(syncs, of_the_pages_that_fail_are_tried_again_and_nothing_is_lost)
+{
+	char path[300];
+
+	t_open(&t, dir, ENGINE_ALWAYS);
+	ANSWERS("OK 1", "hset", "b", "k", "v");
+	atomic_store(&sync_hook, fail_of_pages);
+	snprintf(path, sizeof(path), "%s/copy", dir);
+	cr_expect(strstr(t_call(&t, "backup", path, NULL), "cannot apply the log: Input/output error") != NULL);
+	ANSWERS("OK 1", "hset", "b", "k2", "v");
+	ANSWERS("OK 'v'", "hget", "b", "k");
+	atomic_store(&sync_hook, NULL);
+	for (int i = 0; i < 200 && strstr(t_call(&t, "stats", NULL), "store_stuck: 0") == NULL; i++)
+		usleep(50000);
+	ANSWERS("OK nil", "backup", path);
+	cr_expect_str_eq(t.failed, "");
+	t_close(&t);
+	t_open(&t, dir, ENGINE_ALWAYS);
+	ANSWERS("OK [k, k2]", "hkeys", "b");
+	t_close(&t);
+}
+
+/* ---- a backup that is given up ----------------------------------------------------------------------------- */
+
+static _Atomic bool reached, released;
+
+static int hold_backup(const char *path)
+{
+	if (strstr(path, "copy.partial/data.mdb") != NULL) {
+		atomic_store(&reached, true);
+		while (!atomic_load(&released))
+			usleep(1000);
+	}
+	return 0;
+}
+
+static void *back_up(void *answer)
+{
+	char path[300];
+	const struct kvrel_slice arg = { path, (size_t)snprintf(path, sizeof(path), "%s/copy", dir) };
+
+	snprintf(answer, 200, "%s", t_call_slices(&t, KVREL_NO_WORKER, "backup", &arg, 1));
+	return NULL;
+}
+
+static void *close_store(void *nothing)
+{
+	t_close(&t);
+	return nothing;
+}
+
+Test(syncs, of_a_backup_that_takes_long_are_its_last_when_the_store_closes)
+{
+	const struct durable *store;
+	char answer[200], path[300];
+	pthread_t threads[2];
+
+	t_open(&t, dir, ENGINE_ALWAYS);
+	store = (const struct durable *)t.engine;
+	ANSWERS("OK 1", "hset", "b", "k", "v");
+	atomic_store(&sync_hook, hold_backup);
+	cr_assert(pthread_create(&threads[0], NULL, back_up, answer) == 0);
+	while (!atomic_load(&reached))
+		usleep(1000);
+	cr_assert(pthread_create(&threads[1], NULL, close_store, NULL) == 0);
+	while (!atomic_load(&store->applier.stopping))
+		usleep(1000);
+	atomic_store(&released, true);
+	pthread_join(threads[0], NULL);
+	pthread_join(threads[1], NULL);
+	cr_expect_str_eq(answer, "ERROR the store is stopping");
+	snprintf(path, sizeof(path), "%s/copy.partial", dir);
+	cr_expect(access(path, F_OK) != 0);
+	t_open(&t, dir, ENGINE_ALWAYS);
+	ANSWERS("OK 'v'", "hget", "b", "k");
+	t_close(&t);
+}
