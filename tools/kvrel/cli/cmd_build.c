@@ -41,25 +41,7 @@ static int run_build_command(struct cli *cli, const struct spec *spec)
 	error_set(&err, ERROR_FAILED,
 		  "the build command '%s' ended with exit code %d; --no-build takes the libraries as they are",
 		  spec->build_command, status);
-	cli_fail(cli, &err);
-	return status;
-}
-
-static int none_declared(struct cli *cli)
-{
-	struct error err;
-	error_set(&err, ERROR_INVALID, "%s declares no releases; a release names the components it is made of",
-		  SPEC_FILE);
-	int code = cli_fail(cli, &err);
-	fprintf(stderr, "\nFor example:\n\n"
-			"    releases:\n"
-			"      foo:\n"
-			"        version: \"0.0.1\"\n"
-			"        components: {kv_server: permanent, kv: permanent}\n"
-			"      bar:\n"
-			"        version: \"0.0.1\"\n"
-			"        components: {kv: permanent}\n\n");
-	return code;
+	return cli_fail(cli, &err);
 }
 
 static int none_named(struct cli *cli, const struct spec *spec)
@@ -79,7 +61,7 @@ static int select_unnamed(struct cli *cli, const struct spec *spec, const struct
 {
 	const struct spec_release **releases = arena_array(&cli->arena, spec->release_count, sizeof(*releases));
 	if (spec->release_count == 0)
-		return none_declared(cli);
+		return load_none_declared(cli);
 	*out = releases;
 	*count = cli->options.all ? spec->release_count : 1;
 	if (!cli->options.all && !spec->default_release && spec->release_count > 1)

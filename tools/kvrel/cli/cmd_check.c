@@ -23,6 +23,8 @@ int cmd_check(struct cli *cli)
 	int code = load_find(cli, &loaded);
 	if (code == 0)
 		code = load_spec(cli, &loaded);
+	if (code == 0 && loaded.spec->release_count == 0)
+		code = load_none_declared(cli);
 	if (code == 0)
 		code = load_named(cli, &loaded, &releases, &count);
 	if (code == 0)

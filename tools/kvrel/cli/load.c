@@ -5,9 +5,8 @@
 #include "base/path.h"
 #include "base/term.h"
 
+#include <stdio.h>
 #include <stdlib.h>
-
-enum { EXIT_INVALID = 3 };
 
 static bool has_spec(struct cli *cli, const char *dir)
 {
@@ -88,6 +87,23 @@ int load_spec(struct cli *cli, struct loaded *loaded)
 	if (spec_load(&cli->arena, &loaded->options, &loaded->diagnostics, &loaded->spec, &err) == 0)
 		return 0;
 	return loaded->diagnostics.errors ? cli_mistakes(cli, &loaded->diagnostics) : cli_fail(cli, &err);
+}
+
+int load_none_declared(struct cli *cli)
+{
+	struct error err;
+	error_set(&err, ERROR_INVALID, "%s declares no releases; a release names the components it is made of",
+		  SPEC_FILE);
+	int code = cli_fail(cli, &err);
+	fprintf(stderr, "\nFor example:\n\n"
+			"    releases:\n"
+			"      foo:\n"
+			"        version: \"0.0.1\"\n"
+			"        components: {kv_server: permanent, kv: permanent}\n"
+			"      bar:\n"
+			"        version: \"0.0.1\"\n"
+			"        components: {kv: permanent}\n\n");
+	return code;
 }
 
 static int unknown_release(struct cli *cli, const struct spec *spec, const char *name)
