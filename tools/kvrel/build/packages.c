@@ -43,8 +43,13 @@ static int ask(struct arena *arena, const char *command, const char **arguments,
 	memcpy(argv, start, sizeof(start));
 	memcpy(argv + 4, arguments, count * sizeof(*argv));
 	buf_init(out, ANSWER_BYTES_MAX);
-	int status;
-	return proc_run(&(struct proc_options){ .argv = argv, .out = out }, &status, err);
+	int status, result = proc_run(&(struct proc_options){ .argv = argv, .out = out }, &status, err);
+	/* 1: some are not known; above, nothing can be told, and nothing must be remembered */
+	if (result == 0 && status > 1)
+		return error_set(err, ERROR_FAILED,
+				 "cannot ask which packages the libraries are from: '%s' ended with exit code %d",
+				 command, status);
+	return result;
 }
 
 static const char *as_pattern(struct arena *arena, const char *path)
