@@ -179,6 +179,33 @@ it_builds_where_the_file_system_knows_less() {
 	is "$(ls -A _build/rel)" $'.kvrel-lock\nall'
 }
 
+# A list without the packages would be a wrong one, for this build and, remembered, for those after it.
+it_does_not_build_without_knowing_whose_libraries_they_are() {
+	command -v dpkg-query >/dev/null || skip 'no Debian system'
+	foreign "$D/p"
+	mkdir "$D/broken" && printf '#!/bin/sh\nexit 2\n' >"$D/broken/dpkg" && chmod 755 "$D/broken/dpkg"
+	PATH=$D/broken:$PATH run kvrel build
+	is "$status" 1
+	like "$err" "*cannot ask which packages the libraries are from: 'dpkg -S --' ended with exit code 2"
+	must kvrel build --quiet
+	is "$(jq -r '.packages[].name' _build/rel/all/releases/*/manifest.json | grep -x libc6)" libc6
+}
+
+# As the root of a container is: /proc and /dev beside the bundle's own folders.
+it_is_whole_as_the_root_of_a_file_system() {
+	needs_root
+	foreign "$D/p"
+	must kvrel build --quiet --path "$D/root"
+	mkdir "$D/root/proc"
+	unshare -m mount -t proc none "$D/root/proc" 2>/dev/null || skip 'cannot mount here'
+	local rooted='mount -t proc none "$0/proc" && exec chroot "$0" /bin/all verify'
+	run unshare -m sh -c "$rooted" "$D/root"
+	is "$status:$out" '0:/ is as it was built'
+	: >"$D/root/lib/added"
+	run unshare -m sh -c "$rooted" "$D/root"
+	is "$status:$out" '4:lib/added was added'
+}
+
 it_shows_no_control_characters_of_foreign_names() {
 	local name
 	foreign "$D/p"

@@ -78,6 +78,18 @@ static bool is_beside(const char *path)
 	return false;
 }
 
+/* Where a bundle is the root itself, /proc, /dev and the like are mounted beside what is its own. */
+static bool is_mounted_beside(const struct content_builder *builder, const char *path, dev_t device)
+{
+	static const char *const own[] = { "bin", "lib", "releases", "share" };
+	if (device == builder->device || strchr(path, '/') || strncmp(path, "runtime-", 8) == 0)
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(own); i++)
+		if (strcmp(path, own[i]) == 0)
+			return false;
+	return true;
+}
+
 static int read_file(struct content_builder *builder, struct content_item *item, const char *file, struct error *err)
 {
 	char digest[DIGEST_HEX_BYTES];
@@ -103,7 +115,7 @@ static int read_file(struct content_builder *builder, struct content_item *item,
 static int visit(void *context, const char *relative, const struct stat *st, struct error *err)
 {
 	struct content_builder *builder = context;
-	if (is_beside(relative))
+	if (is_beside(relative) || is_mounted_beside(builder, relative, st->st_dev))
 		return FS_SKIP;
 	struct content_item *item = content_add(builder, relative, err);
 	if (!item)
@@ -168,6 +180,7 @@ int content_read(struct arena *arena, const char *path, unsigned wants, struct c
 	struct stat st;
 	if (stat(path, &st) < 0)
 		return error_system(err, errno, "cannot open '%s'", path);
+	builder.device = st.st_dev;
 	bool folder = S_ISDIR(st.st_mode);
 	if (!folder && !S_ISREG(st.st_mode))
 		return error_set(err, ERROR_INVALID, "'%s' is neither a folder nor a file", path);

@@ -49,6 +49,7 @@ struct content_builder {
 	struct arena *arena;
 	const char *shown; /* path of the folder or archive, for messages */
 	unsigned wants;
+	dev_t device; /* of the folder */
 	struct content_item *items;
 	size_t count, capacity;
 	struct content_manifest *manifests;

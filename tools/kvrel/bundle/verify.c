@@ -4,7 +4,7 @@
  *
  * A mode may be stricter than written down (somebody unpacked under a tight umask), never looser, and the owner's x bit
  * must be right. data/, tmp/ and an operator's releases/COOKIE are no part of the bundle, nor is a
- * file system's lost+found.
+ * file system's lost+found, nor what is mounted beside the bundle's own folders.
  */
 #include "build/build.h"
 #include "bundle/content.h"
