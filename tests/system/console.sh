@@ -329,7 +329,7 @@ it_says_in_the_readme_and_the_man_page_what_help_says() {
 	sed 's/\(.*\)\t\(.*\)/| `\1` | \2 |/' functions | sort >rows
 	sed -n '/^| `\(kv\|node\|rpc\|app\)\.[a-z_]*(/p' "$SRC/README.md" | sort >rows.readme
 	diff rows.readme rows >difference || fail "put these rows (>) into README.md:"$'\n'"$(cat difference)"
-	sed 's/\(.*\)\t\(.*\)/.It Li "\1"\n\2/' functions >items
+	sed 's/\(.*\)\t\(.*\)/.It Li "\1"\n\2/; s/…/\\[u2026]/g' functions >items
 	sed -n '/^\.It Li "[a-z]*\./,/^[^.]/p' "$SRC/tools/kvrel/kvrel.1" >items.man
 	diff items.man items >difference || fail "put these lines (>) into kvrel.1:"$'\n'"$(cat difference)"
 }
