@@ -153,7 +153,7 @@ bool run_hello(struct request *request)
 		session->known = true;
 	if (request_is_guest(request->server, session))
 		return request_error(request, "NOAUTH HELLO must be called with the client already authenticated, "
-					      "otherwise the HELLO <proto> AUTH <user> <pass> option can be used to "
+					      "otherwise the HELLO AUTH <user> <pass> option can be used to "
 					      "authenticate the client and select the RESP protocol version at the "
 					      "same time");
 	if (hello.rename && !client_set_text(request->server, &session->name, hello.name))

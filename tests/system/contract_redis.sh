@@ -319,6 +319,38 @@ it_speaks_resp3_as_redis_does() {
 	end_both
 }
 
+it_asks_for_a_password_as_redis_does() {
+	both
+	must redis-cli -p "$other_port" CONFIG SET requirepass 'se cret'
+	echo 'config("kv_resp", {password = "se cret"})' >>"$D/resp/releases/0.0.1/runtime.lua"
+	must "$launcher" restart
+	same_each <<-'END'
+		PING
+		BOGUS a
+		HGET h
+		HGET h f
+		HELLO
+		HELLO 3
+		HELLO 9
+		HELLO 3 AUTH default x
+		HELLO 9 AUTH default "se cret"
+		AUTH
+		AUTH x
+		AUTH "se cre"
+		AUTH "se crets"
+		AUTH nobody "se cret"
+		AUTH a b c
+		MULTI
+		QUIT
+		RESET
+	END
+	printf 'AUTH "se cret"\r\nHSET h f v\r\nAUTH x\r\nDEL h\r\nRESET\r\nPING\r\nAUTH default "se cret"\r\nPING\r\nQUIT\r\n' |
+		same "a right password"
+	printf '*11\r\n' | same "many words of a guest"
+	printf '*2\r\n$4\r\nAUTH\r\n$16385\r\n' | same "a long word of a guest"
+	end_both
+}
+
 it_ends_connections_as_redis_does() {
 	local id port
 	both
