@@ -48,6 +48,14 @@ static int refuse_silence(const struct session *session, int waited_ms, struct e
 			 waited_ms / 1000, pid);
 }
 
+/* It has hung up; `unread`: an errno when it has not read what we sent, else 0. */
+static int refuse_end(int unread, struct error *err)
+{
+	error_set(err, ERROR_NOT_FOUND, "it closed the connection");
+	err->errnum = unread;
+	return -(int)ERROR_NOT_FOUND;
+}
+
 /* The next frame; everything else than a frame is an error, NOT_FOUND when the node has hung up. */
 static int next_frame(struct session *session, int timeout_ms, char *type, struct slice *payload, struct error *err)
 {
@@ -61,13 +69,8 @@ static int next_frame(struct session *session, int timeout_ms, char *type, struc
 	if (r == 0)
 		return refuse_silence(session, timeout_ms, err);
 	r = control_receive(session->fd, session_frame, sizeof(session_frame), type, payload, err);
-	if (r == 0 || (r < 0 && err->errnum == ECONNRESET)) {
-		int unread = r < 0 ? ECONNRESET : 0; /* by it, of what we sent */
-
-		error_set(err, ERROR_NOT_FOUND, "it closed the connection");
-		err->errnum = unread;
-		return -(int)ERROR_NOT_FOUND;
-	}
+	if (r == 0 || (r < 0 && err->errnum == ECONNRESET))
+		return refuse_end(r < 0 ? ECONNRESET : 0, err);
 	return r < 0 ? r : 0;
 }
 
@@ -218,16 +221,17 @@ static int greet_and_send(struct session *session, enum control_type type, struc
 	while (!session->greeted && (r = session_greet(session, ANSWER_MS, err)) < 0)
 		if (r != -(int)ERROR_NOT_FOUND || !asks_again(session))
 			return r;
-	return control_send(session->fd, type, payload, err);
+	r = control_send(session->fd, type, payload, err);
+	return r < 0 && err->errnum == EPIPE ? refuse_end(EPIPE, err) : r;
 }
 
 /* Asking twice must not do something twice. */
 static bool may_ask_again(const struct session *session, enum control_type type, const struct error *err)
 {
 	bool is_question = type == CONTROL_PING || type == CONTROL_STATUS || type == CONTROL_CONFIG;
-	bool unread = !session->heard && (err->errnum == ECONNRESET || err->errnum == EPIPE);
+	bool unread = !session->heard && err->errnum;
 
-	return unread || (is_question && err->code == ERROR_NOT_FOUND);
+	return err->code == ERROR_NOT_FOUND && (unread || is_question);
 }
 
 /* One request and its outcome. 0, or the exit code after a report. */
@@ -242,8 +246,12 @@ int session_ask(struct session *session, enum control_type type, struct slice pa
 		/* it was killed a moment ago, and its socket outlived it */
 		if (!session->greeted && err.code == ERROR_NOT_FOUND)
 			return report("%s is not running", environ_get("RELEASE_NODE"));
-		if (!may_ask_again(session, type, &err) || !asks_again(session))
-			return failed(&err);
+		if (may_ask_again(session, type, &err) && asks_again(session))
+			continue;
+		/* somebody else's stop: the end of the process is what counts, if it can be watched */
+		if (type == CONTROL_STOP && err.code == ERROR_NOT_FOUND && session->pid > 0)
+			return EXIT_DONE;
+		return failed(&err);
 	}
 	if (code && text->size)
 		report("%.*s", SLICE_FMT(*text));

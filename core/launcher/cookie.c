@@ -122,6 +122,8 @@ static int make_home_cookie(struct arena *arena, const char *path, struct error 
 		return error_set(err, ERROR_SYSTEM, "cannot make the cookie '%s': %s; set RELEASE_COOKIE_FILE", path,
 				 strerror(errno));
 	r = fs_write_all(fd, text, COOKIE_TEXT, err);
+	if (r < 0)
+		error_wrap(err, "cannot make the cookie '%s'", path);
 	if (r == 0 && fsync(fd) != 0)
 		r = error_system(err, errno, "cannot make the cookie '%s'", path);
 	if (r == 0 && link(beside, path) != 0 && errno != EEXIST)

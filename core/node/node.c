@@ -261,7 +261,8 @@ void node_run(struct node *node)
 
 void node_end(struct node *node, enum node_ending ending, const char *reason)
 {
-	if (node->ending != NODE_END_NONE)
+	bool stops_after_all = node->ending == NODE_END_RESTART && ending == NODE_END_STOP;
+	if (node->ending != NODE_END_NONE && !stops_after_all)
 		return;
 	node->ending = ending;
 	if (ending != NODE_END_FAILURE)

@@ -82,7 +82,7 @@ void node_stop(struct node *node);
 /* Frees what it holds; nothing when a console's thread could not be ended. */
 void node_done(struct node *node);
 
-/* Main thread. The first ending wins; `reason` (may be NULL) goes to the log. */
+/* Main thread. The first ending wins, but a stop over a restart; `reason` (may be NULL) goes to the log. */
 void node_end(struct node *node, enum node_ending ending, const char *reason);
 /* RELEASE_DATA and RELEASE_TMP, which components may count on. */
 int node_make_folders(const struct node *node, struct error *err);

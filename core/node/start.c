@@ -9,6 +9,7 @@
 #include "node/process/crash.h"
 #include "node/process/handover.h"
 #include "node/process/heart.h"
+#include "node/process/namelock.h"
 #include "node/process/signals.h"
 
 #include <errno.h>
@@ -40,6 +41,18 @@ static int refuse_given_sockets(struct error *err)
 			 "service, the node opens its ports itself");
 }
 
+/* It was to come back, but somebody wants it to end. */
+static int stop_after_all(struct node *node, int client)
+{
+	struct error why;
+	error_set(&why, ERROR_FAILED, "the node was stopped while it restarted");
+	namelock_leave(node);
+	log_info("node", LOG_NONE, "%s has stopped", node->release.node);
+	node->notify.restart_fd = client;
+	notify_failed(&node->notify, &why);
+	return 0;
+}
+
 /* The launcher derives everything afresh: env.sh may say something else now, start.data another version. */
 static int execute_again(struct node *node)
 {
@@ -47,6 +60,8 @@ static int execute_again(struct node *node)
 	const char *program = node->release.launcher;
 	const char *arguments[] = { program, node->console ? "start_console" : "start", NULL };
 	int client = control_server_take_restart_client(node->control);
+	if (signals_hold_stops()) /* what comes from here on is the next image's, and ends that */
+		return stop_after_all(node, client);
 	handover_prepare(node, "restart", handover_cookie(node));
 	if (client >= 0 && notify_hand_over(client, &err) != 0)
 		log_warn("node", LOG_NONE, "%s", err.message);

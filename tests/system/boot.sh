@@ -82,6 +82,44 @@ it_is_waited_for_while_it_stops() {
 	like "$err" 'ERROR: foo@* is not running'
 }
 
+it_is_stopped_while_it_restarts() {
+	bundle foo
+	slow post_stop
+	start_foreground
+	run_restart() {
+		"$launcher" restart 2>complaint
+		echo $? >restarted
+	}
+	run_restart &
+	wait_until test -e post_stop
+	kill -TERM "$pid"
+	wait "$pid"
+	is $? 0
+	wait_until test -s restarted
+	is "$(cat restarted complaint)" $'1\nERROR: the node was stopped while it restarted'
+	run "$launcher" ping
+	like "$err" 'ERROR: foo@* is not running'
+	start_daemon
+	must "$launcher" status --json
+	like "$out" '*"boot":{"reason":"start"*' # in good order
+	stop_node
+}
+
+it_takes_many_stops_at_once() {
+	local i
+	bundle foo
+	start_daemon
+	for i in 1 2 3 4; do
+		# who comes late finds nobody
+		{ "$launcher" stop 2>&1 || true; } >"said.$i" &
+	done
+	wait
+	gone "$pid" || fail 'it runs on'
+	for i in 1 2 3 4; do
+		[ ! -s "said.$i" ] || like "$(cat "said.$i")" 'ERROR: foo@* is not running'
+	done
+}
+
 it_fails_where_the_data_folder_cannot_be_written() {
 	bundle foo
 	touch file

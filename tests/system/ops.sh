@@ -291,6 +291,16 @@ it_rotates_the_log_and_reopens_it() {
 	grep -q 'has stopped' foo/tmp/log/foo.log || fail 'the new log is not written to'
 }
 
+it_makes_a_new_log_at_a_restart_when_the_old_one_was_removed() {
+	bundle foo
+	start_daemon
+	rm foo/tmp/log/foo.log
+	must "$launcher" restart
+	must "$launcher" logs
+	like "$out" '*foo@* is ready*'
+	stop_node
+}
+
 rotated() {
 	! grep -q "round $1" foo/tmp/log/foo.log && grep -q "round $1" foo/tmp/log/foo.log.1
 }

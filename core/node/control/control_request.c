@@ -89,7 +89,9 @@ static void on_restart(struct client *client)
 	SCOPE(buf_done) struct buf said = { 0 };
 	struct error err;
 	if (server->node->ending != NODE_END_NONE) {
-		client_reply_done(client, 1, "the node is stopping already");
+		client_reply_done(client, 1,
+				  server->node->ending == NODE_END_RESTART ? "the node is restarting already"
+									   : "the node is stopping already");
 		return;
 	}
 	if (next_boot_check(server->node, &said, &err) != 0) {

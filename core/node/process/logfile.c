@@ -32,6 +32,9 @@ void logfile_begin(uint64_t max_bytes, unsigned files)
 		memcpy(log_file.path, path, strlen(path) + 1);
 	unsetenv(FILE_VARIABLE);
 	logfile_limit(max_bytes, files);
+	/* who removed it means to have a new one at the next restart at the latest */
+	if (log_file.path[0] != '\0' && access(log_file.path, F_OK) != 0)
+		logfile_reopen();
 }
 
 void logfile_limit(uint64_t max_bytes, unsigned files)

@@ -61,7 +61,8 @@ static int lock(struct node *node, const char *path, struct error *err)
 	if (named)
 		remember_unclean_end(node, &holder);
 	/* until there is a socket, commands wait for a node that restarts */
-	return returns ? 0 : control_lock_write(node->lock_fd, false, err);
+	rc = returns ? 0 : control_lock_write(node->lock_fd, false, err);
+	return rc == 0 ? 0 : error_wrap(err, "'%s'", path);
 }
 
 int namelock_take(struct node *node, struct error *err)

@@ -51,16 +51,31 @@ int signals_begin(struct error *err)
 		return error_system(err, errno, "cannot make the pipe for signals");
 	stops_asked = 0;
 	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+	sigset_t set;
+	sigemptyset(&set);
 	for (size_t i = 0; i < ARRAY_LEN(watched); i++) {
 		if (sigaction(watched[i], &action, NULL) != 0)
 			return error_system(err, errno, "cannot handle signal %d", watched[i]);
+		sigaddset(&set, watched[i]);
 	}
+	/* what the image before this one held back */
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 	return 0;
 }
 
 bool signals_stop_asked(void)
 {
 	return stops_asked > 0;
+}
+
+bool signals_hold_stops(void)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	return signals_stop_asked();
 }
 
 static void on_readable(uv_poll_t *handle, int status, int events)

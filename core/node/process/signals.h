@@ -14,6 +14,8 @@
 /* From here on a stop request is remembered, also while the main thread is busy booting. */
 int signals_begin(struct error *err);
 bool signals_stop_asked(void);
+/* The same, and holds back what comes later, for who unblocks it: the next image of this process. */
+bool signals_hold_stops(void);
 /* Calls on_signal on the loop's thread for each signal, also for those that came before. */
 int signals_watch(uv_loop_t *loop, void (*on_signal)(void *context, int signal_number), void *context,
 		  struct error *err);
