@@ -127,7 +127,9 @@ it_leaves_no_zombies() {
 	wait_until ready
 	must "$launcher" rpc 'os.execute("(sleep 0.1; true) & (sleep 0.2; true) &")'
 	wait_until no_zombies
-	stop_node
+	# it is the node's process that stop waits for; the first one follows
+	must "$launcher" stop
+	wait "$outer"
 }
 
 no_zombies() {
