@@ -80,6 +80,16 @@ bool script_is_incomplete(struct script *script, struct slice text)
 	return incomplete;
 }
 
+bool script_compiles(struct script *script, struct slice text)
+{
+	lua_State *lua = script->lua;
+	int top = lua_gettop(lua);
+	bool compiles = !slice_starts(text, SLICE(LUA_SIGNATURE)) && script_load(lua, text, "", false) == LUA_OK;
+
+	lua_settop(lua, top);
+	return compiles;
+}
+
 bool script_compile(lua_State *lua, const struct script_chunk *chunk)
 {
 	if (chunk->try_expression && script_load(lua, chunk->text, chunk->name, true) == LUA_OK)

@@ -55,6 +55,8 @@ int script_run(struct script *script, struct slice text, const char *chunk, int 
  * this is the exit code it asked for, 0 to 255; else -1. */
 int script_exit_code(const struct script *script);
 bool script_was_interrupted(const struct script *script);
+/* True when `text` compiles as statements. */
+bool script_compiles(struct script *script, struct slice text);
 /* True when `text` fails to compile only because it ends too early: a console then asks for another line. */
 bool script_is_incomplete(struct script *script, struct slice text);
 /* Ends the running chunk, or the next one when none is running, with the error "interrupted"; pcall() in the chunk

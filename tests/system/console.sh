@@ -147,9 +147,11 @@ it_runs_a_script_from_stdin() {
 	is "$?" 1
 	is "$(cat out)" $'1\n2'
 	like "$(cat err)" "*oops*near <eof>*"
-	is "$(printf '\357\273\277#!/usr/bin/lua\nprint(5)\n' | foo/bin/foo remote)" 5
+	is "$(printf '\357\273\277#!/usr/bin/lua\nlocal x = 5\nprint(x)\n' | foo/bin/foo remote)" 5
 	printf 'os.exit(7)' | foo/bin/foo remote
 	is $? 7
+	foo/bin/foo remote <. >out 2>err # what cannot be read to its end is not run
+	is "$? $(cat out err)" '1 ERROR: cannot read stdin: Is a directory'
 	stop_node
 }
 

@@ -93,9 +93,17 @@ it_edits_lines() {
 	text 'io.write("name? ") return "hello " .. io.read()'
 	keys Enter
 	awaits 'name?'
-	text 'world'
+	text 'worlds'
+	keys Left BSpace C-e BSpace
+	text 'd'
+	awaits 'name? world'
 	keys Enter
-	awaits $'hello world\n'"$prompt" 2
+	awaits $'name? world\nhello world\n'"$prompt" 3
+	text 'io.write("without an end")'
+	keys Enter
+	awaits $'without an end\n'"$prompt" 2
+	keys Up C-a Delete C-e C-u
+	awaits $'without an end\n'"$prompt" 2
 	keys C-d
 	awaits 'ended with 0'
 	stop_node

@@ -6,7 +6,6 @@
  */
 #include "node/console/console_internal.h"
 
-#include "base/fs.h"
 #include "base/scope.h"
 #include "node/console/console_terminal.h"
 
@@ -70,30 +69,6 @@ int console_open_signals(struct error *err)
 	return 0;
 }
 
-/* ---- writing ---- */
-
-void console_say(int fd, struct slice text)
-{
-	(void)fs_write_all(fd, text.data, text.size, NULL);
-}
-
-static void flush_edit(struct console *console)
-{
-	if (console->edit.out.size > 0)
-		console_say(STDOUT_FILENO, buf_slice(&console->edit.out));
-	buf_clear(&console->edit.out);
-}
-
-/* Above the line that is being edited. */
-static void say_above(struct console *console, int fd, struct slice text)
-{
-	edit_hide(&console->edit);
-	flush_edit(console);
-	console_say(fd, text);
-	edit_show(&console->edit);
-	flush_edit(console);
-}
-
 /* ---- waiting ---- */
 
 enum event { EVENT_NODE, EVENT_INPUT, EVENT_INTERRUPT, EVENT_LOOK, EVENT_LOG, EVENT_ERROR, EVENT_SILENCE };
@@ -126,14 +101,18 @@ static enum event wait_event(const struct console *console)
 	return fds[2].revents != 0 ? EVENT_NODE : EVENT_INPUT;
 }
 
-void console_read_more(struct console *console)
+int console_read_more(struct console *console, struct error *err)
 {
+	struct pollfd stdin_fd = { .fd = STDIN_FILENO, .events = POLLIN };
 	char *room = buf_reserve(&console->input, CONSOLE_READ_BYTES);
 	ssize_t got = room != NULL ? read(STDIN_FILENO, room, CONSOLE_READ_BYTES) : 0;
 	if (got > 0)
 		console->input.size += (size_t)got;
-	else if (got == 0 || errno != EINTR)
+	else if (got == 0 || (errno != EINTR && errno != EAGAIN))
 		console->end_of_input = true;
+	else if (errno == EAGAIN) /* a pipe that somebody made non-blocking */
+		(void)poll(&stdin_fd, 1, -1);
+	return got < 0 && console->end_of_input ? error_system(err, errno, "cannot read stdin") : 0;
 }
 
 /* Whole lines only, so that none is torn. */
@@ -148,7 +127,7 @@ static void pass_log(struct console *console)
 	if (end == NULL)
 		return;
 	size_t size = (size_t)(end + 1 - console->log.data);
-	say_above(console, STDERR_FILENO, (struct slice){ console->log.data, size });
+	console_say_above(console, STDERR_FILENO, (struct slice){ console->log.data, size });
 	buf_consume(&console->log, size);
 }
 
@@ -198,7 +177,7 @@ static void suspend(struct console *console)
 	if (console->log_fd >= 0)
 		return;
 	edit_hide(&console->edit);
-	flush_edit(console);
+	console_flush(console);
 	terminal_restore();
 	kill(0, SIGTSTP);
 	terminal_edit();
@@ -208,7 +187,7 @@ static void suspend(struct console *console)
 static bool on_edit_event(struct console *console, enum edit_event event)
 {
 	struct slice line = buf_slice(&console->edit.line.text);
-	flush_edit(console);
+	console_flush(console);
 	switch (event) {
 	case EDIT_LINE:
 		terminal_restore();
@@ -246,7 +225,7 @@ static bool use_keys(struct console *console)
 	}
 	if (console->end_of_input && console->prompted && !console->asked)
 		leave(console);
-	flush_edit(console);
+	console_flush(console);
 	return true;
 }
 
@@ -267,8 +246,7 @@ static void on_prompt(struct console *console, struct slice prompt)
 	if (console->edits && console->prompted) {
 		edit_resize(&console->edit, terminal_columns());
 		terminal_edit();
-		edit_begin(&console->edit, prompt);
-		flush_edit(console);
+		console_begin_line(console, prompt);
 	} else if (console->terminal && console->prompted) {
 		console_say(STDOUT_FILENO, prompt);
 	}
@@ -287,7 +265,7 @@ static void on_completions(struct console *console, struct slice payload)
 		slice_split(rest, '\0', &words[count++], &rest);
 	if (slice_to_int64(first, &replace) && replace >= 0)
 		edit_candidates(&console->edit, (size_t)replace, words, count);
-	flush_edit(console);
+	console_flush(console);
 }
 
 static int finish(struct console *console, struct slice payload)
@@ -321,7 +299,7 @@ static int on_frame(struct console *console)
 	if (type == CONTROL_DONE)
 		return finish(console, payload);
 	if (type == CONTROL_OUT || type == CONTROL_ERR)
-		say_above(console, type == CONTROL_OUT ? STDOUT_FILENO : STDERR_FILENO, payload);
+		console_say_above(console, type == CONTROL_OUT ? STDOUT_FILENO : STDERR_FILENO, payload);
 	else if (type == CONTROL_PROMPT)
 		on_prompt(console, payload);
 	else if (type == CONTROL_COMPLETIONS)
@@ -347,6 +325,7 @@ static bool on_interrupt(struct console *console)
 	console->interrupted = console->terminal && !console->prompted;
 	if (console->terminal)
 		console_say(STDOUT_FILENO, SLICE("\n")); /* behind the ^C that the terminal shows */
+	buf_clear(&console->tail);
 	if (console->prompted && console->terminal) {
 		buf_clear(&console->input);
 		console->prompted = false;
@@ -365,7 +344,7 @@ int console_converse(struct console *console)
 			code = on_frame(console);
 			break;
 		case EVENT_INPUT:
-			console_read_more(console);
+			(void)console_read_more(console, NULL);
 			break;
 		case EVENT_INTERRUPT:
 			connected = on_interrupt(console);
@@ -375,7 +354,7 @@ int console_converse(struct console *console)
 			break;
 		case EVENT_LOOK:
 			edit_resize(&console->edit, terminal_columns());
-			flush_edit(console);
+			console_flush(console);
 			break;
 		case EVENT_SILENCE:
 			explain_interrupt(console);

@@ -27,7 +27,7 @@ void edit_done(struct edit *edit)
 
 /* ---- beginning and end of a line ---- */
 
-void edit_begin(struct edit *edit, struct slice prompt)
+static void open_line(struct edit *edit, struct slice prompt)
 {
 	buf_clear(&edit->prompt);
 	buf_append_slice(&edit->prompt, prompt);
@@ -36,7 +36,34 @@ void edit_begin(struct edit *edit, struct slice prompt)
 	edit->searching = false;
 	edit->place = edit->history->count;
 	edit->open = true;
+}
+
+void edit_begin(struct edit *edit, struct slice prompt)
+{
+	open_line(edit, prompt);
 	edit_show(edit);
+}
+
+static bool is_plain(struct slice text)
+{
+	for (size_t i = 0; i < text.size; i++) {
+		if ((unsigned char)text.data[i] < 0x20 || text.data[i] == 0x7f)
+			return false;
+	}
+	return slice_utf8_prefix(text) == text.size;
+}
+
+bool edit_begin_behind(struct edit *edit, struct slice shown)
+{
+	if (shown.size == 0 || !is_plain(shown) || text_width(shown) >= edit->columns)
+		return false;
+	open_line(edit, shown);
+	buf_clear(&edit->drawn);
+	buf_append_slice(&edit->drawn, shown);
+	edit->end_column = text_width(shown);
+	edit->cursor_row = 0;
+	edit->visible = true;
+	return true;
 }
 
 /* Leaves the line on the screen and goes to the row below it. */
@@ -193,14 +220,18 @@ static void insert_byte(struct edit *edit, int key)
 	line_insert(&edit->line, (struct slice){ &c, 1 });
 }
 
-/* Pasted code is indented by tabs: they come with more behind them, at the beginning of a line. */
-static bool is_indentation(const struct edit *edit, int key, size_t more)
+/* Pasted code has tabs: they come with more behind them, at the beginning of a line, or with the rest of the line. Tab
+ * and Enter, which fast fingers type at once, are no paste. */
+static bool is_pasted_tab(const struct edit *edit, int key, struct slice more)
 {
+	if (key != '\t' || more.size == 0)
+		return false;
 	for (size_t i = 0; i < edit->line.cursor; i++) {
 		if (edit->line.text.data[i] != ' ')
-			return false;
+			return memchr(more.data + 1, '\r', more.size - 1) != NULL ||
+			       memchr(more.data + 1, '\n', more.size - 1) != NULL;
 	}
-	return key == '\t' && more > 0;
+	return true;
 }
 
 static enum edit_event feed_key(struct edit *edit, int key)
@@ -233,7 +264,8 @@ enum edit_event edit_feed(struct edit *edit, struct slice bytes, size_t *used)
 	size_t at = 0;
 	while (at < bytes.size && event == EDIT_NOTHING) {
 		int key = key_decode(&edit->decoder, (unsigned char)bytes.data[at++]);
-		event = feed_key(edit, is_indentation(edit, key, bytes.size - at) ? ' ' : key);
+		struct slice more = { bytes.data + at, bytes.size - at };
+		event = feed_key(edit, is_pasted_tab(edit, key, more) ? ' ' : key);
 	}
 	*used = at;
 	if (edit->line.text.failed) { /* longer than a line may be: what does not fit is dropped */

@@ -5,8 +5,8 @@
  *
  * Why not libedit: it measures and writes characters by the process's locale, and a bundle carries none (in the "C"
  * locale it neither takes nor shows anything but ASCII); it finds its way by terminfo, which an empty root does not
- *have; it cannot put its line aside while something else is written. With libtinfo, libbsd and libmd it would be half a
- * megabyte for what is here.
+ * have; it cannot put its line aside while something else is written. With libtinfo, libbsd and libmd it would be half
+ *a megabyte for what is here.
  *
  *	edit_begin        a prompt: an empty line
  *	edit_feed         … until it returns an event
@@ -51,6 +51,9 @@ void edit_init(struct edit *edit, struct history *history, unsigned columns);
 void edit_done(struct edit *edit);
 
 void edit_begin(struct edit *edit, struct slice prompt);
+/* The same where the prompt stands on the screen already, as what was printed last; false when it is no plain text that
+ * leaves room in its row. */
+bool edit_begin_behind(struct edit *edit, struct slice shown);
 /* Uses bytes up to the first event; *used says how many. */
 enum edit_event edit_feed(struct edit *edit, struct slice bytes, size_t *used);
 /* What may stand for the last `replace` bytes before the cursor: the one, or as much as they have in common, or a list

@@ -23,6 +23,7 @@ struct console {
 	struct buf prompt;
 	struct buf input; /* read from stdin and not used yet */
 	struct buf log;   /* likewise of the log */
+	struct buf tail;  /* what was written behind the last newline, as far as it could be a prompt */
 	bool end_of_input;
 	struct edit edit;
 	struct history history;
@@ -31,11 +32,18 @@ struct console {
 
 /* console.c */
 int console_open_signals(struct error *err);
-void console_say(int fd, struct slice text);
-/* Some of stdin, waiting for it. */
-void console_read_more(struct console *console);
+/* Some of stdin, waiting for it. Failed reading is its end, and an error. */
+int console_read_more(struct console *console, struct error *err);
 /* Until one of the two has enough; the exit code. */
 int console_converse(struct console *console);
+
+/* console_write.c */
+void console_say(int fd, struct slice text);
+/* What the editor wants written. */
+void console_flush(struct console *console);
+/* Above the line that is being edited, if one is. */
+void console_say_above(struct console *console, int fd, struct slice text);
+void console_begin_line(struct console *console, struct slice prompt);
 
 /* console_start.c: `log_fd` (-1: none) is what the node logs, to be shown above the line. */
 int console_converse_over(int fd, int log_fd);

@@ -61,6 +61,9 @@ static void keep(struct key_decoder *decoder, unsigned char byte)
 
 int key_decode(struct key_decoder *decoder, unsigned char byte)
 {
+	/* a control character counts at once, so that Ctrl-C and Enter behind a lone Escape do */
+	if (byte < 0x20 && byte != 0x1b && !(decoder->state == ESCAPE && byte == '\b'))
+		decoder->state = PLAIN;
 	switch (decoder->state) {
 	case ESCAPE:
 		if (byte == 0x1b)

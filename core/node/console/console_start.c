@@ -5,13 +5,13 @@
 
 #include "base/scope.h"
 #include "node/console/console_terminal.h"
+#include "script/script.h"
 
-#include <lauxlib.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { INPUT_MAX_BYTES = CONTROL_FRAME_MAX - 64 };
+enum { INPUT_MAX_BYTES = CONTROL_FRAME_MAX - 64, TAIL_MAX_BYTES = 1024 };
 
 static void say_banner(struct slice hello)
 {
@@ -33,11 +33,9 @@ static void say_banner(struct slice hello)
 /* A whole script runs as one text, so that its locals live; anything else is taken line by line. */
 static bool is_script(struct slice text)
 {
-	lua_State *lua = luaL_newstate();
-	if (lua == NULL)
-		return false;
-	bool compiles = luaL_loadbufferx(lua, text.data, text.size, "stdin", "t") == LUA_OK;
-	lua_close(lua);
+	struct script *script = script_new(&(struct script_options){ 0 }, NULL);
+	bool compiles = script != NULL && script_compiles(script, text);
+	script_free(script);
 	return compiles;
 }
 
@@ -45,8 +43,11 @@ static int send_request(struct console *console, struct error *err)
 {
 	if (console->terminal)
 		return control_send(console->fd, CONTROL_CONSOLE, SLICE("terminal"), err);
-	while (!console->end_of_input)
-		console_read_more(console);
+	while (!console->end_of_input) {
+		int rc = console_read_more(console, err); /* half a script is not to be run */
+		if (rc != 0)
+			return rc;
+	}
 	if (console->input.failed)
 		return error_set(err, ERROR_LIMIT, "stdin is longer than %d bytes", INPUT_MAX_BYTES);
 	if (!is_script(buf_slice(&console->input)))
@@ -79,6 +80,7 @@ static int open_console(struct console *console, struct error *err)
 	if (console->frame == NULL)
 		return error_set(err, ERROR_NO_MEMORY, "no memory for a console");
 	buf_init(&console->input, INPUT_MAX_BYTES);
+	buf_init(&console->tail, TAIL_MAX_BYTES);
 	console->terminal = isatty(STDIN_FILENO) == 1;
 	console->edits = console->terminal && terminal_can_edit();
 	console->history.fd = -1;
@@ -107,6 +109,7 @@ int console_converse_over(int fd, int log_fd)
 	history_close(&console.history);
 	buf_done(&console.input);
 	buf_done(&console.log);
+	buf_done(&console.tail);
 	free(console.frame);
 	return code;
 }

@@ -186,7 +186,9 @@ static void offer_list(lua_State *lua, struct completion *completion)
 static void offer_nodes(lua_State *lua, struct completion *completion)
 {
 	offer_quoted(completion, slice_of(lua_api_evaluator(lua)->node->release.node));
-	if (push_path(lua, SLICE("node.list")) && lua_pcall(lua, 0, 1, 0) == LUA_OK)
+	/* not one that the user put in its place */
+	if (push_path(lua, SLICE("node.list")) && lua_api_signature(lua, -1) != NULL &&
+	    lua_pcall(lua, 0, 1, 0) == LUA_OK)
 		offer_list(lua, completion);
 }
 

@@ -87,6 +87,13 @@ Test(complete, looking_runs_no_code)
 	cr_assert_str_eq(offers("t.x"), "1");
 }
 
+Test(complete, a_function_that_took_the_place_of_ours_is_not_called)
+{
+	run("node.list = function() called = true return {'other@here'} end");
+	cr_assert_str_eq(offers("node.ping(\""), "0 foo@here\"");
+	cr_assert_str_eq(offers("x = call"), "4");
+}
+
 Test(complete, arguments_by_what_help_knows_of_the_function)
 {
 	cr_assert_str_eq(offers("node.ping(\""), "0 foo@here\"");

@@ -150,6 +150,43 @@ Test(console, pasted_tabs_ask_nothing)
 	cr_assert_eq(keys("y\t\r"), EDIT_COMPLETE);
 }
 
+Test(console, tabs_inside_pasted_lines_ask_nothing)
+{
+	prompt();
+	cr_assert_eq(keys("local x\t= 1\rlocal y"), EDIT_LINE);
+	cr_assert_str_eq(line(), "local x = 1");
+	prompt();
+	cr_assert_eq(keys("kv.g\tx"), EDIT_COMPLETE);
+}
+
+Test(console, control_characters_count_behind_an_escape)
+{
+	prompt();
+	cr_assert_eq(keys("ab\033\r"), EDIT_LINE);
+	cr_assert_str_eq(line(), "ab");
+	prompt();
+	cr_assert_eq(keys("ab\033[1\003"), EDIT_CANCEL);
+	prompt();
+	keys("ab cd\033\b"); /* Alt-Backspace */
+	cr_assert_str_eq(line(), "ab ");
+}
+
+Test(console, what_was_printed_last_can_be_the_prompt)
+{
+	row = column = 0;
+	memcpy(cells[0], (char[6][CELL_BYTES]){ "N", "a", "m", "e", "?", " " }, sizeof(char[6][CELL_BYTES]));
+	column = 6;
+	cr_assert(edit_begin_behind(&edit, SLICE("Name? ")));
+	keys("ab\033[D\x7fx");
+	cr_assert_str_eq(screen(), "Name? x_b");
+	cr_assert_eq(keys("\r"), EDIT_LINE);
+	cr_assert_str_eq(line(), "xb");
+	cr_assert_not(edit_begin_behind(&edit, SLICE("")));
+	cr_assert_not(edit_begin_behind(&edit, SLICE("\033[1mName? ")));
+	cr_assert_not(edit_begin_behind(&edit, SLICE("0123456789012345678901234567890123456789")));
+	cr_assert_not(edit.open);
+}
+
 Test(console, unknown_sequences_do_nothing)
 {
 	prompt();
