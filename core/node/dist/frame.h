@@ -112,6 +112,8 @@ struct frame_items {
 	size_t count, capacity;
 };
 void frame_items_done(struct frame_items *items);
+/* Nothing of them is needed any more: much memory goes back. */
+void frame_items_rest(struct frame_items *items);
 /* The next reply of a frame; `out` is valid until the next one that has items. */
 bool frame_get_reply(struct slice *rest, uint64_t *id, struct kvrel_result *out, struct frame_items *items);
 

@@ -38,6 +38,7 @@ enum {
 	LANES_MAX = 8,
 	LANE_SHIFT = 29, /* of its index in an id; below it is a place of its table */
 	ANSWERS_MAX = 64,
+	ABANDONED_MAX = 64 << 10, /* requests that wait for ever, of links that are gone */
 	OUT_FULL_BYTES = 8 << 20, /* unsent on one link: its requests wait */
 	READ_BYTES = 256 << 10,
 	WIRE_BYTES = 128 << 10, /* encrypted and not sent yet */
@@ -238,6 +239,7 @@ struct dist {
 	unsigned greetings;
 	bool stopping;
 	unsigned running_calls;
+	unsigned abandoned; /* requests that run for links that are closed */
 	struct batch_entry batch[BATCH_MAX];
 	unsigned batch_count;
 	struct kvrel_slice *args;

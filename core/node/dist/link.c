@@ -105,6 +105,8 @@ void link_close(struct link *link, const char *reason)
 		uv_cancel((uv_req_t *)&link->lookup); /* one that has begun ends when it ends */
 	if (link->state == LINK_SECURING || link->state == LINK_GREETING)
 		link->dist->greetings -= link->ours ? 0 : 1;
+	if (link->state == LINK_UP)
+		link->dist->abandoned += link->running;
 	link->state = LINK_CLOSED;
 	relay_close(link);
 	if (link->poll_open) {

@@ -34,6 +34,7 @@ static void take_replies(struct link *link, struct slice rest)
 			answers_add(link->peer, id, &result);
 	}
 	answers_give(dist);
+	frame_items_rest(&dist->items);
 	if (!well_formed)
 		link_close(link, "it sent a malformed reply");
 }

@@ -282,6 +282,12 @@ void frame_items_done(struct frame_items *items)
 	*items = (struct frame_items){ 0 };
 }
 
+void frame_items_rest(struct frame_items *items)
+{
+	if (items->capacity > ITEMS_KEPT)
+		frame_items_done(items);
+}
+
 /* `wanted` items more that stay where they are: all of a reply are in one piece, made before the first is read. */
 static struct kvrel_result *items_take(struct frame_items *items, size_t wanted)
 {
@@ -295,8 +301,6 @@ static struct kvrel_result *items_take(struct frame_items *items, size_t wanted)
 static bool items_prepare(struct frame_items *items, size_t most)
 {
 	items->count = 0;
-	if (items->capacity > ITEMS_KEPT && most <= ITEMS_KEPT)
-		frame_items_done(items);
 	if (most <= items->capacity)
 		return true;
 	struct kvrel_result *grown = realloc(items->items, most * sizeof(*grown));

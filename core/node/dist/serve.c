@@ -10,7 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { POOL_MAX = 4096, ARGS_FIRST = 1024 };
+enum {
+	POOL_MAX = 4096,
+	ARGS_FIRST = 1024,
+	ARGS_AT_ONCE = 64 * ARGS_FIRST, /* of a batch: a frame may hold millions */
+	REPLIES_PART = 4,               /* of the memory of all links: more may not be unsent to one of them */
+};
 
 static void incoming_free(struct dist *dist, struct incoming *incoming)
 {
@@ -75,6 +80,7 @@ static void finish(struct incoming *incoming, const struct kvrel_result *result)
 	if (link->state == LINK_UP)
 		link_touch(link);
 	dist->running_calls -= incoming_waits(incoming) ? 0 : 1;
+	dist->abandoned -= link->state == LINK_CLOSED ? 1 : 0;
 	link->running--;
 	link_unref(link);
 	incoming_free(dist, incoming);
@@ -218,6 +224,12 @@ static void answer(struct link *link, uint64_t id, enum kvrel_status status)
 	link_touch(link);
 }
 
+/* Those that wait for ever and that nobody waits for any more are bounded here; others are answered before long. */
+static bool may_wait(const struct link *link, const struct kvrel_op *op)
+{
+	return (op->flags & KVREL_OP_WAITS) == 0 || link->dist->abandoned < ABANDONED_MAX;
+}
+
 /* What serves the requests of one frame. */
 struct serving {
 	const struct dist_op *op; /* NULL: none, and `reason` says why */
@@ -236,12 +248,14 @@ static void serve_one(struct link *link, const struct frame_request *request, st
 		refuse(link, request->id, serving->reason);
 	} else if (!takes(serving->op->op, request->arg_count)) {
 		answer(link, request->id, KVREL_WRONG_ARGS);
-	} else {
+	} else if (may_wait(link, serving->op->op)) {
 		if (serving->seen == NULL || dist->batch_count == 0) /* a batch that has run takes them with it */
 			serving->seen = keep_seen(dist, request);
 		add_to_batch(link, request, serving->op, serving->seen);
+	} else {
+		refuse(link, request->id, "requests of links that are gone still wait here, as many as may");
 	}
-	if (dist->batch_count == BATCH_MAX)
+	if (dist->batch_count == BATCH_MAX || dist->args_used >= ARGS_AT_ONCE)
 		serve_run(dist);
 }
 
@@ -272,8 +286,10 @@ size_t serve_requests(struct link *link, struct slice whole)
 	if (request.op.size > 0 && !dist->stopping)
 		serving.op = find_op(dist, request.op, &err);
 	for (; rest.size > 0; request.trace++) {
-		if (link_unsent(link) >= OUT_FULL_BYTES)
+		if (link_unsent(link) >= OUT_FULL_BYTES) {
+			serve_run(dist); /* what is in the batch may lie where the frame is cut */
 			return whole.size - frame_cut(whole, rest, request.trace).size;
+		}
 		problem = read_one(link, &rest, &request);
 		if (problem != NULL)
 			break;
@@ -285,6 +301,18 @@ size_t serve_requests(struct link *link, struct slice whole)
 }
 
 /* ---- running ---- */
+
+/* What came before in its batch was answered with so much that the links would have to be closed. */
+static void refuse_unread(struct incoming *incoming)
+{
+	static const char reason[] = "too many large answers are asked for at once (--dist-memory); nothing was done";
+	const struct kvrel_result result = {
+		.status = KVREL_ERROR,
+		.kind = KVREL_BYTES,
+		.bytes = { reason, sizeof(reason) - 1 },
+	};
+	finish(incoming, &result);
+}
 
 void serve_run(struct dist *dist)
 {
@@ -300,12 +328,15 @@ void serve_run(struct dist *dist)
 	}
 	for (unsigned i = 0; i < count; i++) {
 		struct incoming *incoming = dist->batch[i].incoming;
-		incoming->op.op->run(incoming->op.state, &incoming->call);
+		if (link_unsent(incoming->link) < dist->memory_bytes / REPLIES_PART)
+			incoming->op.op->run(incoming->op.state, &incoming->call);
+		else
+			refuse_unread(incoming);
 	}
 	dist->batch_count = 0;
 	dist->args_used = 0;
 	dist->seen_used = 0;
-	if (dist->args_capacity > 64 * ARGS_FIRST) {
+	if (dist->args_capacity > ARGS_AT_ONCE) {
 		free(dist->args);
 		dist->args = NULL;
 		dist->args_capacity = 0;

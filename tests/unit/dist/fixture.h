@@ -5,11 +5,13 @@
 
 #include "base/buf.h"
 #include "base/control.h"
+#include "base/scope.h"
 #include "node/dist/frame.h"
 
 #include "serving.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdio.h>
 #include <sys/socket.h>
 
@@ -66,6 +68,40 @@ static inline bool t_say(int fd, struct slice bytes)
 		bytes.size -= (size_t)n;
 	}
 	return true;
+}
+
+static inline int t_count_replies(struct slice rest)
+{
+	SCOPE(frame_items_done) struct frame_items items = { 0 };
+	struct kvrel_result result;
+	uint64_t id;
+	int count = 0;
+	for (; rest.size > 0; count++)
+		cr_assert(frame_get_reply(&rest, &id, &result, &items));
+	return count;
+}
+
+/* Reads until there are so many replies, or to the end; how many there were, or -1 when it waits for more. */
+static inline int t_hear(int fd, int replies_wanted)
+{
+	SCOPE(buf_done) struct buf in = { 0 };
+	struct slice payload;
+	size_t consumed;
+	char piece[1 << 16];
+	char type;
+	int replies = 0;
+	for (;;) {
+		while (frame_next(buf_slice(&in), FRAME_MAX, &type, &payload, &consumed) == 1) {
+			replies += type == FRAME_REPLIES ? t_count_replies(payload) : 0;
+			buf_consume(&in, consumed);
+		}
+		if (replies == replies_wanted)
+			return replies;
+		ssize_t n = recv(fd, piece, sizeof(piece), 0);
+		if (n <= 0)
+			return n == 0 || errno == ECONNRESET ? replies : -1;
+		buf_append(&in, piece, (size_t)n);
+	}
 }
 
 #endif

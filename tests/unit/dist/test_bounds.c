@@ -34,9 +34,17 @@ static void run_silent(void *state, struct kvrel_call *call)
 	held[held_count++] = call;
 }
 
+static void run_large(void *state, struct kvrel_call *call)
+{
+	static const char large[ASKED];
+	(void)state;
+	call->complete(call, &(struct kvrel_result){ .kind = KVREL_BYTES, .bytes = { large, sizeof(large) } });
+}
+
 static const struct kvrel_op ops[] = {
 	{ .name = "echo", .min_args = 1, .max_args = 1, .flags = KVREL_OP_READ, .run = run_echo },
 	{ .name = "silent", .max_args = 1, .flags = KVREL_OP_READ | KVREL_OP_WAITS, .run = run_silent },
+	{ .name = "large", .flags = KVREL_OP_READ, .run = run_large },
 };
 
 static int enter(void *context, struct slice op, struct dist_op *out, struct error *err)
@@ -171,4 +179,19 @@ Test(bounds, what_comes_in_over_all_links_is_bounded)
 	}
 	cr_expect_geq(closed, 8, "%d of 12", closed);
 	cr_expect_lt(closed, 12);
+}
+
+Test(bounds, large_answers_of_one_read_are_bounded)
+{
+	enum { REQUESTS = 60 };
+	SCOPE(buf_done) struct buf out = { 0 };
+	struct frame_open open = { 0 };
+	SCOPE_FD int fd = t_connect_to(dir, "small@here");
+	t_put_hello(&out, "evil@here", "small@here");
+	for (uint64_t i = 0; i < REQUESTS; i++)
+		cr_assert(frame_add_request(
+			&out, &open,
+			&(struct frame_request){ .id = i, .trace = i, .timeout_ms = 20000, .op = SLICE("t.large") }));
+	cr_assert(t_say(fd, buf_slice(&out)));
+	cr_expect_eq(t_hear(fd, REQUESTS), REQUESTS); /* some of them errors, none lost */
 }

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -46,9 +47,16 @@ static void give_back_held(void)
 	}
 }
 
+static void run_count(void *state, struct kvrel_call *call)
+{
+	(void)state;
+	call->complete(call, &(struct kvrel_result){ .kind = KVREL_INT, .integer = call->arg_count });
+}
+
 static const struct kvrel_op ops[] = {
 	{ .name = "echo", .min_args = 1, .max_args = 1, .flags = KVREL_OP_READ, .run = run_echo },
 	{ .name = "silent", .max_args = 1, .flags = KVREL_OP_READ | KVREL_OP_WAITS, .run = run_silent },
+	{ .name = "count", .max_args = UINT16_MAX, .flags = KVREL_OP_READ, .run = run_count },
 };
 
 static int enter(void *context, struct slice op, struct dist_op *out, struct error *err)
@@ -113,40 +121,6 @@ static int connect_to_victim(void)
 	return t_connect_to(dir, "victim@here");
 }
 
-static int count_replies(struct slice rest)
-{
-	SCOPE(frame_items_done) struct frame_items items = { 0 };
-	struct kvrel_result result;
-	uint64_t id;
-	int count = 0;
-	for (; rest.size > 0; count++)
-		cr_assert(frame_get_reply(&rest, &id, &result, &items));
-	return count;
-}
-
-/* Reads until there are so many replies, or to the end; how many there were, or -1 when it waits for more. */
-static int hear(int fd, int replies_wanted)
-{
-	SCOPE(buf_done) struct buf in = { 0 };
-	struct slice payload;
-	size_t consumed;
-	char piece[1 << 16];
-	char type;
-	int replies = 0;
-	for (;;) {
-		while (frame_next(buf_slice(&in), FRAME_MAX, &type, &payload, &consumed) == 1) {
-			replies += type == FRAME_REPLIES ? count_replies(payload) : 0;
-			buf_consume(&in, consumed);
-		}
-		if (replies == replies_wanted)
-			return replies;
-		ssize_t n = recv(fd, piece, sizeof(piece), 0);
-		if (n <= 0)
-			return n == 0 || errno == ECONNRESET ? replies : -1;
-		buf_append(&in, piece, (size_t)n);
-	}
-}
-
 static void frame(struct buf *out, const char *type_and_payload, size_t size)
 {
 	const unsigned char length[4] = { (unsigned char)(size >> 24), (unsigned char)(size >> 16),
@@ -203,7 +177,7 @@ Test(hostile, is_hung_up_on_when_it_lies)
 		else
 			frame(&out, lies[i].bytes, lies[i].size);
 		t_say(fd, buf_slice(&out));
-		cr_expect_eq(hear(fd, 1), 0, "%s", lies[i].what);
+		cr_expect_eq(t_hear(fd, 1), 0, "%s", lies[i].what);
 	}
 	expect_service();
 }
@@ -242,7 +216,7 @@ Test(hostile, may_nest_only_so_deep)
 		buf_append(&deep, "\3\0\0\0\1", 5);
 	frame(&out, deep.data, deep.size);
 	t_say(fd, buf_slice(&out));
-	cr_expect_eq(hear(fd, 1), 0);
+	cr_expect_eq(t_hear(fd, 1), 0);
 	expect_service();
 }
 
@@ -260,7 +234,7 @@ Test(hostile, gets_an_answer_for_each_use_of_an_id_and_none_for_replies_nobody_w
 		put_request(&out, &open, 7, "t.echo", (struct kvrel_slice){ "x", 1 });
 	put_request(&out, &open, 7, "t.nothing", (struct kvrel_slice){ "x", 1 });
 	cr_assert(t_say(fd, buf_slice(&out)));
-	cr_expect_eq(hear(fd, 1001), 1001);
+	cr_expect_eq(t_hear(fd, 1001), 1001);
 	expect_service();
 }
 
@@ -314,6 +288,53 @@ Test(hostile, fills_no_memory_by_never_reading)
 	flood(fd, buf_slice(&out), 16384); /* 1 GiB */
 	size_t after = resident();         /* perhaps less: what is not needed may go at any time */
 	cr_expect_lt(after, before + ((size_t)400 << 20), "%zu MiB, then %zu MiB", before >> 20, after >> 20);
+	expect_service();
+}
+
+static size_t peak_resident(void)
+{
+	struct rusage usage;
+	cr_assert_eq(getrusage(RUSAGE_SELF, &usage), 0);
+	return (size_t)usage.ru_maxrss << 10;
+}
+
+Test(hostile, fills_no_memory_with_arguments_that_are_nothing)
+{
+	enum { REQUESTS = 31 };
+	SCOPE(buf_done) struct buf out = { 0 };
+	SCOPE(buf_done) struct buf all = { 0 };
+	SCOPE_FD int fd = connect_to_victim();
+	put_hello(&out);
+	buf_append(&all, BYTES("Q" ID "\0\0\xff\0\7t.count\0"));
+	for (int i = 0; i < REQUESTS; i++) {
+		buf_append(&all, BYTES(ID "\xff\0\x10\0\0")); /* FRAME_ARGS_MAX of them */
+		memset(buf_reserve(&all, FRAME_ARGS_MAX), 0, FRAME_ARGS_MAX);
+		all.size += FRAME_ARGS_MAX;
+	}
+	frame(&out, all.data, all.size);
+	size_t before = peak_resident();
+	cr_assert(t_say(fd, buf_slice(&out)));
+	cr_expect_eq(t_hear(fd, REQUESTS), REQUESTS);
+	cr_expect_lt(peak_resident(), before + ((size_t)450 << 20), "%zu MiB, then %zu MiB", before >> 20,
+		     peak_resident() >> 20);
+	expect_service();
+}
+
+Test(hostile, leaves_only_so_many_requests_behind)
+{
+	enum { AT_ONCE = 50 * 1000, TIMES = 3 };
+	for (int i = 0; i < TIMES; i++) {
+		SCOPE(buf_done) struct buf out = { 0 };
+		struct frame_open open = { 0 };
+		SCOPE_FD int fd = connect_to_victim();
+		put_hello(&out);
+		for (uint64_t id = 0; id < AT_ONCE; id++)
+			put_request(&out, &open, id, "t.silent", (struct kvrel_slice){ "x", 1 });
+		put_request(&out, &open, AT_ONCE, "t.echo", (struct kvrel_slice){ "x", 1 });
+		cr_assert(t_say(fd, buf_slice(&out)));
+		int refused = i < TIMES - 1 ? 0 : AT_ONCE; /* what waits for its first two links is enough */
+		cr_expect_eq(t_hear(fd, refused + 1), refused + 1);
+	}
 	expect_service();
 }
 
