@@ -273,6 +273,29 @@ it_unpacks_itself_again_after_it_was_killed() {
 	done
 }
 
+# Killed before any file, between files, and before the last two: start.data and the manifest.
+it_leaves_nothing_of_an_unpacking_that_was_killed() {
+	local n last
+	command -v strace >/dev/null || skip 'strace is not installed'
+	with_run_file
+	mkdir -p rel/overlays/of_one && echo 1 >rel/overlays/of_one/file
+	must kvrel build foo --quiet --version 1.0.0 --path one
+	rm -r rel/overlays/of_one
+	must strace -qq -o "$D/renames" -e trace=rename _build/foo-1.0.0.run --quiet whole
+	last=$(wc -l <"$D/renames")
+	for n in 1 2 $((last / 3)) $((last / 2)) $((last - 1)) "$last"; do
+		rm -rf new again
+		run strace -qq -o /dev/null -e trace=rename -e inject=rename:signal=KILL:when="$n" _build/foo-1.0.0.run --quiet new
+		is "$status" 137
+		cp -a new again
+		must _build/foo-1.0.0.run --quiet again
+		must diff -r one again
+		must _build/foo-0.0.1.run --quiet new
+		must kvrel verify new
+		is "$(cd new && find . -name '*.unpacking' -o -path './releases/1.0.0*' -o -path './of_one*')" ''
+	done
+}
+
 it_removes_what_killed_packers_left() {
 	local dead
 	with_run_file

@@ -4,12 +4,15 @@
 #include "unpack.h"
 
 #include "build/existing.h"
+#include "bundle/content.h"
 
 #include "base/fs.h"
 #include "base/path.h"
+#include "base/scope.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static int fail(const struct error *err)
 {
@@ -17,11 +20,17 @@ static int fail(const struct error *err)
 	return error_exit_code(err->code);
 }
 
+/* Where an unpacker that did not come to its end left what it was to put in place. */
+static const char *unfinished(struct arena *arena, const struct existing *existing, const char *version)
+{
+	return unpack_temporary(arena, arena_printf(arena, "%s/releases/%s/manifest.json", existing->root, version));
+}
+
 /* The same version, whole: what a killed unpacker left is unpacked again. */
-static const struct installed *same_version(const struct existing *existing, const struct payload *payload)
+static bool is_there(struct arena *arena, const struct payload *payload, const struct existing *existing)
 {
 	const struct installed *version = existing_version(existing, payload->version);
-	return version && version->readable ? version : NULL;
+	return version && version->readable && !fs_exists(unfinished(arena, existing, payload->version));
 }
 
 static int check_folder_is_ours(struct arena *arena, const struct payload *payload, const struct existing *existing,
@@ -31,26 +40,54 @@ static int check_folder_is_ours(struct arena *arena, const struct payload *paylo
 	if (stranger)
 		return error_set(err, ERROR_EXISTS, "'%s' is no bundle and holds '%s'; name an empty or new folder",
 				 existing->root, stranger);
-	if (same_version(existing, payload) && !overwrite)
+	if (is_there(arena, payload, existing) && !overwrite)
 		return error_set(err, ERROR_EXISTS,
 				 "release %s-%s exists already at '%s'; give --overwrite to replace it", payload->name,
 				 payload->version, existing->root);
 	return 0;
 }
 
-/* What the same version had before and no version has now. What cannot be removed is named by the check. */
-static int remove_leftovers(struct arena *arena, const struct payload *payload, const struct existing *before,
-			    struct error *err)
+/* What was listed and no version has now. What cannot be removed is named by the check. */
+static void remove_unnamed(struct arena *arena, const struct manifest *listed, const struct existing *now)
 {
-	const struct installed *old = same_version(before, payload);
-	struct existing now;
-	int status = old ? existing_read(arena, before->root, &now, err) : 0;
-	for (size_t i = old && status == 0 ? old->manifest.count : 0; i-- > 0;) {
-		const struct manifest_entry *entry = &old->manifest.entries[i];
-		if (!existing_entry(&now, entry->path, NULL))
-			(void)remove(path_join(arena, before->root, entry->path));
+	for (size_t i = listed->count; i-- > 0;) {
+		const char *path = listed->entries[i].path, *file = path_join(arena, now->root, path);
+		(void)unlink(unpack_temporary(arena, file));
+		if (!existing_entry(now, path, NULL))
+			(void)remove(file);
 	}
-	return status;
+}
+
+/* The list of a killed unpacker, read before ours replaces it. One that is not complete: nothing was in place yet. */
+static void read_unfinished(struct arena *arena, const struct existing *existing, struct manifest *lists)
+{
+	for (size_t i = 0; i < existing->count; i++) {
+		const char *file = unfinished(arena, existing, existing->versions[i].version);
+		SCOPE(buf_done) struct buf text = { 0 };
+		if (fs_read(file, CONTENT_TEXT_MAX, &text, NULL) == 0)
+			(void)manifest_parse(arena, (struct slice){ arena_copy(arena, buf_slice(&text)), text.size },
+					     file, &lists[i], NULL);
+	}
+}
+
+/* What the same version had before, and what killed unpackers left, of whatever version. */
+static int remove_leftovers(struct arena *arena, const struct payload *payload, const struct existing *before,
+			    const struct manifest *unfinished_lists, struct error *err)
+{
+	const struct installed *old = existing_version(before, payload->version);
+	struct existing now;
+	int status = existing_read(arena, before->root, &now, err);
+	if (status < 0)
+		return status;
+	if (old && old->readable)
+		remove_unnamed(arena, &old->manifest, &now);
+	for (size_t i = 0; i < before->count; i++) {
+		const char *list = unfinished(arena, before, before->versions[i].version);
+		remove_unnamed(arena, &unfinished_lists[i], &now);
+		(void)unlink(list);
+		(void)rmdir(path_dir(arena, list)); /* succeeds where nothing else is in it */
+	}
+	return 0;
 }
 
 static int unpack_into(struct arena *arena, const struct payload *payload, const char *folder, bool overwrite,
@@ -62,12 +99,12 @@ static int unpack_into(struct arena *arena, const struct payload *payload, const
 		status = check_folder_is_ours(arena, payload, &existing, overwrite, err);
 	if (status == 0)
 		status = payload_check(payload, err);
-	/* first of all, so that a folder that is only half unpacked is known as ours */
+	struct manifest *lists = arena_array(arena, existing.count + 1, sizeof(*lists));
 	if (status == 0)
-		status = fs_make_dirs(arena_printf(arena, "%s/releases/%s", folder, payload->version), 0755, err);
+		read_unfinished(arena, &existing, lists);
 	if (status == 0)
 		status = payload_unpack(arena, payload, folder, err);
-	return status == 0 ? remove_leftovers(arena, payload, &existing, err) : status;
+	return status == 0 ? remove_leftovers(arena, payload, &existing, lists, err) : status;
 }
 
 static int unpack(struct arena *arena, const struct payload *payload, const char *folder, bool overwrite, bool quiet)
