@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_BYTES = 32, WRITE_BYTES = 16 * 1024 };
+enum { KEY_BYTES = 32, WRITE_BYTES = 16 * 1024, UNTAKEN_MAX = 512 * 1024 };
 
 static const char identity[] = "kvrel node";
 static const char key_purpose[] = "kvrel distribution key 1";
@@ -190,6 +190,11 @@ static ssize_t read_some(struct tls_session *session, void *out, size_t room)
 	size_t got = 0;
 	if (BIO_pending(session->in) == 0 && SSL_has_pending(session->ssl) == 0)
 		return 0; /* asking would cost as much as a short record */
+	/* a request for new keys has to be answered, also one of somebody who reads nothing */
+	if (BIO_pending(session->out) > UNTAKEN_MAX) {
+		session->failed = true;
+		return -1;
+	}
 	ERR_clear_error();
 	int result = SSL_read_ex(session->ssl, out, room, &got);
 	if (result == 1)
