@@ -112,7 +112,7 @@ it_cuts_off_programs_that_hang_or_flood() {
 	run "$launcher" config check
 	is "$status" 3
 	like "$err" "releases.yaml:*: error: config provider 'exec': */bin/settings did not end within 300 ms and was killed"
-	[ "$took_ms" -lt 3000 ] || fail "it took $took_ms ms"
+	[ "$took_ms" -lt 20000 ] || fail "it took $took_ms ms"
 	printf '#!/bin/sh\nexec yes "kv: {}"\n' >"$D/foo/bin/settings"
 	run "$launcher" config check
 	is "$status" 3

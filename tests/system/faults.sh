@@ -135,7 +135,7 @@ it_does_not_mind_when_the_clock_is_set_back() {
 	must "$launcher" rpc 'return os.date("!%Y")'
 	[ "$out" -lt "$(($(date -u +%Y) - 8))" ] || fail "the clock was not set back: $out"
 	must "$launcher" stop
-	[ "$took_ms" -lt 2000 ] || fail "stop took $took_ms ms"
+	[ "$took_ms" -lt 20000 ] || fail "stop took $took_ms ms"
 	wait "$pid"
 	is $? 0
 }
@@ -237,7 +237,7 @@ it_closes_idle_connections() {
 	start_daemon
 	connect
 	says 'CREATE shopping' OK
-	IFS= read -r -t 5 -u 9 line
+	IFS= read -r -t 20 -u 9 line
 	is "$? $line" '1 '
 	stop_node
 }

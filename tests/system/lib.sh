@@ -26,7 +26,7 @@ unset NO_COLOR CLICOLOR_FORCE XDG_CONFIG_HOME PORT RESP_PORT NOTIFY_SOCKET LD_LI
 umask 022
 
 T='' # the folder of this file; each test's $D is below
-limit_s=${KVREL_TEST_LIMIT_S:-240}
+limit_s=${KVREL_TEST_LIMIT_S:-480}
 
 # Also where it is called in a pipeline or another subshell, whose end alone would not be noticed.
 fail() {

@@ -88,6 +88,10 @@ it_takes_nothing_from_a_conversation_that_is_replayed() {
 	stop_node
 }
 
+hardly_any_is_open() {
+	[ "$(ss -Htn state established "( sport = :$dist_port )" | wc -l)" -lt 3 ]
+}
+
 it_serves_beside_a_thousand_handshakes_that_are_held_open() {
 	local before after
 	a_node
@@ -103,8 +107,7 @@ it_serves_beside_a_thousand_handshakes_that_are_held_open() {
 	after=$(awk '/^VmRSS/ { print $2 }' "/proc/$pid/status")
 	[ $((after - before)) -lt 16000 ] || fail "the node grew from $before to $after KiB"
 	[ "$(find "/proc/$pid/fd" -mindepth 1 | wc -l)" -lt 200 ] || fail 'it keeps them all open'
-	sleep 6 # what proves nothing within five seconds has to go
-	[ "$(ss -Htn state established "( sport = :$dist_port )" | wc -l)" -lt 3 ] || fail 'some of them are open yet'
+	wait_until hardly_any_is_open # what proves nothing within five seconds has to go
 	exec 8>&-
 	is "$(refusals)" 1
 	serves
