@@ -8,7 +8,8 @@
  * A child writes with two workers, overwriting keys with growing numbers, dropping and refilling a bucket, and tells
  * the parent through shared memory what was issued and what was acknowledged. The parent kills it, opens the store and
  * compares. Segments are small and checkpoints frequent, so that kills hit rotations, transactions and replays as well.
- * The durabilities take turns: what was acknowledged is the kernel's with each of them.
+ * The durabilities take turns: what was acknowledged is the kernel's with each of them. Every fourth time the child is
+ * told to close its store, and is killed on the way there or has ended.
  */
 #include "workload.h"
 
@@ -25,16 +26,18 @@
 struct shared {
 	struct workload workload;
 	_Atomic int ready;
+	_Atomic bool stop;
 };
 
 static struct shared *shared;
 static struct t_engine t;
+static int closed; /* how often it came to that */
 
 static void *work(void *argument)
 {
 	unsigned worker = (unsigned)(uintptr_t)argument, random = (unsigned)getpid() * 2 + worker;
 
-	for (;;)
+	while (!atomic_load(&shared->stop))
 		workload_write(&shared->workload, &t, worker, &random);
 	return NULL;
 }
@@ -52,7 +55,10 @@ static void child(const char *dir, enum engine_durability durability)
 	atomic_store(&shared->ready, 1);
 	for (unsigned i = 0; i < WORKLOAD_WORKERS; i++)
 		pthread_create(&threads[i], NULL, work, (void *)(uintptr_t)i);
-	pause();
+	for (unsigned i = 0; i < WORKLOAD_WORKERS; i++)
+		pthread_join(threads[i], NULL);
+	t_close(&t);
+	_exit(0);
 }
 
 static void check(const char *dir)
@@ -62,9 +68,13 @@ static void check(const char *dir)
 	t_close(&t);
 }
 
-static void round_of(const char *dir, enum engine_durability durability, unsigned *random)
+static void sleep_up_to(long ns, unsigned *random)
 {
-	struct timespec pause = { .tv_nsec = 1000000 + workload_random(random) % 40000000 };
+	nanosleep(&(struct timespec){ .tv_nsec = 1000000 + workload_random(random) % ns }, NULL);
+}
+
+static void round_of(const char *dir, enum engine_durability durability, bool closes, unsigned *random)
+{
 	int status;
 	pid_t pid = fork();
 
@@ -73,11 +83,17 @@ static void round_of(const char *dir, enum engine_durability durability, unsigne
 	workload_expect(pid > 0, "cannot fork", "");
 	while (atomic_load(&shared->ready) == 0 && waitpid(pid, &status, WNOHANG) == 0)
 		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
-	nanosleep(&pause, NULL);
+	sleep_up_to(40000000, random);
+	atomic_store(&shared->stop, closes);
+	if (closes)
+		sleep_up_to(15000000, random);
 	kill(pid, SIGKILL);
 	waitpid(pid, &status, 0);
-	workload_expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "the writer ended by itself", "");
+	workload_expect((WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) || (closes && status == 0),
+			"the writer ended by itself", "");
+	closed += status == 0;
 	atomic_store(&shared->ready, 0);
+	atomic_store(&shared->stop, false);
 }
 
 int main(int argc, char **argv)
@@ -90,13 +106,13 @@ int main(int argc, char **argv)
 	workload_expect(shared != MAP_FAILED, "no memory", "");
 	t_make_dir(dir);
 	for (int i = 0; i < rounds; i++) {
-		round_of(dir, (enum engine_durability)(i % 3), &random);
+		round_of(dir, (enum engine_durability)(i % 3), i % 4 == 3, &random);
 		/* several kills in a row without a clean stop between them, now and then */
 		if (workload_random(&random) % 3 != 0 || i + 1 == rounds)
 			check(dir);
 	}
-	printf("kv_crash: killed %d times; %ld acknowledged writes, none missing\n", rounds,
-	       workload_acknowledged(&shared->workload));
+	printf("kv_crash: killed %d times, closed %d times; %ld acknowledged writes, none missing\n", rounds - closed,
+	       closed, workload_acknowledged(&shared->workload));
 	t_remove(dir);
 	return 0;
 }
