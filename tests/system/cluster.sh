@@ -224,6 +224,7 @@ it_keeps_the_deadline_of_a_request() {
 	answer_line 'PUT figs k 1'
 	kill -CONT "$pid2"
 	is "$line" "ERROR node '$(node 2)' did not answer before the deadline: the outcome is unknown"
+	like "$(log_of 1)" "*node $(node 2) does not answer requests before their deadline*"
 	says 'PUT figs k 2' OK
 	says 'GET figs k' 2 OK
 	stop_nodes 1 2

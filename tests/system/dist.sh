@@ -131,7 +131,17 @@ it_finds_routing_cycles() {
 	printf 'CREATE shopping\r\n' >&9
 	answer_line 'CREATE shopping'
 	like "$line" 'ERROR *cycle*foo@here*'
+	for _ in {1..300}; do
+		printf 'GET shopping milk\r\n'
+	done >&9
+	for _ in {1..300}; do
+		answer_line 'GET shopping milk'
+		like "$line" 'ERROR *cycle*'
+	done
 	says 'CREATE apples' OK
+	local told
+	told=$(cat "$D"/bar/tmp/log/* | grep -c 'goes in a circle') # once a second
+	[ "$told" -gt 0 ] && [ "$told" -lt 100 ] || fail "told $told times"
 	stop_both
 }
 

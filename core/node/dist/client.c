@@ -265,7 +265,7 @@ void dist_client_run(struct dist_client *client, int fd)
 	while (from_node || client->in.size > 0) {
 		if (!give_to_program(client, fd) || !flush(client))
 			break;
-		struct pollfd polls[2] = { { .fd = fd }, { .fd = client->fd } };
+		struct pollfd polls[2] = { { .fd = fd }, { .fd = from_node ? client->fd : -1 } };
 		if (from_program && client->wire.size < HELD_BYTES)
 			polls[0].events |= POLLIN;
 		if (client->in.size > 0)

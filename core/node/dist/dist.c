@@ -45,6 +45,7 @@ static struct dist *allocate(const struct dist_options *options)
 		dist_free(dist);
 		return NULL;
 	}
+	dist->jitter = dist->instance;
 	return dist;
 }
 

@@ -17,6 +17,17 @@ static bool was_seen(const struct dist *dist, const struct kvrel_route *route, c
 	return false;
 }
 
+/* Once a second at most: it may be many thousand requests. */
+static bool may_tell(struct dist *dist)
+{
+	enum { AGAIN_MS = 1000 };
+	int64_t now = dist_now_ms();
+	int64_t told = atomic_load_explicit(&dist->cycle_told_ms, memory_order_relaxed);
+	return (told == 0 || now - told >= AGAIN_MS) &&
+	       atomic_compare_exchange_strong_explicit(&dist->cycle_told_ms, &told, now, memory_order_relaxed,
+						       memory_order_relaxed);
+}
+
 static void refuse_cycle(struct dist *dist, struct kvrel_call *call, const char *node)
 {
 	char path[512] = "";
@@ -26,7 +37,9 @@ static void refuse_cycle(struct dist *dist, struct kvrel_call *call, const char 
 		size += (size_t)snprintf(path + size, sizeof(path) - size, "%.*s, ", SLICE_FMT(route->seen[i]));
 	if (size < sizeof(path))
 		snprintf(path + size, sizeof(path) - size, "%s, %s", dist->name, node);
-	log_warn("dist", LOG_FIELDS(LOG_S("path", path)), "a request goes in a circle: the routing tables disagree");
+	if (may_tell(dist))
+		log_warn("dist", LOG_FIELDS(LOG_S("path", path)),
+			 "a request goes in a circle: the routing tables disagree");
 	call_error(call, "routing cycle: the request would go to %s", path);
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/control.h"
 #include "base/scope.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -256,6 +257,8 @@ static void on_hello(struct link *link, struct slice payload)
 {
 	struct dist *dist = link->dist;
 	struct frame_hello hello;
+	struct slice part, host;
+	uint16_t port;
 	char name[FRAME_NAME_MAX + 1];
 	if (!frame_get_hello(payload, &hello)) {
 		link_refuse(link, "it does not speak the language of nodes");
@@ -275,7 +278,8 @@ static void on_hello(struct link *link, struct slice payload)
 		link_refuse(link, text);
 		return;
 	}
-	struct peer *peer = strcmp(name, dist->name) != 0 ? peer_get(dist, name) : NULL;
+	bool is_name = strlen(name) == hello.from.size && text_split_node(slice_of(name), &part, &host, &port);
+	struct peer *peer = is_name && strcmp(name, dist->name) != 0 ? peer_get(dist, name) : NULL;
 	if (peer == NULL) {
 		link_refuse(link, "no node may bear this name here");
 		return;

@@ -112,7 +112,8 @@ struct peer {
 	bool held_off;     /* no failure: requests wait until retry_at_ms */
 	unsigned failures;
 	int64_t retry_at_ms;
-	int64_t told_ms; /* when the log last heard that it is unreachable */
+	int64_t told_ms;      /* when the log last heard that it is unreachable; 0: not since it was up */
+	int64_t late_told_ms; /* … that it does not answer in time */
 	char reason[REASON_BYTES];
 	_Atomic bool up;
 };
@@ -253,6 +254,9 @@ struct dist {
 	struct frame_items items;
 	struct answers answers;
 	struct refusal refusals[REFUSALS_KEPT];
+	int64_t refusals_untold;
+	_Atomic int64_t cycle_told_ms;
+	uint64_t jitter; /* of the next delay; begins anywhere */
 	_Atomic uint64_t traces;
 	char *scratch, *plain; /* READ_BYTES each: what was read, and what TLS made of it */
 };

@@ -163,6 +163,7 @@ void dist_close_listener(struct dist *dist)
 		if ((size_t)snprintf(path, sizeof(path), "%s/%s", dist->dir, file) < sizeof(path))
 			unlink(path);
 	}
+	dist->accept_again_ms = 0;
 	uv_poll_stop(&dist->listener);
 	close(TAKE_FD(dist->listen_fd));
 }

@@ -141,11 +141,13 @@ void peer_up(struct peer *peer, struct link *link)
 /* Doubled each time up to a limit, and never the same for two nodes that lost each other at once. */
 static int64_t retry_delay(const struct peer *peer)
 {
+	struct dist *dist = peer->dist;
 	int64_t delay = RETRY_FIRST_MS;
 	for (unsigned i = 1; i < peer->failures && delay < RETRY_MOST_MS; i++)
 		delay *= 2;
 	delay = delay < RETRY_MOST_MS ? delay : RETRY_MOST_MS;
-	return delay / 2 + (int64_t)((uint64_t)random() % (uint64_t)delay);
+	dist->jitter = dist->jitter * 6364136223846793005u + 1442695040888963407u; /* Knuth's MMIX */
+	return delay / 2 + (int64_t)((dist->jitter >> 33) % (uint64_t)delay);
 }
 
 void peer_lost(struct peer *peer, bool was_up, const char *reason)

@@ -43,7 +43,7 @@ void relay_watch(struct link *link)
 	int events = 0;
 	if (!link->inner_open)
 		return;
-	if (link->inner >= 0 && link_unsent(link) < RELAY_BYTES)
+	if (!link->ending && link->inner >= 0 && link_unsent(link) < RELAY_BYTES)
 		events |= UV_READABLE;
 	if (link->inner_out.size > 0)
 		events |= UV_WRITABLE;

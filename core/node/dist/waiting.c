@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { TRACES_AT_ONCE = 1024 };
+enum { TRACES_AT_ONCE = 1024, ARG_BYTES = 5 /* what says how long one is, at most */ };
 
 void call_error(struct kvrel_call *call, const char *format, ...)
 {
@@ -85,7 +85,7 @@ static uint32_t cost(const struct kvrel_call *call)
 {
 	size_t cost = WAITING_BYTES;
 	for (uint32_t i = 0; i < call->arg_count && cost < FRAME_MAX; i++)
-		cost += call->args[i].size;
+		cost += ARG_BYTES + call->args[i].size;
 	return cost < FRAME_MAX ? (uint32_t)cost : FRAME_MAX;
 }
 
@@ -231,6 +231,15 @@ struct expiry {
 	bool waits;
 };
 
+static void tell_late(struct peer *peer, int64_t now)
+{
+	enum { AGAIN_MS = 60 * 1000 };
+	if (peer->late_told_ms != 0 && now - peer->late_told_ms < AGAIN_MS)
+		return;
+	peer->late_told_ms = now;
+	log_warn("dist", LOG_NONE, "node %s does not answer requests before their deadline", peer->name);
+}
+
 static void expire_lane(struct lane *lane, void *context)
 {
 	struct expiry *expiry = context;
@@ -241,6 +250,8 @@ static void expire_lane(struct lane *lane, void *context)
 	if (lane->next_deadline_ms < expiry->next_ms)
 		expiry->next_ms = lane->next_deadline_ms;
 	pthread_mutex_unlock(&lane->lock);
+	if (list != NULL)
+		tell_late(lane->peer, expiry->now);
 	while (list != NULL) {
 		struct kvrel_call *call = list;
 		list = call->next;

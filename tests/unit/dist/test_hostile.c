@@ -205,6 +205,21 @@ Test(hostile, is_told_when_it_speaks_another_version)
 	expect_service();
 }
 
+Test(hostile, bears_no_name_that_a_node_may_not_have)
+{
+	static const char *const bad[] = { "victim@here", "evil\nx@here", "evil x@here", "@here", "evil@", "-@here" };
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		SCOPE(buf_done) struct buf out = { 0 };
+		SCOPE_FD int fd = connect_to_victim();
+		char answer[256];
+		t_put_hello(&out, bad[i], "victim@here");
+		cr_assert(t_say(fd, buf_slice(&out)));
+		ssize_t got = recv(fd, answer, sizeof(answer), 0);
+		cr_expect(got > 4 && answer[4] == FRAME_REFUSE, "%s", bad[i]);
+	}
+	expect_service();
+}
+
 Test(hostile, may_nest_only_so_deep)
 {
 	SCOPE(buf_done) struct buf out = { 0 };
