@@ -97,7 +97,9 @@ static void note(struct split *split, const struct kvrel_result *result)
 {
 	if (result->status == KVREL_OK) {
 		split->done++;
-		split->sum += result->integer;
+		/* another node may say anything */
+		if (__builtin_add_overflow(split->sum, result->integer, &split->sum))
+			split->sum = INT64_MAX;
 	} else if (split->failed++ == 0) {
 		split->status = result->status;
 		snprintf(split->reason, sizeof(split->reason), "%.*s", (int)result->bytes.size,
