@@ -98,6 +98,35 @@ Test(console, a_terminal_of_another_size_shows_the_line_anew)
 	cr_assert_str_eq(screen(), "> 12345678|9012345_");
 }
 
+Test(console, characters_are_as_wide_as_terminals_show_them)
+{
+	static const struct {
+		const char *text;
+		unsigned width;
+	} texts[] = {
+		{ "abc", 3 },
+		{ "Grüße", 5 },
+		{ "e\u0301", 1 },
+		{ "世界", 4 },
+		{ "한글", 4 },
+		{ "✅", 2 },
+		{ "✓", 1 },
+		{ "🪐🫠", 4 },
+		{ "नमस्ते", 4 },
+		{ "ไทย", 3 },
+		{ "ไม่", 2 },
+		{ "a\u200bb", 2 },
+		{ "\u1112\u1161\u11ab", 2 },
+		{ "€—…", 3 },
+		{ "ｆｕｌｌ", 8 },
+		{ "𠀀", 2 },
+		{ "\u00ad", 1 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		cr_assert_eq(text_width(slice_of(texts[i].text)), texts[i].width, "%s", texts[i].text);
+}
+
 Test(console, control_characters_and_wrong_bytes_are_shown_as_such)
 {
 	prompt();
