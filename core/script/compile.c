@@ -90,6 +90,16 @@ bool script_compiles(struct script *script, struct slice text)
 	return compiles;
 }
 
+int script_check(struct script *script, struct slice text, const char *chunk, struct error *err)
+{
+	const struct script_chunk what = { .text = text, .name = chunk, .try_expression = true };
+	int top = lua_gettop(script->lua);
+	int rc = script_compile(script->lua, &what) ? 0 : script_fail(script, &what, LUA_ERRSYNTAX, err);
+
+	lua_settop(script->lua, top);
+	return rc;
+}
+
 bool script_compile(lua_State *lua, const struct script_chunk *chunk)
 {
 	if (chunk->try_expression && script_load(lua, chunk->text, chunk->name, true) == LUA_OK)

@@ -59,6 +59,8 @@ bool script_was_interrupted(const struct script *script);
 bool script_compiles(struct script *script, struct slice text);
 /* True when `text` fails to compile only because it ends too early: a console then asks for another line. */
 bool script_is_incomplete(struct script *script, struct slice text);
+/* Whether script_run() could compile it; nothing runs. `err` is as there. */
+int script_check(struct script *script, struct slice text, const char *chunk, struct error *err);
 /* Ends the running chunk, or the next one when none is running, with the error "interrupted"; pcall() in the chunk
  * cannot hold it up. Patterns and the functions of tables look for it; others of C (a read, a program that is waited
  * for) are finished first. Any thread, signal-safe. */
