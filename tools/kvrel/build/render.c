@@ -39,12 +39,18 @@ static struct value *components_value(struct arena *arena, const struct spec_rel
 	return list;
 }
 
+const char *render_own_template(struct arena *arena, const struct spec_release *release, const char *name)
+{
+	const char *own = release->templates ? path_join(arena, release->templates, name) : NULL;
+	return own && fs_exists(own) ? own : NULL;
+}
+
 /* Where the project keeps it, else the built-in one. Messages show the project's path as people write it. */
 static const char *find_template(struct arena *arena, const struct spec *spec, const struct spec_release *release,
 				 const char *builtin, const char *name, const char **shown)
 {
-	const char *own = release->templates ? path_join(arena, release->templates, name) : NULL;
-	if (own && fs_exists(own)) {
+	const char *own = render_own_template(arena, release, name);
+	if (own) {
 		*shown = path_relative(arena, spec->project_dir, own);
 		return own;
 	}

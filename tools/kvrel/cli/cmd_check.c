@@ -28,6 +28,8 @@ int cmd_check(struct cli *cli)
 	if (code == 0)
 		code = load_named(cli, &loaded, &releases, &count);
 	if (code == 0)
+		code = load_check_scripts(cli, &loaded, releases, count);
+	if (code == 0)
 		print_result(cli, loaded.spec);
 	return code;
 }

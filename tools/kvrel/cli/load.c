@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/load.h"
 
+#include "build/check_lua.h"
+
 #include "base/fs.h"
 #include "base/path.h"
 #include "base/term.h"
@@ -126,8 +128,10 @@ static int unknown_release(struct cli *cli, const struct spec *spec, const char 
 
 int load_named(struct cli *cli, const struct loaded *loaded, const struct spec_release ***out, size_t *count)
 {
-	const struct spec_release **releases = arena_array(&cli->arena, cli->argument_count, sizeof(*releases));
-	size_t found = 0;
+	size_t most = cli->argument_count ? cli->argument_count : loaded->spec->release_count, found = 0;
+	const struct spec_release **releases = arena_array(&cli->arena, most, sizeof(*releases));
+	for (size_t i = 0; !cli->argument_count && i < most; i++)
+		releases[found++] = &loaded->spec->releases[i];
 	for (size_t i = 0; i < cli->argument_count; i++) {
 		const struct spec_release *release = spec_release(loaded->spec, cli->arguments[i]);
 		if (!release)
@@ -142,9 +146,18 @@ int load_named(struct cli *cli, const struct loaded *loaded, const struct spec_r
 	return 0;
 }
 
+int load_check_scripts(struct cli *cli, struct loaded *loaded, const struct spec_release **releases, size_t count)
+{
+	struct error err;
+	if (check_lua(&cli->arena, loaded->spec, releases, count, &loaded->diagnostics, &err) < 0)
+		return cli_fail(cli, &err);
+	diagnostics_sort(&loaded->diagnostics);
+	return loaded->diagnostics.errors ? cli_mistakes(cli, &loaded->diagnostics) : 0;
+}
+
 int load_require_libraries(struct cli *cli, struct loaded *loaded, const struct spec_release **releases, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
 		spec_require_libraries(loaded->spec, releases[i], &loaded->diagnostics);
-	return loaded->diagnostics.errors ? cli_mistakes(cli, &loaded->diagnostics) : 0;
+	return load_check_scripts(cli, loaded, releases, count);
 }

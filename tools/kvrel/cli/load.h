@@ -18,11 +18,13 @@ const char *load_project_or_cwd(struct cli *cli);
 int load_find(struct cli *cli, struct loaded *out);
 /* Reads and checks everything. Returns 0 or the exit code after all mistakes are reported. */
 int load_spec(struct cli *cli, struct loaded *loaded);
-/* The releases that the arguments name. Returns 0 or the exit code after a complaint. */
+/* The releases that the arguments name, all when there are none. Returns 0 or the exit code after a complaint. */
 int load_named(struct cli *cli, const struct loaded *loaded, const struct spec_release ***out, size_t *count);
 /* Complains that there are no releases, and shows how one is declared. Returns the exit code. */
 int load_none_declared(struct cli *cli);
-/* Reports the components of these releases that are not built. Returns 0 or the exit code. */
+/* Reports the mistakes in what these releases say in Lua. Returns 0 or the exit code. */
+int load_check_scripts(struct cli *cli, struct loaded *loaded, const struct spec_release **releases, size_t count);
+/* Reports, with those mistakes, the components of these releases that are not built. Returns 0 or the exit code. */
 int load_require_libraries(struct cli *cli, struct loaded *loaded, const struct spec_release **releases, size_t count);
 
 #endif
