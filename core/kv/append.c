@@ -111,8 +111,6 @@ int append_begin(struct appender *appender, struct durable *store, size_t bytes,
 					       .memtable = memtable,
 					       .frame = memtable->buffer + memtable->used };
 		appender->at = appender->frame + sizeof(struct frame);
-		if (memtable->began_ms == 0)
-			memtable->began_ms = now_ms();
 		return 0;
 	}
 	pthread_mutex_unlock(&store->write_lock);
@@ -141,6 +139,8 @@ uint64_t append_end(struct appender *appender, struct bucket *bucket)
 		atomic_store_explicit(&memtable->used,
 				      atomic_load_explicit(&memtable->used, memory_order_relaxed) + frame_size(size),
 				      memory_order_release);
+		if (memtable->began_ms == 0)
+			memtable->began_ms = now_ms();
 		if (!memtable->half_full && memtable_fill(memtable) > MEMTABLE_FULL / 2) {
 			memtable->half_full = true;
 			applier_nudge(appender->store); /* the next segment will be needed soon */

@@ -18,7 +18,13 @@
 
 #include <stdlib.h>
 
-enum { STAGE_MAX = 128, STAGE_BYTES = 32 << 10, STAGE_RECORD_MAX = 1024, STAGE_KEY_BITS = 1024 };
+enum {
+	STAGE_MAX = 128,
+	STAGE_BYTES = 32 << 10,
+	STAGE_RECORD_MAX = 1024,
+	STAGE_NAMES_MAX = 256 << 10,
+	STAGE_KEY_BITS = 1024
+};
 
 struct staged {
 	struct kvrel_call *call;
@@ -96,7 +102,7 @@ bool stage_put(struct durable *store, struct slot *slot, const struct engine_req
 	if (stage == NULL || request->item_count != 2 || (request->flags & ENGINE_IF_NEW) || size > STAGE_RECORD_MAX ||
 	    bucket_look_up(store, slot, request->bucket, &bucket, &err) != 0 || !bucket_exists(bucket))
 		return false;
-	if (stage->count == STAGE_MAX || stage->used + size > STAGE_BYTES)
+	if (stage->count == STAGE_MAX || stage->used + size > STAGE_BYTES || stage->names > STAGE_NAMES_MAX)
 		stage_append(store, slot);
 	key_hash = request->call->scratch[0] != 0 ? request->call->scratch[0] : hash_name(store, key);
 	item = &stage->items[stage->count];

@@ -85,6 +85,26 @@ Test(room, answers_errors_when_the_map_is_full_and_keeps_serving_reads)
 	t_close(&t);
 }
 
+/* Each write that changes buckets may have to name one in the log, and a segment has to hold them all. */
+Test(room, takes_a_batch_of_writes_by_turns_to_buckets_with_long_names)
+{
+	static char names[2][60000];
+	struct kvrel_slice args[64][3];
+	struct t_request requests[64];
+
+	t_open(&t, dir, ENGINE_ALWAYS);
+	for (int i = 0; i < 64; i++) {
+		memset(names[i % 2], 'a' + i % 2, sizeof(names[0]));
+		args[i][0] = (struct kvrel_slice){ names[i % 2], sizeof(names[0]) };
+		args[i][1] = args[i][2] = (struct kvrel_slice){ "k", 1 };
+		requests[i] = (struct t_request){ .op = "hset", .args = args[i], .arg_count = 3 };
+	}
+	t_batch(&t, 0, requests, 2);
+	cr_expect(strstr(t_batch(&t, 0, requests, 64), "ERROR") == NULL);
+	ANSWERS("OK 2", "count");
+	t_close(&t);
+}
+
 /* Overwritten and deleted values leave room that later ones take, while a reader comes and goes. */
 Test(room, keeps_the_data_file_small_under_steady_overwrites)
 {
