@@ -109,10 +109,9 @@ const struct command commands[] = {
 		.summary = "Check releases.yaml and every component.yaml without building",
 		.arguments = "[NAME...]",
 		.page = "Reads releases.yaml, the component.yaml files of the project and the settings given with "
-			"--set, "
-			"and reports all mistakes at once with file, line and column. Nothing is written and no "
-			"library "
-			"is needed. With NAMEs it also says whether the components of these releases are built.",
+			"--set, renders the project's own templates, compiles runtime.lua and the files of commands, "
+			"and reports all mistakes at once with file, line and column. With NAMEs, templates and Lua "
+			"of these releases only. Nothing is written, and nothing needs to be built.",
 		.examples = "  kvrel check\n  kvrel check foo --set kv_server.port=4041\n  kvrel check --json\n",
 		OPTIONS(check_options),
 		.arguments_max = 1000,
