@@ -89,6 +89,20 @@ static bool sync_pages(struct durable *store)
 	return true;
 }
 
+/* Readers cannot log; what they came upon ends all changes of the pages. */
+static bool is_lost(struct durable *store)
+{
+	struct kv_error err;
+
+	if (!atomic_load(&store->pages.map.lost))
+		return false;
+	pages_lost(&store->pages, &err);
+	if (!store->applier.lost_told)
+		tell_stuck(store, MDB_CORRUPTED, err.message);
+	store->applier.lost_told = true;
+	return true;
+}
+
 /* Files of far values that no page points to any more, nor will after a power loss. */
 static void give_up_empty(struct durable *store)
 {
@@ -119,6 +133,8 @@ static bool clean(struct durable *store)
 	struct kv_error err;
 	int done;
 
+	if (is_lost(store))
+		return false;
 	give_up_empty(store);
 	done = clean_values(store, &err);
 	if (done < 0 && !store->applier.cannot_clean)

@@ -254,8 +254,8 @@ static int apply_item(struct apply *apply, size_t at)
 	return begins ? 0 : end_bucket(apply, record);
 }
 
-/* Entries and records lie anywhere. Inlined by force: GCC takes the call of a function that only prefetches for one that
- * does nothing, and leaves it out. */
+/* Entries and records lie anywhere. Inlined by force: GCC takes the call of a function that only prefetches for one
+ * that does nothing, and leaves it out. */
 static inline __attribute__((always_inline)) void fetch_ahead(const struct apply *apply)
 {
 	if (apply->at + 2 * ITEMS_AHEAD < apply->count)
@@ -331,7 +331,7 @@ static int put_state(struct apply *apply, bool finished)
 
 static int begin(struct apply *apply)
 {
-	int code = mdb_txn_begin(apply->store->pages.env, NULL, 0, &apply->txn);
+	int code = guard_begin(&apply->guard, &apply->store->pages, &apply->txn);
 
 	if (code != 0)
 		return code;
@@ -339,9 +339,7 @@ static int begin(struct apply *apply)
 	apply->undo_count = 0;
 	apply->began_at = apply->at;
 	apply->state = apply->store->pages.state;
-	code = guard_begin(&apply->guard, &apply->store->pages, apply->txn);
-	if (code == 0)
-		code = mdb_cursor_open(apply->txn, apply->store->pages.data, &apply->cursor);
+	code = mdb_cursor_open(apply->txn, apply->store->pages.data, &apply->cursor);
 	if (code != 0)
 		mdb_txn_abort(apply->txn);
 	return code;

@@ -60,14 +60,12 @@ int clear_garbage(struct pages *pages, bool *more)
 {
 	struct guard guard;
 	MDB_txn *txn;
-	int code = mdb_txn_begin(pages->env, NULL, 0, &txn);
+	int code = guard_begin(&guard, pages, &txn);
 
 	*more = false;
 	if (code != 0)
 		return code;
-	code = guard_begin(&guard, pages, txn);
-	if (code == 0)
-		code = clear_first(pages, txn, &guard, more);
+	code = clear_first(pages, txn, &guard, more);
 	if (code == 0 && *more)
 		code = values_store(pages->values, txn);
 	if (code == 0 && *more)

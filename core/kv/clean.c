@@ -157,10 +157,12 @@ static int moved_compare(const void *a, const void *b, void *pages)
 /* A file that is damaged is left as it is. */
 static int collect(struct clean *clean, struct kv_error *err)
 {
+	struct fault_watch watch = pages_watch(clean->pages);
 	int code = mdb_txn_begin(clean->pages->env, NULL, MDB_RDONLY, &clean->txn);
 
 	if (code != 0)
 		return clean_fail(err, code);
+	fault_begin(&watch);
 	for (size_t i = 0; code == 0 && i < clean->file_count; i++) {
 		code = collect_file(clean, clean->files[i], err);
 		clean->files[i]->damaged = code == MDB_CORRUPTED;
@@ -169,6 +171,8 @@ static int collect(struct clean *clean, struct kv_error *err)
 	clean->txn = NULL;
 	if (code == 0 && clean->count > 0)
 		qsort_r(clean->moved, clean->count, sizeof(*clean->moved), moved_compare, clean->pages);
+	if (fault_end(&watch))
+		return pages_lost(clean->pages, err);
 	return code == 0 ? 0 : -1;
 }
 

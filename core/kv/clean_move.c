@@ -149,13 +149,11 @@ static int point_one(struct clean *clean, MDB_cursor *cursor, const struct moved
 static int point_some(struct clean *clean, size_t first, size_t end)
 {
 	MDB_cursor *cursor;
-	int code = mdb_txn_begin(clean->pages->env, NULL, 0, &clean->txn);
+	int code = guard_begin(&clean->guard, clean->pages, &clean->txn);
 
 	if (code != 0)
 		return code;
-	code = guard_begin(&clean->guard, clean->pages, clean->txn);
-	if (code == 0)
-		code = mdb_cursor_open(clean->txn, clean->pages->data, &cursor);
+	code = mdb_cursor_open(clean->txn, clean->pages->data, &cursor);
 	if (code == 0) {
 		for (size_t i = first; code == 0 && i < end; i++) {
 			clean_rest(clean, i);

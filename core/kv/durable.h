@@ -83,6 +83,7 @@ struct applier {
 	_Atomic unsigned progress; /* how much of the oldest memtable is applied, of MEMTABLE_FULL */
 	_Atomic uint64_t transactions, records;
 	bool cannot_clean; /* and it was told */
+	bool lost_told;    /* that not all of the pages can be read */
 	uint64_t turns;    /* of all readers, when that was last looked at */
 	uint64_t touches;  /* numbers transactions for struct bucket's stored.touched */
 };

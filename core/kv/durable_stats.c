@@ -48,15 +48,25 @@ static void add_log(struct figures *figures, struct durable *store)
 	add_number(figures, "log_failed", log_broken(&store->log));
 }
 
-static void add_pages(struct figures *figures, struct durable *store)
+/* Left out when the place where commits are noted cannot be read. */
+static void add_size(struct figures *figures, struct pages *pages)
 {
+	struct fault_watch watch = { .pages = pages };
 	MDB_envinfo info;
 	MDB_stat stat;
+	bool known;
 
-	if (mdb_env_info(store->pages.env, &info) != 0 || mdb_env_stat(store->pages.env, &stat) != 0)
+	fault_begin(&watch);
+	known = mdb_env_info(pages->env, &info) == 0 && mdb_env_stat(pages->env, &stat) == 0;
+	if (fault_end(&watch) || !known)
 		return;
 	add_number(figures, "store_bytes", ((uint64_t)info.me_last_pgno + 1) * stat.ms_psize);
 	add_number(figures, "store_bytes_max", info.me_mapsize);
+}
+
+static void add_pages(struct figures *figures, struct durable *store)
+{
+	add_size(figures, &store->pages);
 	add_number(figures, "value_bytes", atomic_load(&store->pages.values->live_bytes));
 	add_number(figures, "value_bytes_files", atomic_load(&store->pages.values->file_bytes));
 	add_number(figures, "store_transactions", atomic_load(&store->applier.transactions));

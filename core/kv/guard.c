@@ -8,12 +8,21 @@ static int corrupted(struct guard *guard, const struct page_path *path)
 	return MDB_CORRUPTED;
 }
 
-int guard_begin(struct guard *guard, struct pages *pages, MDB_txn *txn)
+/* Says the same of what could not be read. */
+static int watched(struct guard *guard, int code)
 {
-	uint64_t before = mdb_txn_id(txn) - 1; /* nobody else commits meanwhile */
+	if (!fault_end(&guard->watch))
+		return code;
+	pages_lost(guard->pages, &guard->damage);
+	return MDB_CORRUPTED;
+}
+
+static int find_data(struct guard *guard, const MDB_txn *txn)
+{
+	struct pages *pages = guard->pages;
+	uint64_t before = mdb_txn_id((MDB_txn *)txn) - 1; /* nobody else commits meanwhile */
 	const struct page_meta *meta = page_meta_of(pages->map.at + (before & 1) * pages->map.page_size);
 
-	*guard = (struct guard){ .pages = pages };
 	if (meta == NULL || meta->transaction != before) {
 		kv_fail(&guard->damage,
 			"kv store: '%.300s': the record of its last change is damaged: restore a backup", pages->file);
@@ -23,6 +32,25 @@ int guard_begin(struct guard *guard, struct pages *pages, MDB_txn *txn)
 		return corrupted(guard, &guard->path);
 	guard->path = (struct page_path){ .tree = &guard->tree };
 	return 0;
+}
+
+int guard_begin(struct guard *guard, struct pages *pages, MDB_txn **txn)
+{
+	int code;
+
+	*guard = (struct guard){ .pages = pages, .watch = pages_watch(pages) };
+	if (!page_map_whole(&pages->map)) {
+		pages_lost(pages, &guard->damage);
+		return MDB_CORRUPTED;
+	}
+	code = mdb_txn_begin(pages->env, NULL, 0, txn);
+	if (code != 0)
+		return code;
+	fault_begin(&guard->watch);
+	code = watched(guard, find_data(guard, *txn));
+	if (code != 0)
+		mdb_txn_abort(*txn);
+	return code;
 }
 
 /* A page beside the one at this depth, below the same one. */
@@ -85,7 +113,7 @@ static int check_value(struct guard *guard, const MDB_val *key)
 	return page_get(&guard->path, &guard->tree, key, NULL, &node) < 0 ? corrupted(guard, &guard->path) : 0;
 }
 
-int guard_check(struct guard *guard, const MDB_val *key, bool removes)
+static int check(struct guard *guard, const MDB_val *key, bool removes)
 {
 	int code = belongs_here(guard, key) ? 0 : go_to(guard, key);
 
@@ -93,4 +121,10 @@ int guard_check(struct guard *guard, const MDB_val *key, bool removes)
 		return code;
 	code = check_value(guard, key);
 	return code == 0 && removes && !guard->beside ? check_all_beside(guard) : code;
+}
+
+int guard_check(struct guard *guard, const MDB_val *key, bool removes)
+{
+	fault_begin(&guard->watch);
+	return watched(guard, check(guard, key, removes));
 }

@@ -13,6 +13,7 @@
 
 struct guard {
 	struct pages *pages;
+	struct fault_watch watch;
 	struct page_tree tree;
 	struct page_path path; /* to the leaf that was looked at last */
 	MDB_val low, end;      /* the keys that belong there; data NULL: no bound */
@@ -20,9 +21,9 @@ struct guard {
 	struct kv_error damage;
 };
 
-/* For the changes of one write transaction. All of these return 0 or LMDB's code; after MDB_CORRUPTED `damage` says
- * more. */
-int guard_begin(struct guard *guard, struct pages *pages, MDB_txn *txn);
+/* Begins a write transaction, for whose changes this is. All of these return 0 or LMDB's code; after MDB_CORRUPTED
+ * `damage` says more. */
+int guard_begin(struct guard *guard, struct pages *pages, MDB_txn **txn);
 /* The key is going to be put, or taken out (`removes`), which may join pages that lie side by side. */
 int guard_check(struct guard *guard, const MDB_val *key, bool removes);
 

@@ -189,6 +189,13 @@ int page_damaged(const struct pages *pages, const void *at, struct kv_error *err
 		       (size_t)((const char *)at - pages->map.at));
 }
 
+int pages_lost(const struct pages *pages, struct kv_error *err)
+{
+	return kv_fail(
+		err, "kv store: not all of '%.300s' can be read: it was cut short, or its disk fails: restore a backup",
+		pages->file);
+}
+
 int pages_path_damaged(const struct pages *pages, const struct page_path *path, struct kv_error *err)
 {
 	const char *place = path->damage;

@@ -40,47 +40,75 @@ static void spots_init(struct page_reader *reader, uint64_t bytes)
 
 int page_reader_init(struct page_reader *reader, struct pages *pages, uint64_t cache_bytes)
 {
-	*reader = (struct page_reader){ .pages = pages };
+	*reader = (struct page_reader){ .pages = pages, .watch = pages_watch(pages) };
 	spots_init(reader, cache_bytes);
 	return 0;
+}
+
+static void spots_done(struct page_reader *reader)
+{
+	if (reader->spots != NULL)
+		munmap(reader->spots, (reader->spot_mask + 1) * sizeof(struct page_spot));
+	reader->spots = NULL;
 }
 
 void page_reader_done(struct page_reader *reader)
 {
 	if (reader->txn != NULL)
 		mdb_txn_abort(reader->txn);
-	if (reader->spots != NULL)
-		munmap(reader->spots, (reader->spot_mask + 1) * sizeof(struct page_spot));
+	spots_done(reader);
 	*reader = (struct page_reader){ 0 };
 }
 
 void page_reader_end(struct page_reader *reader)
 {
-	if (reader->live)
+	if (reader->live) {
 		mdb_txn_reset(reader->txn);
+		fault_leave(&reader->watch);
+	}
 	reader->live = false;
+}
+
+/* What was read, if all of it is there. */
+static inline int watched(struct page_reader *reader, int code, struct kv_error *err)
+{
+	return fault_off(&reader->watch) ? pages_lost(reader->pages, err) : code;
+}
+
+static int find_data(struct page_reader *reader, struct kv_error *err)
+{
+	struct pages *pages = reader->pages;
+
+	if (pages_begin(pages, &reader->txn, &reader->meta, err) != 0)
+		return -1;
+	if (reader->transaction == reader->meta.transaction)
+		return 0;
+	reader->transaction = 0;
+	reader->path = (struct page_path){ 0 };
+	if (page_table_find(&reader->path, &pages->map, &reader->meta.tables[PAGE_TABLE_MAIN], "data", &reader->tree) <
+	    0)
+		return pages_path_damaged(pages, &reader->path, err);
+	reader->transaction = reader->meta.transaction;
+	return 0;
 }
 
 static int begin(struct page_reader *reader, struct kv_error *err)
 {
-	struct pages *pages = reader->pages;
+	int code;
 
-	if (reader->live)
+	fault_enter(&reader->watch);
+	fault_on(&reader->watch);
+	code = watched(reader, find_data(reader, err), err);
+	reader->live = code == 0;
+	if (atomic_load(&reader->pages->map.lost)) /* from now on everything is looked at each time */
+		spots_done(reader);
+	if (code == 0)
 		return 0;
-	if (pages_begin(pages, &reader->txn, &reader->meta, err) != 0)
-		return -1;
-	if (reader->transaction != reader->meta.transaction) {
-		reader->transaction = 0;
-		reader->path = (struct page_path){ 0 };
-		if (page_table_find(&reader->path, &pages->map, &reader->meta.tables[PAGE_TABLE_MAIN], "data",
-				    &reader->tree) < 0) {
-			mdb_txn_reset(reader->txn);
-			return pages_path_damaged(pages, &reader->path, err);
-		}
-		reader->transaction = reader->meta.transaction;
-	}
-	reader->live = true;
-	return 0;
+	if (reader->txn != NULL)
+		mdb_txn_reset(reader->txn);
+	reader->transaction = 0;
+	fault_leave(&reader->watch);
+	return -1;
 }
 
 static struct page_spot *spot_of(const struct page_reader *reader, uint64_t hash)
@@ -122,6 +150,21 @@ static struct page_spot *place_for(struct page_reader *reader, uint64_t hash)
 	return spot;
 }
 
+/*
+ * Nobody looks at the value again: it has to be there. A small one lies beside its key, which has been looked at; a
+ * large one has pages of its own, where other threads' faults may have left zeros.
+ */
+static inline bool is_there(const struct page_reader *reader, const struct page_spot *spot)
+{
+	const uintptr_t page = 4096, end = (uintptr_t)spot->value + spot->value_size;
+
+	if (__builtin_expect((uintptr_t)spot->key / page == (end - 1) / page, true))
+		return true;
+	for (uintptr_t at = (uintptr_t)spot->value; at < end; at = (at / page + 1) * page)
+		(void)*(const volatile char *)at;
+	return !atomic_load_explicit(&reader->pages->map.lost, memory_order_acquire);
+}
+
 static bool spot_holds(const struct page_reader *reader, uint64_t bucket, struct kvrel_slice key, uint64_t hash,
 		       struct kvrel_slice *value)
 {
@@ -138,7 +181,7 @@ static bool spot_holds(const struct page_reader *reader, uint64_t bucket, struct
 	if (value == NULL)
 		return true;
 	*value = (struct kvrel_slice){ spot->value, spot->value_size };
-	return spot->value != NULL;
+	return spot->value != NULL && is_there(reader, spot);
 }
 
 static int look_up(struct page_reader *reader, uint64_t bucket, struct kvrel_slice key, uint64_t hash,
@@ -173,14 +216,21 @@ static int look_up(struct page_reader *reader, uint64_t bucket, struct kvrel_sli
 	return 1;
 }
 
-int page_find(struct page_reader *reader, uint64_t bucket, struct kvrel_slice key, uint64_t hash,
-	      struct kvrel_slice *value, struct kv_error *err)
+static inline int find(struct page_reader *reader, uint64_t bucket, struct kvrel_slice key, uint64_t hash,
+		       struct kvrel_slice *value, struct kv_error *err)
 {
-	if (begin(reader, err) != 0)
-		return -1;
 	if (reader->spots != NULL && key.size > 0 && spot_holds(reader, bucket, key, hash, value))
 		return 1;
 	return look_up(reader, bucket, key, hash, value, err);
+}
+
+int page_find(struct page_reader *reader, uint64_t bucket, struct kvrel_slice key, uint64_t hash,
+	      struct kvrel_slice *value, struct kv_error *err)
+{
+	if (!reader->live && begin(reader, err) != 0)
+		return -1;
+	fault_on(&reader->watch);
+	return watched(reader, find(reader, bucket, key, hash, value, err), err);
 }
 
 /* What a walk came to: 1 while it is in the bucket. */
@@ -202,17 +252,15 @@ static int walked(struct page_reader *reader, int code, uint64_t bucket, const s
 	return value == NULL || page_entry_value(reader->pages, &entry, value, err) == 0 ? 1 : -1;
 }
 
-int page_first(struct page_reader *reader, uint64_t bucket, struct kvrel_slice after, struct kvrel_slice *key,
-	       struct kvrel_slice *value, struct kv_error *err)
+static int first(struct page_reader *reader, uint64_t bucket, struct kvrel_slice after, struct kvrel_slice *key,
+		 struct kvrel_slice *value, struct kv_error *err)
 {
-	const struct kvrel_slice first = { "", 0 };
+	const struct kvrel_slice none = { "", 0 };
 	struct page_key wanted;
 	struct page_node node;
 	int code;
 
-	if (begin(reader, err) != 0)
-		return -1;
-	page_key_set(reader->pages, &wanted, bucket, after.data != NULL ? after : first);
+	page_key_set(reader->pages, &wanted, bucket, after.data != NULL ? after : none);
 	code = page_seek(&reader->path, &reader->tree, &wanted.val, page_entry_proves, &node);
 	if (code > 0 && after.data != NULL && node.key.mv_size == wanted.val.mv_size &&
 	    memcmp(node.key.mv_data, wanted.bytes, node.key.mv_size) == 0)
@@ -220,11 +268,22 @@ int page_first(struct page_reader *reader, uint64_t bucket, struct kvrel_slice a
 	return walked(reader, code, bucket, &node, key, value, err);
 }
 
+int page_first(struct page_reader *reader, uint64_t bucket, struct kvrel_slice after, struct kvrel_slice *key,
+	       struct kvrel_slice *value, struct kv_error *err)
+{
+	if (!reader->live && begin(reader, err) != 0)
+		return -1;
+	fault_on(&reader->watch);
+	return watched(reader, first(reader, bucket, after, key, value, err), err);
+}
+
 int page_next(struct page_reader *reader, uint64_t bucket, struct kvrel_slice *key, struct kvrel_slice *value,
 	      struct kv_error *err)
 {
 	struct page_node node;
-	int code = page_step(&reader->path, &node);
+	int code;
 
-	return walked(reader, code, bucket, &node, key, value, err);
+	fault_on(&reader->watch);
+	code = page_step(&reader->path, &node);
+	return watched(reader, walked(reader, code, bucket, &node, key, value, err), err);
 }

@@ -29,19 +29,38 @@ int page_path_damaged(struct page_path *path, const void *place, bool is_page)
 
 /* ---- pages --------------------------------------------------------------------------------------------------- */
 
-/* Reading behind the file's end would end the process. The file grows, so what it was known to have it still has. */
+/* The pages that the file has. It only grows: fewer than it was known to have are a part of it. */
+static uint64_t map_count(struct page_map *map)
+{
+	struct stat stat;
+	uint64_t bytes, count;
+
+	if (fstat(map->fd, &stat) != 0)
+		return 0;
+	bytes = (uint64_t)stat.st_size < map->size ? (uint64_t)stat.st_size : map->size;
+	count = bytes / map->page_size;
+	if (count < atomic_load(&map->count))
+		atomic_store(&map->lost, true);
+	else
+		atomic_store(&map->count, count);
+	return count;
+}
+
+/* Behind the file's end there is nothing to read. */
 static bool map_has(struct page_map *map, uint64_t number, uint64_t pages)
 {
 	uint64_t count = atomic_load_explicit(&map->count, memory_order_relaxed);
-	struct stat stat;
 
 	if (number < count && pages <= count - number)
 		return true;
-	if (fstat(map->fd, &stat) != 0)
-		return false;
-	count = (uint64_t)stat.st_size / map->page_size;
-	atomic_store_explicit(&map->count, count, memory_order_relaxed);
+	count = map_count(map);
 	return number < count && pages <= count - number;
+}
+
+bool page_map_whole(struct page_map *map)
+{
+	map_count(map);
+	return !atomic_load(&map->lost);
 }
 
 static const struct page_head *map_page(const struct page_map *map, uint64_t number)

@@ -72,9 +72,11 @@ _Static_assert(sizeof(struct page_meta) == 136, "LMDB's layout");
 /* The file, as a part of memory. */
 struct page_map {
 	const char *at;
+	uint64_t size; /* bytes that are mapped */
 	int fd;
 	uint32_t page_size;
 	_Atomic uint64_t count; /* pages that the file is known to have */
+	_Atomic bool lost;      /* some of them could not be read */
 };
 
 struct page_tree {
@@ -110,6 +112,8 @@ struct page_node {
 	MDB_val key, value;
 };
 
+/* Whether all pages that the file had are there still, as far as that can be told without reading them. */
+bool page_map_whole(struct page_map *map);
 /* The tree of a table. */
 struct page_tree page_tree_of(struct page_map *map, const struct page_table *table);
 /* What the page at `page` notes of a commit; NULL: it is not such a page. */

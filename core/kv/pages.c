@@ -126,9 +126,12 @@ static int find_map(struct pages *pages, struct kv_error *err)
 	const struct page_head *page;
 	const char *at;
 	MDB_txn *txn;
+	MDB_envinfo info;
 	MDB_stat stat;
 	int code = mdb_env_stat(pages->env, &stat);
 
+	if (code == 0)
+		code = mdb_env_info(pages->env, &info);
 	if (code == 0)
 		code = mdb_env_get_fd(pages->env, &pages->map.fd);
 	if (code == 0)
@@ -139,6 +142,7 @@ static int find_map(struct pages *pages, struct kv_error *err)
 	mdb_txn_abort(txn);
 	if (code != 0)
 		return pages_fail(err, "cannot read its state", code);
+	pages->map.size = info.me_mapsize;
 	page = (const struct page_head *)((uintptr_t)value.mv_data & ~(uintptr_t)(stat.ms_psize - 1));
 	at = (const char *)page - page->number * stat.ms_psize;
 	if (page->number > (uintptr_t)page / stat.ms_psize ||
@@ -177,6 +181,8 @@ static int open_environment(struct pages *pages, const char *dir, uint64_t map_s
 static int open_folder(struct pages *pages, const char *dir, uint64_t map_size, unsigned readers, struct kv_error *err)
 {
 	snprintf(pages->file, sizeof(pages->file), "%s/data.mdb", dir);
+	faults_begin();
+	pages->watched = true;
 	if (open_environment(pages, dir, map_size, readers, err) == 0 && open_store(pages, dir, err) == 0 &&
 	    find_map(pages, err) == 0)
 		return 0;
@@ -241,6 +247,9 @@ void pages_close(struct pages *pages)
 	if (pages->env != NULL)
 		mdb_env_close(pages->env);
 	pages->env = NULL;
+	if (pages->watched)
+		faults_end();
+	pages->watched = false;
 }
 
 /* ---- while it is open -------------------------------------------------------------------------------------- */
@@ -280,10 +289,14 @@ static int begin_once(struct pages *pages, MDB_txn **txn, struct page_meta *meta
 
 int pages_begin(struct pages *pages, MDB_txn **txn, struct page_meta *meta, struct kv_error *err)
 {
+	struct fault_watch watch = { .pages = pages };
 	int code = 0;
 
+	fault_begin(&watch);
 	for (int tries = 0; code == 0 && tries < BEGIN_TRIES; tries++)
 		code = begin_once(pages, txn, meta, err);
+	if (fault_end(&watch))
+		return pages_lost(pages, err);
 	if (code == 0)
 		return kv_fail(err, "kv store: '%.300s': the record of its last change is damaged: restore a backup",
 			       pages->file);

@@ -27,6 +27,7 @@
 #define KV_PAGES_H
 
 #include "engine.h"
+#include "fault.h"
 #include "page_tree.h"
 #include "values.h"
 
@@ -68,6 +69,7 @@ struct pages {
 	struct page_map map;
 	_Atomic uint64_t commits_begun, commits_done;
 	char file[4200];             /* the data file's name */
+	bool watched;                /* faults_begin() was called */
 	const _Atomic bool *give_up; /* set, if not NULL: what looks at whole tables is to end */
 };
 
@@ -80,6 +82,7 @@ struct page_spot;
 struct page_reader {
 	struct pages *pages;
 	MDB_txn *txn;
+	struct fault_watch watch;
 	bool live;
 	uint64_t transaction; /* of `tree`; 0: none yet */
 	struct page_spot *spots;
@@ -143,6 +146,13 @@ int page_entry_value(const struct pages *pages, const struct page_entry *entry, 
 		     struct kv_error *err);
 /* Says that what lies at `at` in the map is damaged. Returns -1. */
 int page_damaged(const struct pages *pages, const void *at, struct kv_error *err);
+/* Says that some of the data file, or of far values, cannot be read any more. Returns -1. */
+int pages_lost(const struct pages *pages, struct kv_error *err);
+/* A watch of all that is mapped, for who is inside the epoch or the applying thread. */
+static inline struct fault_watch pages_watch(struct pages *pages)
+{
+	return (struct fault_watch){ .pages = pages, .values = pages->values };
+}
 /* The same of what a path came to. */
 int pages_path_damaged(const struct pages *pages, const struct page_path *path, struct kv_error *err);
 /* page_proof of `data`. */

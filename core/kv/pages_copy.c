@@ -129,6 +129,7 @@ int pages_copy(struct pages *from, const struct page_meta *meta, const char *dir
 {
 	char file[4200];
 	struct copy copy = { .from = from, .file = file, .err = err };
+	struct fault_watch watch = { .pages = from };
 	int code = mdb_env_create(&copy.env);
 
 	snprintf(file, sizeof(file), "%s/data.mdb", dir);
@@ -139,7 +140,10 @@ int pages_copy(struct pages *from, const struct page_meta *meta, const char *dir
 	code = mdb_env_set_mapsize(copy.env, map_size);
 	if (code == 0)
 		code = mdb_env_open(copy.env, dir, MDB_NOSYNC | MDB_NOTLS | MDB_NORDAHEAD, 0600);
+	fault_begin(&watch);
 	code = code == 0 ? copy_all(&copy, &meta->tables[PAGE_TABLE_MAIN]) : cannot_write(&copy, code);
+	if (fault_end(&watch))
+		code = pages_lost(from, err);
 	if (copy.txn != NULL)
 		mdb_txn_abort(copy.txn);
 	mdb_env_close(copy.env);

@@ -145,6 +145,7 @@ static int look_at_all(struct inspection *inspection, struct kv_error *err)
 	if (at == MAP_FAILED)
 		return kv_fail(err, "kv store: cannot map '%.300s': %s", inspection->pages.file, strerror(errno));
 	map->at = at;
+	map->size = inspection->size;
 	map->count = inspection->size / map->page_size;
 	code = look_at_commits(inspection, err) == 0 && look_at_tables(inspection, err) == 0 ? 0 : -1;
 	munmap(at, inspection->size);

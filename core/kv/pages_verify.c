@@ -250,15 +250,19 @@ static int begin_values(struct verify *verify, MDB_txn *txn)
 int pages_verify(struct pages *pages, struct kv_error *err)
 {
 	struct verify verify = { .pages = pages, .err = err };
+	struct fault_watch watch = { .pages = pages, .values = &verify.values };
 	MDB_txn *txn = NULL;
 	int code = pages_begin(pages, &txn, &verify.meta, err);
 
+	fault_begin(&watch);
 	if (code == 0 && !page_survey_init(&verify.survey, &pages->map, verify.meta.last_page, true))
 		code = kv_fail(err, "out of memory");
 	if (code == 0)
 		code = begin_values(&verify, txn);
 	if (code == 0)
 		code = check_all(&verify);
+	if (fault_end(&watch))
+		code = pages_lost(pages, err);
 	page_survey_done(&verify.survey);
 	values_done(&verify.values);
 	if (txn != NULL)
