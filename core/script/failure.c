@@ -77,9 +77,24 @@ static void append_out_of_memory(struct buf *out, const struct script *script, c
 		buf_printf(out, ": the limit is %zu MiB", script->memory_limit >> 20);
 }
 
+/* The first line, with those behind it that are indented: where require() looked, why it could not load. */
+static void append_line(struct buf *out, const char *text)
+{
+	size_t size = strcspn(text, "\n");
+
+	buf_append(out, text, size);
+	while (strncmp(text + size, "\n\t", 2) == 0) {
+		buf_append_string(out, size > 0 && text[size - 1] == ':' ? " " : "; ");
+		text += size + 2;
+		size = strcspn(text, "\n");
+		buf_append(out, text, size);
+	}
+}
+
 int script_fail(struct script *script, const struct script_chunk *chunk, int status, struct error *err)
 {
 	SCOPE(buf_done) struct buf text = { 0 };
+	SCOPE(buf_done) struct buf line = { 0 };
 	const char *message = lua_tostring(script->lua, -1);
 	enum error_code code = status == LUA_ERRMEM ? ERROR_NO_MEMORY : ERROR_FAILED;
 
@@ -93,5 +108,6 @@ int script_fail(struct script *script, const struct script_chunk *chunk, int sta
 		append_message(&text, slice_of(message ? message : "(error without a message)"), chunk->name);
 	if (chunk->traceback && chunk->traceback->size == 0)
 		buf_append_slice(chunk->traceback, buf_slice(&text));
-	return error_set(err, code, "%.*s", (int)strcspn(buf_string(&text), "\n"), buf_string(&text));
+	append_line(&line, buf_string(&text));
+	return error_set(err, code, "%s", buf_string(&line));
 }

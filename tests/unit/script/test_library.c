@@ -264,14 +264,15 @@ Test(library, modules_are_found_on_the_given_path)
 	script = script_new(&options, &err);
 	cr_assert_str_eq(run("require('mod').answer"), "42");
 	cr_assert_str_eq(run("require('mod').file"), file);
-	cr_assert(strstr(run("pcall(require, 'absent')"), "no file"));
+	cr_assert(strstr(run("require('absent')"),
+			 "module 'absent' not found: no field package.preload['absent']; no file '"));
 	cr_assert(strstr(run("package.path = nil require('absent')"), "'package.path' must be a string"));
 	out = fopen(file, "w");
 	fputs("\x1bLua", out);
 	fclose(out);
 	end();
 	script = script_new(&options, &err);
-	cr_assert(strstr(run("pcall(require, 'mod')"), "attempt to load a binary chunk"));
+	cr_assert(strstr(run("require('mod')"), "mod.lua': attempt to load a binary chunk"));
 	unlink(file);
 	rmdir(dir);
 }
