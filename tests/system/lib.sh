@@ -6,9 +6,9 @@
 # `run_tests`. Each test runs in a subshell and a folder of its own, with a home, a runtime folder, a temporary folder and
 # ports that are nobody else's; it may leave at any point. What it leaves running fails it.
 #
-#	run CMD…         runs it for at most 30 s: $status, $out, $err, $took_ms
+#	run CMD…         runs it for at most a minute: $status, $out, $err, $took_ms
 #	is A B           fails unless equal;   like A PATTERN   unless A matches the glob;   fail TEXT
-#	wait_until CMD…  asks again and again, for at most 20 s
+#	wait_until CMD…  asks again and again, for at most a minute
 #	project          a folder like this repository's: releases.yaml, rel/, the components. Becomes the working folder
 #	bundle NAME      a bundle of the project's release NAME, fresh at $D/NAME (made once a file, then copied)
 #	says REQ LINE…   sends one request over TCP to $PORT and compares the lines of the reply
@@ -76,12 +76,12 @@ like() {
 
 run() {
 	local before=${EPOCHREALTIME/./}
-	timeout 30 "$@" >"$D/out" 2>"$D/err" </dev/null
+	timeout 60 "$@" >"$D/out" 2>"$D/err" </dev/null
 	status=$?
 	took_ms=$(((${EPOCHREALTIME/./} - before) / 1000))
 	out=$(tr -d '\0' <"$D/out")
 	err=$(tr -d '\0' <"$D/err")
-	[ $status != 124 ] || fail "still running after 30 s: $*"
+	[ $status != 124 ] || fail "still running after a minute: $*"
 }
 
 # run that must end well
@@ -91,9 +91,9 @@ must() {
 }
 
 wait_until() {
-	local end=$((SECONDS + 20))
+	local end=$((SECONDS + 60))
 	until "$@" >/dev/null 2>&1; do
-		[ $SECONDS -lt $end ] || fail "waited 20 s for: $*"
+		[ $SECONDS -lt $end ] || fail "waited a minute for: $*"
 		sleep 0.02
 	done
 }
