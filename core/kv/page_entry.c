@@ -183,12 +183,6 @@ int page_put(const struct pages *pages, MDB_txn *txn, MDB_cursor *cursor, uint64
 	return 0;
 }
 
-int page_damaged(const struct pages *pages, const void *at, struct kv_error *err)
-{
-	return kv_fail(err, "kv store: '%.300s': the entry at offset %zu is damaged: restore a backup", pages->file,
-		       (size_t)((const char *)at - pages->map.at));
-}
-
 int pages_lost(const struct pages *pages, struct kv_error *err)
 {
 	return kv_fail(
@@ -196,17 +190,26 @@ int pages_lost(const struct pages *pages, struct kv_error *err)
 		pages->file);
 }
 
+/* `what` lies at `place`; zeros may, where it could not be read. */
+static int damaged_at(const struct pages *pages, const char *what, const void *place, struct kv_error *err)
+{
+	if (atomic_load(&pages->map.lost))
+		return pages_lost(pages, err);
+	return kv_fail(err, "kv store: '%.300s': the %s at offset %zu is damaged: restore a backup", pages->file, what,
+		       (size_t)((const char *)place - pages->map.at));
+}
+
+int page_damaged(const struct pages *pages, const void *at, struct kv_error *err)
+{
+	return damaged_at(pages, "entry", at, err);
+}
+
 int pages_path_damaged(const struct pages *pages, const struct page_path *path, struct kv_error *err)
 {
-	const char *place = path->damage;
-
-	if (place == NULL)
+	if (path->damage == NULL)
 		return kv_fail(err, "kv store: '%.300s': the record of a table is damaged: restore a backup",
 			       pages->file);
-	if (!path->is_page)
-		return page_damaged(pages, place, err);
-	return kv_fail(err, "kv store: '%.300s': the page at offset %zu is damaged: restore a backup", pages->file,
-		       (size_t)(place - pages->map.at));
+	return damaged_at(pages, path->is_page ? "page" : "entry", path->damage, err);
 }
 
 bool page_entry_proves(const MDB_val *key, const MDB_val *value)
