@@ -76,9 +76,9 @@ enum engine_what {
 };
 
 /*
- * A listing is in order of keys. With `stepwise` it is a part of one: the result is a LIST of the cursor to go on with
- * ("0": the end) and the items, about `count` keys looked at; what is there from the first step to the last is listed
- * at least once.
+ * A listing is in order of keys; long ones that begin alike (pages.h) may come in another order. With `stepwise` it is
+ * a part of one: the result is a LIST of the cursor to go on with ("0": the end) and the items, about `count` keys
+ * looked at, fewer where they are large; what is there from the first step to the last is listed at least once.
  */
 struct engine_scan {
 	enum engine_what what;
