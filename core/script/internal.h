@@ -69,7 +69,7 @@ int script_call_own(lua_State *lua);
 void script_open_patterns(lua_State *lua);
 void script_open_bounded(lua_State *lua);
 void script_open_coroutines(lua_State *lua);
-/* Replaces print, io.stdout and io.popen. Raises. */
+/* Replaces print, io.stdout, what runs programs, and where warnings go. Raises. */
 void script_open_streams(lua_State *lua);
 /* After the state, whose finalizers may still use them. */
 void script_close_streams(struct script *script);

@@ -13,8 +13,11 @@
 #include <errno.h>
 #include <lauxlib.h>
 #include <lualib.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdio_ext.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 /* As Lua does for the standard streams. */
 static int keep_open(lua_State *lua)
@@ -155,6 +158,34 @@ static int io_popen(lua_State *lua)
 	return stream->f ? 1 : luaL_fileresult(lua, 0, command);
 }
 
+/* system() makes the whole process deaf to SIGINT and SIGQUIT while it waits: a node on a terminal could not be ended.
+ */
+static int run_program(const char *command)
+{
+	const char *const words[] = { "sh", "-c", "--", command, NULL };
+	pid_t pid;
+	int status;
+
+	errno = posix_spawn(&pid, "/bin/sh", NULL, NULL, (char *const *)words, environ);
+	if (errno != 0)
+		return -1;
+	while (waitpid(pid, &status, 0) < 0) {
+		if (errno != EINTR)
+			return -1;
+	}
+	return status;
+}
+
+static int os_execute(lua_State *lua)
+{
+	const char *command = luaL_optstring(lua, 1, NULL);
+
+	if (command)
+		return luaL_execresult(lua, run_program(command));
+	lua_pushboolean(lua, access("/bin/sh", X_OK) == 0);
+	return 1;
+}
+
 void script_open_streams(lua_State *lua)
 {
 	lua_pushcfunction(lua, print);
@@ -164,5 +195,8 @@ void script_open_streams(lua_State *lua)
 	lua_getglobal(lua, LUA_IOLIBNAME);
 	lua_pushcfunction(lua, io_popen);
 	lua_setfield(lua, -2, "popen");
-	lua_pop(lua, 1);
+	lua_getglobal(lua, LUA_OSLIBNAME);
+	lua_pushcfunction(lua, os_execute);
+	lua_setfield(lua, -2, "execute");
+	lua_pop(lua, 2);
 }

@@ -3,6 +3,7 @@
 #include "running.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -192,6 +193,28 @@ Test(library, a_pipe_that_is_read_holds_up_no_other_program)
 	pthread_join(thread, NULL);
 	unlink(fifo);
 	rmdir(dir);
+}
+
+static volatile sig_atomic_t heard;
+
+static void hear(int number)
+{
+	heard = number;
+}
+
+Test(library, a_program_that_runs_makes_nobody_deaf)
+{
+	char text[64];
+
+	signal(SIGINT, hear);
+	snprintf(text, sizeof(text), "os.execute('kill -INT %d')", getpid());
+	cr_assert_str_eq(run(text), "true exit 0");
+	cr_assert_eq(heard, SIGINT);
+	cr_assert_str_eq(run("os.execute(), select(2, os.execute('exit 3')), select(3, os.execute('exit 3'))"),
+			 "true exit 3");
+	cr_assert_str_eq(run("os.execute('kill -9 $$')"), "nil signal 9");
+	cr_assert_str_eq(run("select(3, os.execute('-no-such-program 2>/dev/null'))"), "127");
+	cr_assert(strstr(run("os.execute({})"), "bad argument #1 to 'execute'"));
 }
 
 Test(library, programs_are_run_as_lua_does)
