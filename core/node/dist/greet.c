@@ -85,12 +85,17 @@ static void on_looked_up(uv_getaddrinfo_t *lookup, int status, struct addrinfo *
 	struct dist_place place;
 	struct dist_address address = { 0 };
 	struct dist *dist = link->dist;
+	struct error err;
 	if (link->state == LINK_RESOLVING && link->peer != NULL) {
-		if (status != 0 || dist_place_of_node(link->peer->name, &place, NULL) != 0) {
-			link_close(link, status != 0 ? uv_strerror(status) : "its name has no host");
-		} else {
+		int rc = dist_place_of_node(link->peer->name, &place, &err);
+		if (rc == 0 && status != 0)
+			rc = error_set(&err, ERROR_FAILED, "cannot find host '%s': %s", place.host,
+				       uv_strerror(status));
+		if (rc == 0) {
 			dist_address_of(found, place.port, &address);
 			connect_to(link, &address);
+		} else {
+			link_close(link, err.message);
 		}
 	}
 	uv_freeaddrinfo(found);
@@ -119,7 +124,7 @@ static void open_by_name(struct link *link)
 	struct dist_address address;
 	struct error err;
 	if (dist_place_of_node(link->peer->name, &place, &err) != 0)
-		link_close(link, "its name has no host");
+		link_close(link, err.message);
 	else if (dist_address_numeric(&place, &address))
 		connect_to(link, &address);
 	else
