@@ -153,6 +153,9 @@ int command_logs(struct launch *launch)
 		return EXIT_FAILED;
 	SCOPE_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
 
+	if (fd < 0 && errno == ENOENT && strcmp(environ_get("RELEASE_DISTRIBUTION"), "name") == 0)
+		return report("there is no log '%s' on this host: 'daemon' writes it where %s runs", path,
+			      environ_get("RELEASE_NODE"));
 	if (fd < 0 && errno == ENOENT)
 		return report("there is no log '%s' yet: 'daemon' writes it", path);
 	if (fd < 0 || fstat(fd, &st) != 0)

@@ -293,6 +293,9 @@ it_commands_a_node_of_another_host() {
 	elsewhere config diff
 	is "$status" 1
 	like "$err" 'ERROR: bar@127.0.0.1 is not running on this host*'
+	elsewhere logs
+	is "$status" 1
+	like "$err" "ERROR: there is no log '*bar.log' on this host: 'daemon' writes it where bar@127.0.0.1 runs"
 	must bar rpc 'started = 1'
 	elsewhere restart
 	is "$status" 0
