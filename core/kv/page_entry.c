@@ -70,7 +70,7 @@ void page_key_set(const struct pages *pages, struct page_key *out, uint64_t buck
 		return;
 	}
 	memcpy(out->bytes + id_size, key.data, PREFIX_BYTES);
-	digest = hash_keyed(key.data, key.size, pages->state.store);
+	digest = hash_keyed(key.data, key.size, pages->digest_key);
 	memcpy(out->bytes + id_size + PREFIX_BYTES, &digest, sizeof(digest));
 }
 

@@ -112,6 +112,7 @@ static int open_store(struct pages *pages, const char *dir, struct kv_error *err
 		mdb_txn_abort(txn);
 		return pages_fail(err, "cannot read its table of values", code);
 	}
+	memcpy(pages->digest_key, pages->state.store, sizeof(pages->digest_key));
 	code = mdb_txn_commit(txn);
 	return code == 0 ? 0 : pages_fail(err, "cannot commit", code);
 }

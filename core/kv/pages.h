@@ -66,6 +66,7 @@ struct pages {
 	MDB_dbi data, garbage, meta;
 	struct values *values;
 	struct page_state state; /* as of the last commit; the applying thread's after the start */
+	uint64_t digest_key[2];  /* everybody's: the one thing in there that never changes */
 	struct page_map map;
 	_Atomic uint64_t commits_begun, commits_done;
 	char file[4200];             /* the data file's name */
