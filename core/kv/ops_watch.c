@@ -10,7 +10,8 @@
 
 #include <stdlib.h>
 
-enum { WATCH_MS = 24 * 60 * 60 * 1000 }; /* a bucket may be left alone for long */
+/* As long as can be said, 49 days: a bucket may be left alone, and a link that is lost ends the wait. */
+static const uint32_t WATCH_MS = UINT32_MAX;
 
 /* The question whether there is such a bucket, on behalf of a call. */
 struct check {

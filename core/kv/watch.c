@@ -120,10 +120,18 @@ static void forget_old_ones(struct watches *watches, int64_t now)
 	watches->forgot_ms = now;
 	for (size_t i = 0; i < WATCH_BUCKETS; i++) {
 		for (struct feed **place = &watches->feeds[i]; *place != NULL;) {
-			if ((*place)->waiting == NULL && now - (*place)->asked_ms > FORGET_MS)
+			struct feed *feed = *place;
+			bool quiet = now - feed->asked_ms > watches->forget_ms;
+
+			if (quiet && feed->waiting == NULL) {
 				feed_free(watches, place);
-			else
-				place = &(*place)->next;
+				continue;
+			}
+			if (quiet) { /* who is still there asks again */
+				feed_answer(feed);
+				feed->asked_ms = now;
+			}
+			place = &feed->next;
 		}
 	}
 }
@@ -267,6 +275,7 @@ void watches_init(struct watches *watches)
 	struct timespec now;
 
 	pthread_mutex_init(&watches->lock, NULL);
+	watches->forget_ms = FORGET_MS;
 	/* numbers of an earlier life of the store must not look like ours */
 	clock_gettime(CLOCK_REALTIME, &now);
 	watches->number = (uint64_t)now.tv_sec << 24;

@@ -5,8 +5,9 @@
  * A bucket that somebody watches has a feed: its last changes, numbered, and the calls that wait for the next one. Who
  * has seen everything up to a number asks for what came after it; so a watcher holds nothing here but one waiting call,
  * and one that is too slow finds that the feed has gone on without him, and is told so. A feed that nobody has asked
- * for a minute is forgotten. All feeds together hold so much and no more: the oldest change of all of them goes first.
- * Nobody watches: writes pay one load.
+ * for a minute is forgotten; calls that still wait are answered with nothing first, since their watchers may be gone.
+ * All feeds together hold so much and no more: the oldest change of all of them goes first. Nobody watches: writes pay
+ * one load.
  *
  * A change is told when its write is acknowledged; a delete tells of the keys that were there. Two writes of one key by
  * different clients at the same moment may be told in either order.
@@ -32,6 +33,7 @@ struct watches {
 	struct change *oldest, *newest; /* of all feeds */
 	size_t bytes;                   /* that all changes hold */
 	int64_t forgot_ms;              /* when feeds that nobody asks for were looked for */
+	int64_t forget_ms;              /* nobody has asked for so long */
 	bool closed;
 };
 

@@ -160,6 +160,42 @@ Test(watch, holds_so_much_of_all_buckets, .timeout = 60)
 	down();
 }
 
+static void begin_waiting(struct asked *asked, const char *bucket, int64_t after)
+{
+	static char number[24];
+	static struct kvrel_slice args[2];
+
+	args[0] = (struct kvrel_slice){ bucket, strlen(bucket) };
+	args[1] = (struct kvrel_slice){ number, (size_t)snprintf(number, sizeof(number), "%lld", (long long)after) };
+	*asked = (struct asked){ .call = { .args = args, .arg_count = 2, .complete = take } };
+	sem_init(&asked->done, 0, 0);
+	watch_next(&kv.watches, &asked->call, args[0], (uint64_t)after);
+}
+
+/* Watchers that went away leave calls behind that nothing would ever answer. */
+Test(watch, forgets_buckets_that_nobody_asks_for_any_more, .timeout = 60)
+{
+	struct asked asked;
+
+	up(false);
+	for (const char *name = "abc"; *name != '\0'; name++)
+		ask((char[]){ 'c', 'r', 'e', 'a', 't', 'e', ' ', *name, '\0' });
+	int64_t begin = ask("watch a")->number;
+	begin_waiting(&asked, "a", begin);
+	cr_expect_eq(sem_trywait(&asked.done), -1);
+	kv.watches.forget_ms = -1; /* those of a moment ago are old */
+	kv.watches.forgot_ms = 0;
+	ask("watch b");
+	cr_expect_eq(sem_trywait(&asked.done), 0);
+	cr_expect_eq(asked.status, KVREL_OK);
+	cr_expect_eq(asked.number, begin);
+	cr_expect_str_eq(asked.text, "");
+	kv.watches.forgot_ms = 0;
+	ask("watch c");
+	cr_expect_eq(kv.watches.feed_count, 1);
+	down();
+}
+
 #define ON_EITHER_ENGINE(behaviour) \
 	Test(watch, behaviour##_from_disk, .timeout = 60) \
 	{ \
