@@ -84,5 +84,7 @@ void script_show_text(struct slice text, struct buf *out);
 int script_to_value(lua_State *lua, int index, struct arena *arena, struct value **out, struct error *err);
 /* May raise a Lua error (no memory): for functions called by Lua. null becomes nil: a key that is not there. */
 void script_push_value(lua_State *lua, const struct value *value);
+/* A field of the table on top. May raise. */
+void script_set_text(lua_State *lua, const char *key, const char *text);
 
 #endif

@@ -249,3 +249,9 @@ void script_push_value(lua_State *lua, const struct value *value)
 		break;
 	}
 }
+
+void script_set_text(lua_State *lua, const char *key, const char *text)
+{
+	lua_pushstring(lua, text);
+	lua_setfield(lua, -2, key);
+}

@@ -194,12 +194,6 @@ static int lua_read_file(lua_State *lua)
 	return 1;
 }
 
-static void set_field(lua_State *lua, const char *key, const char *value)
-{
-	lua_pushstring(lua, value);
-	lua_setfield(lua, -2, key);
-}
-
 /* Argument: the run. */
 static int define(lua_State *lua)
 {
@@ -219,12 +213,12 @@ static int define(lua_State *lua)
 	lua_pushcclosure(lua, lua_number, 1);
 	lua_setglobal(lua, "tonumber");
 	lua_newtable(lua);
-	set_field(lua, "name", run->sys->release_name);
-	set_field(lua, "version", run->sys->release_version);
-	set_field(lua, "root", release->root);
-	set_field(lua, "node", release->node);
-	set_field(lua, "data", release->data);
-	set_field(lua, "tmp", release->tmp);
+	script_set_text(lua, "name", run->sys->release_name);
+	script_set_text(lua, "version", run->sys->release_version);
+	script_set_text(lua, "root", release->root);
+	script_set_text(lua, "node", release->node);
+	script_set_text(lua, "data", release->data);
+	script_set_text(lua, "tmp", release->tmp);
 	lua_setglobal(lua, "release");
 	return 0;
 }

@@ -180,7 +180,10 @@ static bool fill_input(struct session *session)
 ssize_t session_read(void *context, char *to, size_t room)
 {
 	struct session *session = context;
-	if (session->input.size == 0 && !fill_input(session))
+	pthread_mutex_lock(&session->lock);
+	bool empty = session->input.size == 0;
+	pthread_mutex_unlock(&session->lock);
+	if (empty && !fill_input(session))
 		return script_is_interrupted(session->evaluator.script) ? -1 : 0;
 	pthread_mutex_lock(&session->lock);
 	size_t size = session->input.size < room ? session->input.size : room;

@@ -25,12 +25,6 @@ static struct component *check_component(lua_State *lua, int index)
 	return component;
 }
 
-static void set_field(lua_State *lua, const char *key, const char *value)
-{
-	lua_pushstring(lua, value);
-	lua_setfield(lua, -2, key);
-}
-
 static int app_list(lua_State *lua)
 {
 	const struct components *components = &node_of(lua)->components;
@@ -38,10 +32,10 @@ static int app_list(lua_State *lua)
 	for (size_t i = 0; i < components->count; i++) {
 		const struct component *component = &components->items[i];
 		lua_createtable(lua, 0, 4);
-		set_field(lua, "name", component->sys->name);
-		set_field(lua, "version", component->sys->version);
-		set_field(lua, "mode", component_mode_name(component->sys->mode));
-		set_field(lua, "state", component_state_name(component->state));
+		script_set_text(lua, "name", component->sys->name);
+		script_set_text(lua, "version", component->sys->version);
+		script_set_text(lua, "mode", component_mode_name(component->sys->mode));
+		script_set_text(lua, "state", component_state_name(component->state));
 		lua_rawseti(lua, -2, (lua_Integer)i + 1);
 	}
 	return 1;

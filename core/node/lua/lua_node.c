@@ -31,16 +31,25 @@ static int node_name(lua_State *lua)
 	return 1;
 }
 
+/* Nothing is raised while they are a buffer's. */
+static struct slice copy_names(struct evaluator *evaluator, struct dist *dist)
+{
+	SCOPE(buf_done) struct buf names = { 0 };
+	dist_list(dist, &names);
+	arena_done(evaluator->results);
+	return (struct slice){ arena_copy(evaluator->results, buf_slice(&names)), names.size };
+}
+
 /* Other nodes that this one has a link to. */
 static int node_list(lua_State *lua)
 {
-	SCOPE(buf_done) struct buf names = { 0 };
-	struct dist *dist = node_of(lua)->dist;
+	struct evaluator *evaluator = lua_api_evaluator(lua);
+	struct dist *dist = evaluator->node->dist;
+	struct slice rest;
 	lua_newtable(lua);
 	if (dist == NULL)
 		return 1;
-	dist_list(dist, &names);
-	struct slice rest = buf_slice(&names);
+	rest = copy_names(evaluator, dist);
 	for (lua_Integer i = 1; rest.size > 0; i++) {
 		struct slice name;
 		slice_split(rest, '\0', &name, &rest);
@@ -241,12 +250,6 @@ static const struct lua_doc rpc_docs[] = {
 	{ "call", "node, function, …", "calls a function like \"kv.get\" or \"app.list\" on a node", rpc_call },
 };
 
-static void set_field(lua_State *lua, const char *key, const char *value)
-{
-	lua_pushstring(lua, value);
-	lua_setfield(lua, -2, key);
-}
-
 void lua_api_node(lua_State *lua)
 {
 	const struct node *node = node_of(lua);
@@ -254,8 +257,8 @@ void lua_api_node(lua_State *lua)
 	lua_api_table(lua, "rpc", rpc_docs, ARRAY_LEN(rpc_docs));
 	lua_pop(lua, 2);
 	lua_createtable(lua, 0, 3);
-	set_field(lua, "name", node->sys.release_name);
-	set_field(lua, "version", node->sys.release_version);
-	set_field(lua, "root", node->release.root);
+	script_set_text(lua, "name", node->sys.release_name);
+	script_set_text(lua, "version", node->sys.release_version);
+	script_set_text(lua, "root", node->release.root);
 	lua_setglobal(lua, "release");
 }
