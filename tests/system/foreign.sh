@@ -206,6 +206,33 @@ it_is_whole_as_the_root_of_a_file_system() {
 	is "$status:$out" '4:lib/added was added'
 }
 
+# What comes with a component asks the host neither for a configuration nor for modules.
+it_keeps_libraries_of_components_off_the_host() {
+	foreign "$D/p"
+	mkdir parts/sec
+	{
+		source_of sec loaded
+		cat <<-'SOURCE'
+			#include <openssl/conf.h>
+			#include <openssl/provider.h>
+			int loaded(void)
+			{
+				return 10 * (OSSL_PROVIDER_load(NULL, "legacy") != NULL) +
+				       OSSL_PROVIDER_available(NULL, "evil") + 100 * (OSSL_PROVIDER_load(NULL, "default") != NULL);
+			}
+		SOURCE
+	} | shared parts/sec/sec.so - -lcrypto
+	printf 'name: sec\nversion: "1"\n' >parts/sec/component.yaml
+	sed -i 's/cyd: permanent/sec: permanent, &/' releases.yaml
+	must kvrel build --quiet
+	printf '%s\n' 'openssl_conf = a' '[a]' 'providers = b' '[b]' 'evil = c' '[c]' 'identity = legacy' 'activate = 1' >openssl.cnf
+	export OPENSSL_CONF=$PWD/openssl.cnf
+	launcher=$PWD/_build/rel/all/bin/all
+	start_foreground
+	like "$(cat "$D/log")" '*sec says 100*is ready*'
+	stop_node
+}
+
 it_shows_no_control_characters_of_foreign_names() {
 	local name
 	foreign "$D/p"

@@ -11,6 +11,7 @@
 #include "base/scope.h"
 #include "node/node.h"
 #include "node/process/crash.h"
+#include "node/process/isolation.h"
 
 #include <assert.h>
 #include <dlfcn.h>
@@ -115,6 +116,7 @@ static int open_library(const struct component *component, void **library, const
 	if (handle == NULL)
 		return error_set(err, ERROR_FAILED, "component '%s': cannot open its library: %s", sys->name,
 				 dlerror());
+	isolation_of_libraries();
 	void *symbol = dlsym(handle, KVREL_COMPONENT_SYMBOL);
 	if (symbol == NULL) {
 		dlclose(handle);

@@ -15,5 +15,8 @@
  * clone3 with EPERM.
  */
 int isolation_begin(struct error *err);
+/* After a component's library was opened, before any of its code is called: the libraries that it brought look neither
+ * for the host's configuration nor for its modules, but in ossl-modules/ and sasl2/ beside themselves. */
+void isolation_of_libraries(void);
 
 #endif
