@@ -103,7 +103,6 @@ struct durable {
 
 	pthread_mutex_t write_lock;
 	struct bucket_table buckets;
-	struct bucket directory; /* bucket 0: names */
 	uint64_t next_bucket;
 	_Atomic int64_t bucket_count;
 	_Atomic uint64_t directory_changed;
@@ -119,6 +118,7 @@ struct durable {
 	struct log log;
 	struct applier applier;
 	struct cursors *cursors;
+	struct bucket directory; /* bucket 0: names; last, since its own name follows it */
 };
 
 /* ---- durable.c: inside and out, names, waiting --------------------------------------------------------------------
