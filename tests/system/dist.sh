@@ -3,15 +3,18 @@
 # Nodes together: foo and bar of the guide, found by name, trusting each other by the cookie, each with its own buckets.
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
-# cluster HOST: bundles foo and bar, a-m on foo and n-z on bar
+# All of 127/8 is this host: ports that follow from names meet those of nobody else on an address of our own.
+loopback=127.$((RANDOM % 250 + 2)).$((RANDOM % 256)).$((RANDOM % 250 + 2))
+
+# cluster HOST [MARK]: bundles foo and bar, a-m on foo and n-z on bar; MARK is added to the names of the nodes
 cluster() {
-	local host=$1 table release
-	table="[{range: a-m, node: \"foo@$host\"}, {range: n-z, node: \"bar@$host\"}]"
+	local host=$1 mark=${2:-} table release
+	table="[{range: a-m, node: \"foo$mark@$host\"}, {range: n-z, node: \"bar$mark@$host\"}]"
 	for release in foo bar; do
 		(project "$D/project.$release" && must kvrel build "$release" --quiet --set "kv.routing_table=$table" --path "$D/$release") ||
 			exit 1
 		mkdir -p "$D/bin"
-		printf '#!/bin/sh\nRELEASE_NODE=%s exec "%s" "$@"\n' "$release@$host" "$D/$release/bin/$release" >"$D/bin/$release"
+		printf '#!/bin/sh\nRELEASE_NODE=%s exec "%s" "$@"\n' "$release$mark@$host" "$D/$release/bin/$release" >"$D/bin/$release"
 		chmod +x "$D/bin/$release"
 	done
 	PATH=$D/bin:$PATH
@@ -26,7 +29,7 @@ both_here() {
 
 both_by_name() {
 	export RELEASE_DISTRIBUTION=name RELEASE_COOKIE=biscuit
-	cluster "$1"
+	cluster "$@"
 	must bar daemon
 	must foo daemon
 	connect
@@ -65,14 +68,14 @@ it_opens_no_port_for_nodes_of_one_host() {
 }
 
 it_does_the_same_by_name_over_tls() {
-	both_by_name 127.0.0.1
+	both_by_name "$loopback"
 	a_session
 	stop_both
 }
 
 it_does_the_same_over_ipv6() {
 	grep -qs ' lo$' /proc/net/if_inet6 || skip "no IPv6 here"
-	both_by_name ::1
+	both_by_name ::1 "$RANDOM"
 	a_session
 	stop_both
 }
@@ -173,12 +176,12 @@ it_tells_subscribers_of_changes_on_either_node() {
 }
 
 it_refuses_another_cookie_and_tells_both_sides() {
-	both_by_name 127.0.0.1
+	both_by_name "$loopback"
 	for command in ping stop 'rpc 1'; do
 		# shellcheck disable=SC2086 # words
-		RELEASE_COOKIE=other RELEASE_NODE=foo@127.0.0.1 run "$D/foo/bin/foo" $command
+		RELEASE_COOKIE=other RELEASE_NODE="foo@$loopback" run "$D/foo/bin/foo" $command
 		is "$status" 1
-		like "$err" '*the cookie is not the one of foo@127.0.0.1*'
+		like "$err" "*the cookie is not the one of foo@$loopback*"
 	done
 	like "$(cat "$D"/foo/tmp/log/*)" '*refused a connection*cookie*peer=127.0.0.1:*'
 	is "$(grep -c 'refused a connection' "$D"/foo/tmp/log/* | head -1)" 1 # once a minute
@@ -188,33 +191,33 @@ it_refuses_another_cookie_and_tells_both_sides() {
 
 it_refuses_what_is_no_node() {
 	local port i
-	both_by_name 127.0.0.1
+	both_by_name "$loopback"
 	port=$(grep -o 'Accepting nodes on port [0-9]*' "$D"/foo/tmp/log/* | head -1 | grep -o '[0-9]*$')
 	for i in {1..200}; do
 		# shellcheck disable=SC2034 # stays open, and says nothing
-		exec {fd}<>"/dev/tcp/127.0.0.1/$port"
+		exec {fd}<>"/dev/tcp/$loopback/$port"
 	done
-	{ printf 'GET / HTTP/1.0\r\n\r\n' && cat; } <>"/dev/tcp/127.0.0.1/$port" >&0 2>/dev/null &
+	{ printf 'GET / HTTP/1.0\r\n\r\n' && cat; } <>"/dev/tcp/$loopback/$port" >&0 2>/dev/null &
 	is "$(foo ping)" pong
 	a_session
 	stop_both
 }
 
 it_commands_a_node_by_name() {
-	both_by_name 127.0.0.1
-	RELEASE_NODE=bar@127.0.0.1 must "$D/foo/bin/foo" rpc 'return node.name()'
-	is "$out" bar@127.0.0.1
-	RELEASE_NODE=bar@127.0.0.1 must "$D/foo/bin/foo" status --json
-	like "$out" '*bar@127.0.0.1*'
-	is "$(echo 'return 6 * 7' | RELEASE_NODE=bar@127.0.0.1 "$D/foo/bin/foo" remote)" 42
-	must foo rpc 'return node.ping("bar@127.0.0.1"), node.list(), rpc.call("bar@127.0.0.1", "kv.buckets")'
-	is "$out" 'true'$'\n''{"bar@127.0.0.1"}'$'\n''{}'
+	both_by_name "$loopback"
+	RELEASE_NODE="bar@$loopback" must "$D/foo/bin/foo" rpc 'return node.name()'
+	is "$out" "bar@$loopback"
+	RELEASE_NODE="bar@$loopback" must "$D/foo/bin/foo" status --json
+	like "$out" "*bar@$loopback*"
+	is "$(echo 'return 6 * 7' | RELEASE_NODE="bar@$loopback" "$D/foo/bin/foo" remote)" 42
+	must foo rpc "return node.ping('bar@$loopback'), node.list(), rpc.call('bar@$loopback', 'kv.buckets')"
+	is "$out" true$'\n'"{\"bar@$loopback\"}"$'\n''{}'
 	must bar pid
 	pid=$out
-	RELEASE_NODE=bar@127.0.0.1 must "$D/foo/bin/foo" stop
+	RELEASE_NODE="bar@$loopback" must "$D/foo/bin/foo" stop
 	gone "$pid" || fail "stop returned before process $pid had gone"
-	RELEASE_NODE=bar@127.0.0.1 run "$D/foo/bin/foo" ping
-	is "$err" 'ERROR: bar@127.0.0.1 is not running'
+	RELEASE_NODE="bar@$loopback" run "$D/foo/bin/foo" ping
+	is "$err" "ERROR: bar@$loopback is not running"
 	must foo stop
 }
 
@@ -265,8 +268,8 @@ it_calls_any_function_of_a_node_on_this_host() {
 }
 
 it_calls_any_function_of_a_node_by_name() {
-	host=127.0.0.1
-	both_by_name 127.0.0.1
+	host=$loopback
+	both_by_name "$loopback"
 	functions_of_the_other_node
 	stop_both
 }
@@ -274,12 +277,12 @@ it_calls_any_function_of_a_node_by_name() {
 # Without the folder of bar's socket: as from another host.
 elsewhere() {
 	[ -d "$D/elsewhere" ] || mkdir -m 700 "$D/elsewhere"
-	XDG_RUNTIME_DIR=$D/elsewhere RELEASE_NODE=bar@127.0.0.1 run "$D/foo/bin/foo" "$@"
+	XDG_RUNTIME_DIR=$D/elsewhere RELEASE_NODE="bar@$loopback" run "$D/foo/bin/foo" "$@"
 }
 
 it_commands_a_node_of_another_host() {
 	local before
-	both_by_name 127.0.0.1
+	both_by_name "$loopback"
 	must bar pid
 	pid=$out
 	says 'CREATE shopping' OK
@@ -292,17 +295,17 @@ it_commands_a_node_of_another_host() {
 	like "$out" '*"routing_table"*'
 	elsewhere config diff
 	is "$status" 1
-	like "$err" 'ERROR: bar@127.0.0.1 is not running on this host*'
+	like "$err" "ERROR: bar@$loopback is not running on this host*"
 	elsewhere logs
 	is "$status" 1
-	like "$err" "ERROR: there is no log '*bar.log' on this host: 'daemon' writes it where bar@127.0.0.1 runs"
+	like "$err" "ERROR: there is no log '*bar.log' on this host: 'daemon' writes it where bar@$loopback runs"
 	must bar rpc 'started = 1'
 	elsewhere restart
 	is "$status" 0
 	is "$err" ''
 	elsewhere rpc 'return started, kv.buckets()'
 	is "$out" '{"shopping"}'
-	is "$(grep -c 'bar@127.0.0.1 is ready' "$D"/bar/tmp/log/*)" 2
+	is "$(grep -c "bar@$loopback is ready" "$D"/bar/tmp/log/*)" 2
 	elsewhere pid
 	is "$out" "$pid" # a restart keeps the process
 	printf 'nonsense(\n' >"$D/bar/releases/0.0.1/runtime.lua"
@@ -320,7 +323,7 @@ it_commands_a_node_of_another_host() {
 		# shellcheck disable=SC2086 # words
 		elsewhere $command
 		is "$status" 1
-		is "$err" 'ERROR: bar@127.0.0.1 is not running'
+		is "$err" "ERROR: bar@$loopback is not running"
 	done
 	must foo stop
 }
