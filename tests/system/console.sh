@@ -26,6 +26,10 @@ shown() {
 	tr -d '\r' <"$D/screen" | grep -qF -- "$1"
 }
 
+shown_prompt_behind() {
+	[[ $(tr -d '\r' <"$D/screen") == *"$1"$'\n'"foo@$host> "* ]]
+}
+
 times_shown() {
 	[ "$(tr -d '\r' <"$D/screen" | grep -oF -- "$1" | wc -l)" -ge "$2" ]
 }
@@ -55,7 +59,7 @@ it_edits_lines_and_completes_names() {
 	wait_until shown 'while true do end'
 	sleep 0.2 # the expression must have begun: Ctrl-C before that is taken from the line
 	typed '\003'
-	wait_until shown 'interrupted'
+	wait_until shown_prompt_behind interrupted # a key before it would be the terminal's, not the editor's
 	typed '\004'
 	wait "$console"
 	is $? 0

@@ -77,6 +77,7 @@ it_edits_lines() {
 	keys C-a C-k
 	awaits "$prompt"
 	keys C-c
+	awaits "$prompt ^C"$'\n'"$prompt" 2
 	keys C-r
 	text 'Gr'
 	awaits "(search 'Gr') \"Grüße,世界\""
