@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CHANNEL_NOBODY = 3 };
+enum { EXIT_NOBODY = 3 };
 
 static _Noreturn void become_channel(const struct runtime_line *line, int fd)
 {
@@ -49,11 +49,13 @@ int channel_start(struct launch *launch, int *out_fd, pid_t *out_child, struct e
 	return 0;
 }
 
-bool channel_found_nobody(pid_t child)
+enum channel_end channel_end(pid_t child)
 {
 	int status = 0;
 
 	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;
-	return WIFEXITED(status) && WEXITSTATUS(status) == CHANNEL_NOBODY;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_NOBODY)
+		return CHANNEL_NOBODY;
+	return WIFEXITED(status) && WEXITSTATUS(status) == EXIT_DONE ? CHANNEL_HUNG_UP : CHANNEL_SAID;
 }

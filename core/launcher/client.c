@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -22,6 +23,7 @@
 enum {
 	SOON_MS = 1000,    /* then it is asked whether an answer is to be expected at all */
 	PID_MS = 2 * 1000, /* for a node that boots */
+	AGAIN_MS = 50,
 };
 
 char session_frame[CONTROL_FRAME_MAX];
@@ -36,6 +38,12 @@ static bool is_halted(const struct session *session)
 	return state == 'T' || state == 't';
 }
 
+static int failed(struct error *err)
+{
+	error_wrap(err, "%s", environ_get("RELEASE_NODE"));
+	return report_error(err);
+}
+
 static int refuse_silence(const struct session *session, int waited_ms, struct error *err)
 {
 	int pid = (int)session->pid;
@@ -43,9 +51,8 @@ static int refuse_silence(const struct session *session, int waited_ms, struct e
 	if (is_halted(session))
 		return error_set(err, ERROR_FAILED,
 				 "its process %d is halted by a signal; to let it go on type: kill -CONT %d", pid, pid);
-	return error_set(err, ERROR_TRY_AGAIN,
-			 "it has not answered within %d s: it boots, is overloaded or hangs (process %d)",
-			 waited_ms / 1000, pid);
+	return error_set(err, ERROR_TRY_AGAIN, "it has not answered within %d s: it boots, is overloaded or hangs%s",
+			 waited_ms / 1000, pid ? arena_printf(&session->launch->arena, " (process %d)", pid) : "");
 }
 
 /* It has hung up; `unread`: an errno when it has not read what we sent, else 0. */
@@ -137,12 +144,19 @@ static int open_by_name(struct launch *launch, struct session *session)
 {
 	struct session here = { .fd = -1 };
 	struct error err;
-	int r = channel_start(launch, &session->fd, &session->child, &err);
 
-	if (r < 0)
+	while (channel_start(launch, &session->fd, &session->child, &err) == 0 &&
+	       session_greet(session, ANSWER_MS, &err) < 0) {
+		enum channel_end end = session_channel_end(session);
+
+		if (end != CHANNEL_HUNG_UP)
+			return end == CHANNEL_NOBODY ? open_here(launch, session) : EXIT_FAILED;
+		if (err.code != ERROR_NOT_FOUND || client_now_ms() > session->opened_ms + ANSWER_MS)
+			return failed(&err);
+		poll(NULL, 0, AGAIN_MS); /* it stops, or restarts */
+	}
+	if (session->fd < 0)
 		return report_error(&err);
-	if (session_greet(session, ANSWER_MS, &err) < 0)
-		return session_found_nobody(session) ? open_here(launch, session) : EXIT_FAILED;
 	if (client_connect(launch, environ_get("RELEASE_NODE"), &here.fd, NULL) == 0) {
 		struct ucred peer;
 		socklen_t size = sizeof(peer);
@@ -163,14 +177,14 @@ int session_open(struct launch *launch, struct session *session)
 	return open_here(launch, session);
 }
 
-bool session_found_nobody(struct session *session)
+enum channel_end session_channel_end(struct session *session)
 {
 	pid_t child = session->child;
 
 	close(session->fd);
 	session->fd = -1;
 	session->child = 0;
-	return channel_found_nobody(child);
+	return channel_end(child);
 }
 
 /* Prints OUT and ERR until DONE; *code and *text (valid until the next frame) are what DONE says. */
@@ -198,18 +212,15 @@ int session_converse(struct session *session, int timeout_ms, int *code, struct 
 	}
 }
 
-static int failed(struct error *err)
-{
-	error_wrap(err, "%s", environ_get("RELEASE_NODE"));
-	return report_error(err);
-}
-
-/* It hung up, as a node does that restarts: the next image is asked instead. */
+/* It hung up, as a node does that restarts: the next image is asked instead, when it is on this host. */
 static bool asks_again(struct session *session)
 {
-	if (session->child || client_now_ms() > session->opened_ms + ANSWER_MS)
+	if (client_now_ms() > session->opened_ms + ANSWER_MS)
 		return false;
-	close(TAKE_FD(session->fd));
+	if (session->child)
+		(void)session_channel_end(session);
+	else
+		close(TAKE_FD(session->fd));
 	session->greeted = false;
 	return connect_here(session, NULL) == 0;
 }

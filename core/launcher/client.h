@@ -42,8 +42,8 @@ int session_refuse_absent(struct launch *launch);
 /* As RELEASE_DISTRIBUTION says. 0, or an exit code after a report. */
 int session_open(struct launch *launch, struct session *session);
 int session_greet(struct session *session, int timeout_ms, struct error *err);
-/* Its channel has ended: did it find nobody there? */
-bool session_found_nobody(struct session *session);
+/* Its channel has ended: why? */
+enum channel_end session_channel_end(struct session *session);
 /* Ctrl-C ends the expression in the node, not this command; a second one ends the command. */
 void session_catch_interrupt(void);
 /* 1: something to read, 0: time is over, negative. Sends INTERRUPT when the user asks, and stdin when the node does. */

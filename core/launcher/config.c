@@ -134,7 +134,8 @@ static int look_elsewhere(struct launch *launch)
 {
 	struct session session = { .launch = launch, .fd = -1 };
 	struct error err;
-	bool answers, nobody;
+	enum channel_end end;
+	bool answers;
 
 	if (!is_by_name())
 		return 0;
@@ -143,8 +144,8 @@ static int look_elsewhere(struct launch *launch)
 		return -1;
 	}
 	answers = session_greet(&session, ANSWER_MS, &err) == 0;
-	nobody = session_found_nobody(&session);
-	return answers ? 1 : nobody ? 0 : -1;
+	end = session_channel_end(&session);
+	return answers ? 1 : end == CHANNEL_SAID ? -1 : 0;
 }
 
 int command_config(struct launch *launch)

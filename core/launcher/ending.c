@@ -165,7 +165,7 @@ static int wait_for_new_image(struct launch *launch)
 			return report_error(&err);
 		if (session_greet(&session, ANSWER_MS, &err) == 0)
 			return EXIT_DONE;
-		if (!session_found_nobody(&session))
+		if (session_channel_end(&session) != CHANNEL_NOBODY)
 			return report("%s was stopped, and did not come back: its log says why", node);
 		nanosleep(&(struct timespec){ pause / 1000, pause % 1000 * 1000000 }, NULL);
 		pause = pause * 2 < RETRY_MOST_MS ? pause * 2 : RETRY_MOST_MS;
@@ -187,7 +187,7 @@ static int restart_elsewhere(struct launch *launch, struct session *session)
 		error_wrap(&err, "%s", node);
 		return report_error(&err);
 	}
-	session_found_nobody(session);
+	(void)session_channel_end(session);
 	return wait_for_new_image(launch);
 }
 

@@ -188,8 +188,13 @@ const char *runtime_exec_problem(struct arena *arena, const char *file, int errn
 int runtime_add_cookie(struct launch *launch, const char **args, size_t *count, struct error *err);
 /* A child that carries the control protocol to RELEASE_NODE, which is reached by name; see channel.c. */
 int channel_start(struct launch *launch, int *out_fd, pid_t *out_child, struct error *err);
-/* Waits for the child's end. False: it has said why it failed. */
-bool channel_found_nobody(pid_t child);
+enum channel_end {
+	CHANNEL_SAID,    /* why it failed, to the user */
+	CHANNEL_NOBODY,  /* is there; nothing was said */
+	CHANNEL_HUNG_UP, /* the node, as one does that stops; nothing was said */
+};
+/* Waits for the child's end. */
+enum channel_end channel_end(pid_t child);
 
 int command_start(struct launch *launch);
 int command_start_console(struct launch *launch);

@@ -23,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -226,7 +227,11 @@ int main(int argc, char **argv)
 {
 	const char *ready_fd = option(argv, "--ready-fd");
 	bool starts = argc > 7 && strcmp(argv[7], "start") == 0;
+	bool carries = argc > 7 && strcmp(argv[7], "channel") == 0;
 
+	/* hung up on by a node that stops; after that there is none */
+	if (carries && is("FAKE", "hangup"))
+		return mkdir("asked", 0700) == 0 ? 0 : 3;
 	if (starts && (is("FAKE", "serve") || is("FAKE", "deaf")))
 		return serve(ready_fd);
 	if (is("FAKE", "fail"))
@@ -244,5 +249,5 @@ int main(int argc, char **argv)
 	show(argv);
 	fflush(stdout);
 	say(ready_fd, "ready");
-	return 0;
+	return carries ? 1 : 0;
 }
