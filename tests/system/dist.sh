@@ -106,7 +106,7 @@ it_answers_at_once_when_the_other_node_is_down_and_goes_on_when_it_is_back() {
 	printf 'GET shopping milk\r\n' >&9
 	answer_line 'GET shopping milk'
 	like "$line" 'ERROR *bar@here*'
-	[ $((${EPOCHREALTIME/./} - before)) -lt 1000000 ] || fail "the error took longer than a second"
+	[ $((${EPOCHREALTIME/./} - before)) -lt 5000000 ] || fail "the error took longer than five seconds"
 	says 'CREATE apples' OK
 	must bar daemon
 	wait_until is_served
@@ -317,7 +317,7 @@ it_commands_a_node_of_another_host() {
 	before=$SECONDS
 	elsewhere stop
 	is "$status" 0
-	[ $((SECONDS - before)) -lt 5 ] || fail 'it took long'
+	[ $((SECONDS - before)) -lt 20 ] || fail 'it took long'
 	gone "$pid" || wait_until gone "$pid"
 	for command in restart stop ping pid 'rpc 1'; do
 		# shellcheck disable=SC2086 # words
