@@ -197,7 +197,7 @@ static void tls_failed(struct link *link)
 	if (problem == TLS_PROBLEM_COOKIE)
 		snprintf(reason, sizeof(reason), "its cookie is not the one of %s", dist->name);
 	else if (problem == TLS_PROBLEM_NO_TLS)
-		snprintf(reason, sizeof(reason), "it does not speak TLS (%s)", text);
+		snprintf(reason, sizeof(reason), "it does not speak TLS 1.3 (%s)", text);
 	else
 		snprintf(reason, sizeof(reason), "the handshake failed (%s)", text);
 	if (!link->ours)

@@ -5,6 +5,7 @@
  */
 #include "node/dist/internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* The address without its port. */
@@ -45,7 +46,10 @@ void refusal_log(struct dist *dist, const struct link *link, const char *reason)
 	memcpy(refusal->host, link->address, size);
 	refusal->host[size] = '\0';
 	refusal->told_ms = now;
-	log_warn("dist", LOG_FIELDS(LOG_S("peer", link->address), LOG_I("not_told", dist->refusals_untold)),
-		 "refused a connection: %s", reason);
+	char others[64] = "";
+	if (dist->refusals_untold > 0)
+		snprintf(others, sizeof(others), "; since the last one %lld were not told",
+			 (long long)dist->refusals_untold);
+	log_warn("dist", LOG_FIELDS(LOG_S("peer", link->address)), "refused a connection: %s%s", reason, others);
 	dist->refusals_untold = 0;
 }

@@ -64,7 +64,7 @@ Test(refusal, is_told_once_a_peer_and_minute)
 	a_minute_passes();
 	refuse("10.0.0.1:9");
 	cr_expect_eq(lines(last), 3);
-	cr_expect_not_null(strstr(last, "not_told=98"), "%s", last);
+	cr_expect_not_null(strstr(last, "; since the last one 98 were not told"), "%s", last);
 }
 
 Test(refusal, of_many_peers_fills_no_log)
