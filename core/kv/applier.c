@@ -154,6 +154,20 @@ static void forget_if_idle(struct durable *store)
 	store->applier.turns = turns;
 }
 
+/* Some of what dropped buckets left behind. Whether there may be more. */
+static bool clear(struct durable *store)
+{
+	const struct engine_host *host = &store->options.host;
+	struct kv_error err;
+	bool more;
+	int code = clear_garbage(&store->pages, &more, &err);
+
+	if (code != 0 && !store->applier.cannot_clear)
+		host->log(host->context, KVREL_WARN, err.message);
+	store->applier.cannot_clear = code != 0;
+	return code == 0 && more;
+}
+
 /* False: given up because of stopping, or because the log is broken. */
 static bool apply_memtable(struct durable *store, struct memtable *memtable)
 {
@@ -247,9 +261,7 @@ static void applier_main(void *argument)
 		if (stopping)
 			return;
 		if (garbage) {
-			garbage = clear_garbage(&store->pages, &garbage) == 0 && garbage;
-			if (!garbage)
-				garbage = clean(store);
+			garbage = clear(store) || clean(store);
 		} else {
 			give_memory_back(store);
 			doze(applier, wait);

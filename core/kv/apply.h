@@ -68,7 +68,7 @@ void give_memory_back(struct durable *store);
  * 0 there was nothing to do, -1 and why. */
 int clean_values(struct durable *store, struct kv_error *err);
 
-/* Clears some keys of a dropped bucket; *more: there was something, ask again. */
-int clear_garbage(struct pages *pages, bool *more);
+/* Clears some keys of a dropped bucket; *more: there was something, ask again. 0, or -1 and why. */
+int clear_garbage(struct pages *pages, bool *more, struct kv_error *err);
 
 #endif

@@ -56,16 +56,14 @@ static int clear_first(const struct pages *pages, MDB_txn *txn, struct guard *gu
 	return code == MDB_NOTFOUND ? 0 : code;
 }
 
-int clear_garbage(struct pages *pages, bool *more)
+static int clear_some(struct pages *pages, struct guard *guard, bool *more)
 {
-	struct guard guard;
 	MDB_txn *txn;
-	int code = guard_begin(&guard, pages, &txn);
+	int code = guard_begin(guard, pages, &txn);
 
-	*more = false;
 	if (code != 0)
 		return code;
-	code = clear_first(pages, txn, &guard, more);
+	code = clear_first(pages, txn, guard, more);
 	if (code == 0 && *more)
 		code = values_store(pages->values, txn);
 	if (code == 0 && *more)
@@ -74,4 +72,18 @@ int clear_garbage(struct pages *pages, bool *more)
 		mdb_txn_abort(txn);
 	values_settle(pages->values, code == 0);
 	return code;
+}
+
+int clear_garbage(struct pages *pages, bool *more, struct kv_error *err)
+{
+	struct guard guard;
+	int code;
+
+	*more = false;
+	code = clear_some(pages, &guard, more);
+	if (code == 0)
+		return 0;
+	return guard.damage.message[0] != '\0'
+		       ? kv_fail(err, "%s", guard.damage.message)
+		       : pages_fail(err, "cannot clear away what was dropped", pages_write_error(pages->file, code));
 }

@@ -82,10 +82,10 @@ struct applier {
 	char reason[KV_ERROR_BYTES];
 	_Atomic unsigned progress; /* how much of the oldest memtable is applied, of MEMTABLE_FULL */
 	_Atomic uint64_t transactions, records;
-	bool cannot_clean; /* and it was told */
-	bool lost_told;    /* that not all of the pages can be read */
-	uint64_t turns;    /* of all readers, when that was last looked at */
-	uint64_t touches;  /* numbers transactions for struct bucket's stored.touched */
+	bool cannot_clean, cannot_clear; /* and it was told */
+	bool lost_told;                  /* that not all of the pages can be read */
+	uint64_t turns;                  /* of all readers, when that was last looked at */
+	uint64_t touches;                /* numbers transactions for struct bucket's stored.touched */
 };
 
 struct durable {
@@ -186,6 +186,12 @@ int find_whether(struct durable *store, struct slot *slot, const struct bucket *
 /* And for a key that `newest` does not know. */
 int find_whether_behind(const struct memtable *newest, struct slot *slot, const struct bucket *bucket, uint64_t hash,
 			struct kvrel_slice key, struct found *found, struct kv_error *err);
+
+/*
+ * Reads several keys of a bucket as of one moment: calls `read` until nobody wrote several of them meanwhile, at last
+ * under the write lock, which it must not take. Its result.
+ */
+int read_whole(struct durable *store, const struct bucket *bucket, int (*read)(void *context), void *context);
 
 /* Completes the call when what it rests on may be told: everything before `position`. */
 void finish(struct durable *store, struct slot *slot, struct kvrel_call *call, uint64_t position,

@@ -287,3 +287,33 @@ Test(recovery, refuses_a_data_file_that_was_cut_short)
 		 (long long)stat_of.st_size - 8192);
 	cr_expect(strstr(message, expected) != NULL, "%s", message);
 }
+
+/* Where it cannot be taken apart, it takes room and nothing else; that is said. */
+Test(recovery, tells_when_what_a_dropped_bucket_held_cannot_be_cleared_away)
+{
+	char path[300], copy[300], key[16];
+	off_t at;
+	int fd;
+
+	t_open(&t, dir, ENGINE_ALWAYS);
+	for (int i = 0; i < 1000; i++) {
+		snprintf(key, sizeof(key), "k%d", 1000 + i);
+		ANSWERS("OK 1", "hset", "h", key, i == 700 ? "value-to-be-hit" : "a value that fills some pages");
+	}
+	t_close(&t);
+	snprintf(path, sizeof(path), "%s/data.mdb", dir);
+	fd = open(path, O_RDWR);
+	at = find_bytes(fd, "value-to-be-hit");
+	cr_assert(at > 0);
+	t_open(&t, dir, ENGINE_ALWAYS);
+	ANSWERS("OK 1", "drop", "h");
+	flip(fd, at / 4096 * 4096 + 12); /* where the page says that its room begins */
+	close(fd);
+	snprintf(copy, sizeof(copy), "%s/copy", dir);
+	t_call(&t, "backup", copy, NULL);
+	for (int i = 0; i < 400 && strstr(t.log, "restore a backup") == NULL; i++)
+		usleep(10000);
+	cr_expect(strstr(t_call(&t, "stats", NULL), "store_stuck: 0") != NULL);
+	cr_expect(strstr(t.log, path) != NULL && strstr(t.log, "restore a backup") != NULL, "%s", t.log);
+	t_close(&t);
+}
