@@ -97,7 +97,7 @@ static inline uint32_t request_tag(const struct request *request, enum shape sha
 	       request->sections << TAG_SECTIONS;
 }
 
-/* This and the next four take the reply slot; false when there was no room. A text is freed. */
+/* These take the reply slot; false when there was no room. A text is freed. */
 static inline bool request_ask(const struct request *request, const struct kvrel_op_ref *op,
 			       const struct kvrel_slice *args, uint32_t count, enum shape shape)
 {
