@@ -44,6 +44,11 @@ static int bind_to(const struct dist_address *address, const char *node, int *ou
 				"cannot listen for other nodes on %s: it is in use; is another '%s' running, or does "
 				"another program have the port? Choose one with RELEASE_NODE=NAME@HOST:PORT",
 				text, node);
+		if (errno == EADDRNOTAVAIL)
+			return error_set(err, ERROR_FAILED,
+					 "cannot listen for other nodes on %s: this host has no such address; give "
+					 "'%s' another host, or say where to listen with --dist-listen ADDR:PORT",
+					 text, node);
 		return error_system(err, errno, "cannot listen for other nodes on %s", text);
 	}
 	*out = TAKE_FD(fd);

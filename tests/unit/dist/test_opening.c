@@ -261,6 +261,20 @@ Test(opening, may_take_its_time)
 
 /* ---- names that lead nowhere ---- */
 
+Test(opening, of_a_node_with_the_address_of_another_host_says_what_to_do, .timeout = 60)
+{
+	const struct dist_options options = { .name = "far@192.0.2.1", /* for documentation: nobody has it */
+					      .cookie = SLICE("biscuit"),
+					      .tls_library = TLS_PATH,
+					      .heartbeat_ms = 15000,
+					      .host = { NULL, enter, t_leave, t_control } };
+	struct dist *dist = NULL;
+	struct error err;
+	cr_assert_neq(dist_new(&options, &dist, &err), 0);
+	cr_expect_not_null(strstr(err.message, "this host has no such address"), "%s", err.message);
+	cr_expect_not_null(strstr(err.message, "--dist-listen"), "%s", err.message);
+}
+
 Test(opening, by_a_host_that_nobody_knows_is_an_error, .timeout = 60)
 {
 	static char said[SAID_BYTES];
