@@ -98,10 +98,11 @@ it_serves_a_program_over_hiredis() {
 it_keeps_what_was_answered_over_kill() {
 	node
 	cli HSET shopping milk 1 = 1
+	is "$(printf 'MULTI\nHSET shopping bread 2\nHSET shopping tea 3\nEXEC\n' | redis-cli -p "$RESP_PORT" | tail -n 2)" $'1\n1'
 	kill -KILL "$pid"
 	wait_until gone "$pid"
 	start_daemon
-	cli HGET shopping milk = 1
+	cli HMGET shopping milk bread tea = '1 2 3'
 	stop_node
 }
 
