@@ -27,6 +27,7 @@ struct bucket {
 	uint64_t id;
 	uint64_t hash; /* of the name */
 	_Atomic uint32_t state;
+	_Atomic uint32_t several; /* odd while a request of several keys is being written */
 	_Atomic int64_t count;    /* keys */
 	_Atomic uint64_t changed; /* position in or behind its last write; 0: none since the start */
 	_Atomic uint64_t chain;   /* newest memtable entry of this bucket: memtable id << 32 | entry + 1 */
@@ -60,6 +61,26 @@ static inline bool bucket_is(const struct bucket *bucket, uint32_t state)
 static inline bool bucket_exists(const struct bucket *bucket)
 {
 	return bucket != NULL && bucket_is(bucket, BUCKET_EXISTS);
+}
+
+/*
+ * A request of several keys is to be seen as a whole. Its writer says when it begins and when it has ended, under the
+ * store's write lock; who reads several keys asks before and after (read_whole() does).
+ */
+static inline void bucket_several(struct bucket *bucket)
+{
+	atomic_fetch_add_explicit(&bucket->several, 1, memory_order_acq_rel);
+}
+
+static inline uint32_t bucket_several_before(const struct bucket *bucket)
+{
+	return atomic_load_explicit(&bucket->several, memory_order_acquire);
+}
+
+/* Whether no such request was being written since. Whatever was read in between was read by acquiring loads. */
+static inline bool bucket_was_whole(const struct bucket *bucket, uint32_t before)
+{
+	return before % 2 == 0 && atomic_load_explicit(&bucket->several, memory_order_acquire) == before;
 }
 
 /* NULL without memory. */

@@ -7,6 +7,8 @@
 
 #include <stdlib.h>
 
+enum { WHOLE_TRIES = 8 };
+
 /* ---- inside and out ---------------------------------------------------------------------------------------- */
 
 void slot_begin(struct durable *store, struct slot *slot)
@@ -143,6 +145,23 @@ int find_whether_behind(const struct memtable *newest, struct slot *slot, const 
 	    find_from(atomic_load_explicit(&newest->older, memory_order_acquire), slot, bucket, hash, key, found))
 		return 0;
 	return find_in_pages(slot, bucket, hash, key, false, found, err);
+}
+
+int read_whole(struct durable *store, const struct bucket *bucket, int (*read)(void *context), void *context)
+{
+	int code;
+
+	for (int tries = 0; tries < WHOLE_TRIES; tries++) {
+		uint32_t before = bucket_several_before(bucket);
+
+		code = read(context);
+		if (code != 0 || bucket_was_whole(bucket, before))
+			return code;
+	}
+	pthread_mutex_lock(&store->write_lock);
+	code = read(context);
+	pthread_mutex_unlock(&store->write_lock);
+	return code;
 }
 
 /* ---- waiting ----------------------------------------------------------------------------------------------- */

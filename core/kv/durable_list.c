@@ -19,6 +19,10 @@ struct overlaid {
 
 struct overlay {
 	const struct pages *pages;
+	struct durable *store;
+	const struct slot *slot;
+	const struct bucket *bucket;
+	struct kvrel_slice after;
 	struct overlaid *items;
 	size_t count, capacity;
 	uint64_t position;
@@ -76,26 +80,40 @@ static void overlay_sort(struct overlay *overlay)
 	overlay->count = kept;
 }
 
-static bool overlay_collect(struct overlay *overlay, struct durable *store, const struct slot *slot,
-			    const struct bucket *bucket, struct kvrel_slice after)
+/* read_whole()'s: 0, or -1 without memory. */
+static int overlay_collect(void *context)
 {
-	uint64_t at = atomic_load_explicit(&bucket->chain, memory_order_acquire);
+	struct overlay *overlay = context;
+	uint64_t at = atomic_load_explicit(&overlay->bucket->chain, memory_order_acquire);
 	const struct memtable *memtable;
 
-	while (at != 0 && (memtable = memtable_of(store, slot, at >> 32)) != NULL) {
+	overlay->count = 0;
+	overlay->position = 0;
+	while (at != 0 && (memtable = memtable_of(overlay->store, overlay->slot, at >> 32)) != NULL) {
 		const struct entry *entry = &memtable->entries[(uint32_t)at - 1];
 		const struct record *record = memtable_newest(memtable, entry);
 		uint64_t position = memtable_position(memtable, record) + 1;
 
 		if (position > overlay->position)
 			overlay->position = position;
-		if ((after.data == NULL || page_key_compare(overlay->pages, record_key(record), after) > 0) &&
+		if ((overlay->after.data == NULL ||
+		     page_key_compare(overlay->pages, record_key(record), overlay->after) > 0) &&
 		    !overlay_add(overlay, record))
-			return false;
+			return -1;
 		at = entry->next;
 	}
+	return 0;
+}
+
+static int overlay_make(struct overlay *overlay, struct slot *slot, struct kv_error *err)
+{
+	/* the pages before what is newer than they are: nothing of later requests may be in them */
+	if (page_reader_begin(&slot->reader, err) != 0)
+		return -1;
+	if (read_whole(overlay->store, overlay->bucket, overlay_collect, overlay) != 0)
+		return kv_fail(err, "out of memory");
 	overlay_sort(overlay);
-	return true;
+	return 0;
 }
 
 struct walk {
@@ -130,11 +148,11 @@ static bool walk_record(struct walk *walk, const struct record *record)
 }
 
 /* Merges; 0, or -1 and why. */
-static int walk_bucket(struct walk *walk, struct slot *slot, uint64_t id, const struct overlay *overlay,
-		       struct kvrel_slice after, struct kv_error *err)
+static int walk_bucket(struct walk *walk, struct slot *slot, const struct overlay *overlay, struct kv_error *err)
 {
+	const uint64_t id = overlay->bucket->id;
 	struct kvrel_slice key, value = { 0 }, *wanted = walk->scan->what == ENGINE_KEYS ? NULL : &value;
-	int there = page_first(&slot->reader, id, after, &key, wanted, err);
+	int there = page_first(&slot->reader, id, overlay->after, &key, wanted, err);
 	size_t i = 0;
 	bool on = true;
 
@@ -156,7 +174,9 @@ static int walk_bucket(struct walk *walk, struct slot *slot, uint64_t id, const 
 static void list(struct durable *store, struct slot *slot, const struct engine_request *request,
 		 const struct bucket *bucket, struct kvrel_slice after)
 {
-	struct overlay overlay = { .pages = &store->pages };
+	struct overlay overlay = {
+		.pages = &store->pages, .store = store, .slot = slot, .bucket = bucket, .after = after
+	};
 	struct listing listing;
 	struct walk walk = { .scan = &request->scan, .listing = &listing };
 	struct listing_step step;
@@ -165,9 +185,7 @@ static void list(struct durable *store, struct slot *slot, const struct engine_r
 	uint64_t cursor;
 
 	listing_init(&listing, store->options.list_max);
-	if (!overlay_collect(&overlay, store, slot, bucket, after)) {
-		result_error(request->call, "out of memory");
-	} else if (walk_bucket(&walk, slot, bucket->id, &overlay, after, &err) != 0) {
+	if (overlay_make(&overlay, slot, &err) != 0 || walk_bucket(&walk, slot, &overlay, &err) != 0) {
 		result_error(request->call, err.message);
 	} else {
 		cursor = walk.more ? cursors_save(store->cursors, walk.last) : 0;

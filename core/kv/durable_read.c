@@ -40,35 +40,62 @@ static int find_item(struct durable *store, struct slot *slot, const struct engi
 								       request->items[item], found, err);
 }
 
+struct many {
+	struct durable *store;
+	struct slot *slot;
+	const struct engine_request *request;
+	const struct bucket *bucket;
+	struct listing listing;
+	uint64_t position;
+	struct kv_error err;
+};
+
+/* read_whole()'s. */
+static int gather(void *context)
+{
+	struct many *many = context;
+	const struct engine_request *request = many->request;
+	int code = 0;
+
+	listing_done(&many->listing);
+	listing_init(&many->listing, many->store->options.list_max);
+	many->position = 0;
+	for (uint32_t i = 0; code == 0 && i < request->item_count; i++) {
+		struct found found = { 0 };
+
+		code = find_item(many->store, many->slot, request, many->bucket, i, &found, &many->err);
+		many->position = later(many->position, found.position);
+		if (found.there)
+			listing_bytes(&many->listing, found.value);
+		else
+			listing_nil(&many->listing);
+	}
+	return code;
+}
+
 static void read_many(struct durable *store, struct slot *slot, const struct engine_request *request,
 		      const struct bucket *bucket)
 {
 	const struct engine_scan scan = { .what = ENGINE_VALUES };
-	uint64_t position = bucket == NULL ? atomic_load(&store->directory_changed) : 0;
-	struct listing listing;
+	struct many many = { .store = store, .slot = slot, .request = request, .bucket = bucket };
 	struct kvrel_result result;
-	struct kv_error err;
 	int code = 0;
 
-	listing_init(&listing, store->options.list_max);
-	for (uint32_t i = 0; code == 0 && i < request->item_count; i++) {
-		struct found found = { 0 };
-
-		if (bucket != NULL)
-			code = find_item(store, slot, request, bucket, i, &found, &err);
-		position = later(position, found.position);
-		if (found.there)
-			listing_bytes(&listing, found.value);
-		else
-			listing_nil(&listing);
+	if (bucket != NULL) {
+		code = read_whole(store, bucket, gather, &many);
+	} else {
+		listing_init(&many.listing, store->options.list_max);
+		for (uint32_t i = 0; i < request->item_count; i++)
+			listing_nil(&many.listing);
+		many.position = atomic_load(&store->directory_changed);
 	}
 	if (code == 0) {
-		result = listing_result(&listing, &scan, 0, NULL);
-		finish(store, slot, request->call, position, &result);
+		result = listing_result(&many.listing, &scan, 0, NULL);
+		finish(store, slot, request->call, many.position, &result);
 	} else {
-		result_error(request->call, err.message);
+		result_error(request->call, many.err.message);
 	}
-	listing_done(&listing);
+	listing_done(&many.listing);
 }
 
 static void read_length(struct durable *store, struct slot *slot, const struct engine_request *request,

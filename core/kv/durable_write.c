@@ -168,6 +168,7 @@ void run_put(struct durable *store, struct slot *slot, const struct engine_reque
 
 void run_put_now(struct durable *store, struct slot *slot, const struct engine_request *request)
 {
+	const bool several = request->item_count > 2;
 	struct bucket *before, *bucket;
 	struct appender appender;
 	struct kv_error err;
@@ -185,7 +186,11 @@ void run_put_now(struct durable *store, struct slot *slot, const struct engine_r
 		result_error(request->call, err.message);
 	} else if ((bucket = bucket_now(&appender, slot, request, before)) != NULL) {
 		rests_on = atomic_load(&bucket->changed);
+		if (several)
+			bucket_several(bucket);
 		added = append_pairs(&appender, slot, request, bucket, &keys, bucket == before);
+		if (several)
+			bucket_several(bucket);
 		end = append_end(&appender, bucket);
 		finish_write(store, slot, request, end > 0 ? end : rests_on, added);
 	}
@@ -278,6 +283,7 @@ void run_delete(struct durable *store, struct slot *slot, const struct engine_re
 		return;
 	}
 	rests_on = atomic_load(&bucket->changed);
+	bucket_several(bucket);
 	for (uint32_t i = 0; i < request->item_count; i++) {
 		bool below = bucket == before && keys.all[i].below;
 
@@ -290,6 +296,7 @@ void run_delete(struct durable *store, struct slot *slot, const struct engine_re
 		append_record(&appender, slot, bucket, RECORD_DELETE, hash_in_bucket(bucket, keys.all[i].key_hash),
 			      request->items[i], nothing, below);
 	}
+	bucket_several(bucket);
 	if (removed > 0 && atomic_load(&bucket->count) == 0 && !bucket_is(bucket, BUCKET_STAYS))
 		append_vanish(&appender, bucket);
 	end = append_end(&appender, bucket);

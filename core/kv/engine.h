@@ -12,8 +12,8 @@
  * Threads: submit, prefetch, batch_ran and batch_end run on worker threads, call->worker telling which
  * (KVREL_NO_WORKER: a thread of a console, several at a time). open, close and set_durability run on the main thread.
  * Whatever is submitted by one worker is seen by its own later requests at once, by everybody's once it is
- * acknowledged, and a result never tells of a write that a power loss could still undo (durability `always`) or a kill
- * (the others).
+ * acknowledged; a write of several keys is seen as a whole or not at all, and a result never tells of a write that a
+ * power loss could still undo (durability `always`) or a kill (the others).
  */
 #ifndef KV_ENGINE_H
 #define KV_ENGINE_H

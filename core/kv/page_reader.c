@@ -111,6 +111,11 @@ static int begin(struct page_reader *reader, struct kv_error *err)
 	return -1;
 }
 
+int page_reader_begin(struct page_reader *reader, struct kv_error *err)
+{
+	return reader->live ? 0 : begin(reader, err);
+}
+
 static struct page_spot *spot_of(const struct page_reader *reader, uint64_t hash)
 {
 	return &reader->spots[hash & reader->spot_mask & ~(uint64_t)1]; /* and the one behind it */

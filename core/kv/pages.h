@@ -172,6 +172,8 @@ int page_put(const struct pages *pages, MDB_txn *txn, MDB_cursor *cursor, uint64
 
 int page_reader_init(struct page_reader *reader, struct pages *pages, uint64_t cache_bytes);
 void page_reader_done(struct page_reader *reader);
+/* Takes the snapshot now, if there is none; else the first look-up does. 0, or -1 and why. */
+int page_reader_begin(struct page_reader *reader, struct kv_error *err);
 /* Gives the snapshot back. */
 void page_reader_end(struct page_reader *reader);
 /*

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The engine's own threads: what the node and the system get to see of them. */
+/* The engine's own threads: what the node and the system get to see of them. And what workers see of each other. */
 #include "driver.h"
 
 #include "thread.h"
@@ -7,6 +7,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 #include <dirent.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -127,4 +128,52 @@ Test(threads, leave_the_mask_of_who_starts_them_as_it_was)
 	cr_expect(pthread_equal(thread, self));
 	for (int signal = 1; signal < 32; signal++)
 		cr_expect_eq(sigismember(&before, signal), sigismember(&after, signal));
+}
+
+/* ---- requests of several keys -------------------------------------------------------------------------------------
+ */
+
+static _Atomic bool stop;
+
+/* Sets two keys to the same number, and now and then removes both. */
+static void *write_both(void *argument)
+{
+	struct kvrel_slice x = { "x", 1 }, y = { "y", 1 }, h = { "h", 1 };
+	char number[24];
+
+	(void)argument;
+	for (long i = 0; !atomic_load(&stop); i++) {
+		const struct kvrel_slice n = { number, (size_t)sprintf(number, "%ld", i) };
+
+		t_call_slices(&t, 0, "hset", (struct kvrel_slice[]){ h, x, n, y, n }, 5);
+		if (i % 100 == 0)
+			t_call_slices(&t, 0, "hdel", (struct kvrel_slice[]){ h, x, y }, 3);
+	}
+	return NULL;
+}
+
+static void expect_both(const char *answer, const char *form, const char *neither)
+{
+	long x = 0, y = -1;
+
+	if (strcmp(answer, neither) != 0)
+		cr_assert(sscanf(answer, form, &x, &y) == 2 && x == y, "%s", answer);
+}
+
+Test(threads, see_requests_of_several_keys_as_a_whole)
+{
+	const struct kvrel_slice args[] = { { "h", 1 }, { "x", 1 }, { "y", 1 } };
+	pthread_t writer;
+
+	open_store();
+	t.engine->type->set_durability(t.engine, ENGINE_NONE);
+	cr_assert_eq(pthread_create(&writer, NULL, write_both, NULL), 0);
+	for (int i = 0; i < 40000; i++) {
+		expect_both(t_call_slices(&t, 1, "hmget", args, 3), "OK [%ld, %ld]", "OK [nil, nil]");
+		expect_both(t_call_slices(&t, 1, "hgetall", args, 1), "OK {x: %ld, y: %ld}", "OK {}");
+	}
+	atomic_store(&stop, true);
+	pthread_join(writer, NULL);
+	t_close(&t);
+	t_remove(dir);
 }
