@@ -30,6 +30,16 @@ struct key {
 
 static void show_value(struct shower *shower, int index, struct buf *out, bool flat);
 
+/* CSI and its like in UTF-8: terminals obey them, too. */
+static bool is_control(struct slice text, size_t at)
+{
+	unsigned char c = (unsigned char)text.data[at], before = at > 0 ? (unsigned char)text.data[at - 1] : 0;
+	unsigned char after = at + 1 < text.size ? (unsigned char)text.data[at + 1] : 0;
+
+	return (c < 0x20 && c != '\n' && c != '\t') || c == 0x7f || (c == 0xc2 && after >= 0x80 && after < 0xa0) ||
+	       (before == 0xc2 && c >= 0x80 && c < 0xa0);
+}
+
 static void show_string(struct slice string, struct buf *out)
 {
 	size_t all = string.size, valid;
@@ -53,7 +63,7 @@ static void show_string(struct slice string, struct buf *out)
 			buf_append_string(out, "\\n");
 		else if (c == '\t')
 			buf_append_string(out, "\\t");
-		else if (c < 0x20 || c == 0x7f || at >= valid)
+		else if (at >= valid || is_control(string, at))
 			buf_printf(out, "\\x%02x", c);
 		else
 			buf_append_char(out, (char)c);
@@ -61,16 +71,6 @@ static void show_string(struct slice string, struct buf *out)
 	buf_append_char(out, '"');
 	if (all > string.size)
 		buf_printf(out, "… %zu bytes more", all - string.size);
-}
-
-/* CSI and its like in UTF-8: terminals obey them, too. */
-static bool is_control(struct slice text, size_t at)
-{
-	unsigned char c = (unsigned char)text.data[at], before = at > 0 ? (unsigned char)text.data[at - 1] : 0;
-	unsigned char after = at + 1 < text.size ? (unsigned char)text.data[at + 1] : 0;
-
-	return (c < 0x20 && c != '\n' && c != '\t') || c == 0x7f || (c == 0xc2 && after >= 0x80 && after < 0xa0) ||
-	       (before == 0xc2 && c >= 0x80 && c < 0xa0);
 }
 
 void script_show_text(struct slice text, struct buf *out)

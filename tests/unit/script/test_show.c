@@ -126,6 +126,12 @@ Test(show, all_of_luas_library_can_be_shown)
 	cr_assert(strstr(show("package.loaded"), "searchers = {"));
 }
 
+Test(show, a_text_in_a_table_commands_a_terminal_nothing)
+{
+	cr_assert_str_eq(show("{'a\\u{9b}31m', ['\\u{85}'] = '\\u{a0}é'}"),
+			 "{\"a\\xc2\\x9b31m\", [\"\\xc2\\x85\"] = \"\u00a0é\"}");
+}
+
 Test(show, a_text_for_a_terminal_commands_nothing)
 {
 	SCOPE(buf_done) struct buf out = { 0 };
