@@ -29,6 +29,7 @@ struct script {
 	script_print_fn *print;
 	void *print_context;
 	FILE *streams[SCRIPT_STREAM_COUNT]; /* NULL: Lua's own */
+	unsigned programs;                  /* of io.popen(), not closed yet */
 	bool warns;
 	bool warning_goes_on; /* the last piece was not the end of one */
 };

@@ -38,6 +38,8 @@ struct script_stream_functions {
 struct script; /* owns the lua_State */
 struct script *script_new(const struct script_options *options, struct error *err);
 void script_free(struct script *script);
+/* Programs of io.popen() that were not closed: script_free() will wait for them, as Lua does. */
+bool script_waits_at_its_end(const struct script *script);
 lua_State *script_lua(struct script *script);
 void script_on_print(struct script *script, script_print_fn *print, void *context);
 /* Once a state and stream. May raise a Lua error (no memory): for functions called by Lua. */

@@ -142,8 +142,14 @@ static int close_program(lua_State *lua)
 {
 	const luaL_Stream *stream = luaL_checkudata(lua, 1, LUA_FILEHANDLE);
 
+	script_of(lua)->programs--;
 	errno = 0;
 	return luaL_execresult(lua, pclose(stream->f));
+}
+
+bool script_waits_at_its_end(const struct script *script)
+{
+	return script->programs > 0;
 }
 
 static int io_popen(lua_State *lua)
@@ -155,7 +161,10 @@ static int io_popen(lua_State *lua)
 	errno = 0;
 	stream->f = popen(command, *mode == 'r' ? "re" : "we");
 	stream->closef = close_program;
-	return stream->f ? 1 : luaL_fileresult(lua, 0, command);
+	if (!stream->f)
+		return luaL_fileresult(lua, 0, command);
+	script_of(lua)->programs++;
+	return 1;
 }
 
 /* system() makes the whole process deaf to SIGINT and SIGQUIT while it waits: a node on a terminal could not be ended.

@@ -415,6 +415,10 @@ it_lets_others_run_while_one_waits() {
 	exec 7>&- 8>&-
 	wait "$client" "$other"
 	is "$(cat said other)" $'waits\nhere\nthere'
+	# nor does the caller wait for a program that was not closed
+	must foo/bin/foo rpc "program = io.popen('timeout 60 cat $D/fifo') return 1"
+	is "$out" 1
+	: >fifo
 	stop_node
 }
 

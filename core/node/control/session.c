@@ -172,12 +172,15 @@ static void *run(void *context)
 		session_done(session, 1, err.message);
 	} else {
 		int code = session->start.console ? run_console(session) : run_expression(session);
-		evaluator_done(&session->evaluator); /* what finalizers print comes before DONE */
+		/* what finalizers print comes before DONE, but the client waits for no program that was not closed */
+		if (!script_waits_at_its_end(session->evaluator.script))
+			evaluator_done(&session->evaluator);
 		pthread_mutex_lock(&session->lock);
 		bool finish = session->finish;
 		pthread_mutex_unlock(&session->lock);
 		session_done(session, code, finish && session->start.console ? "the node is stopping" : "");
 	}
+	evaluator_done(&session->evaluator);
 	session->start.ended(session->start.context);
 	return NULL;
 }

@@ -217,6 +217,14 @@ Test(library, a_program_that_runs_makes_nobody_deaf)
 	cr_assert(strstr(run("os.execute({})"), "bad argument #1 to 'execute'"));
 }
 
+Test(library, programs_that_run_are_known)
+{
+	run("f = io.popen('cat', 'w')");
+	cr_assert(script_waits_at_its_end(script));
+	run("f:close() g = io.popen('true') g = nil collectgarbage()");
+	cr_assert_not(script_waits_at_its_end(script));
+}
+
 Test(library, programs_are_run_as_lua_does)
 {
 	cr_assert_str_eq(run("local f = io.popen('echo a; exit 3') return f:read('a'), f:close()"), "a\n nil exit 3");
