@@ -10,6 +10,13 @@
 #include <errno.h>
 #include <sys/socket.h>
 
+/* What was asked for before the lie still runs first: its arguments lie in what goes with the link. */
+static void hang_up(struct link *link, const char *reason)
+{
+	serve_run(link->dist);
+	link_close(link, reason);
+}
+
 /* Runs what there is room for to answer; the rest waits. */
 static void take_requests(struct link *link, struct slice whole)
 {
@@ -19,7 +26,7 @@ static void take_requests(struct link *link, struct slice whole)
 	link->backlog.cap = BACKLOG_MAX;
 	buf_append(&link->backlog, whole.data + done, whole.size - done);
 	if (link->backlog.failed)
-		link_close(link, "it sent more than it may before it is answered");
+		hang_up(link, "it sent more than it may before it is answered");
 }
 
 static void take_replies(struct link *link, struct slice rest)
@@ -36,7 +43,7 @@ static void take_replies(struct link *link, struct slice rest)
 	answers_give(dist);
 	frame_items_rest(&dist->items);
 	if (!well_formed)
-		link_close(link, "it sent a malformed reply");
+		hang_up(link, "it sent a malformed reply");
 }
 
 static void on_frame(struct link *link, char type, struct slice payload, struct slice whole)
@@ -64,7 +71,7 @@ static void on_frame(struct link *link, char type, struct slice payload, struct 
 	case FRAME_TWICE:
 		break;
 	}
-	link_close(link, "it sent a frame that is not known here");
+	hang_up(link, "it sent a frame that is not known here");
 }
 
 static size_t frame_limit(const struct link *link)
@@ -85,7 +92,7 @@ static size_t parse(struct link *link, struct slice input)
 		if (rc < 0) {
 			if (link->state == LINK_GREETING && !link->ours)
 				refusal_log(link->dist, link, "it does not speak the language of nodes");
-			link_close(link, "it sent a frame of a wrong size");
+			hang_up(link, "it sent a frame of a wrong size");
 		}
 		if (rc <= 0)
 			break;

@@ -280,6 +280,7 @@ size_t serve_requests(struct link *link, struct slice whole)
 	const char *problem = NULL;
 	struct slice payload = { whole.data + FRAME_HEADER_BYTES, whole.size - FRAME_HEADER_BYTES };
 	if (!frame_get_shared(payload, &request, &rest)) {
+		serve_run(dist);
 		link_close(link, "it sent a malformed request");
 		return whole.size;
 	}
@@ -295,8 +296,10 @@ size_t serve_requests(struct link *link, struct slice whole)
 			break;
 		serve_one(link, &request, &serving);
 	}
-	if (problem != NULL)
+	if (problem != NULL) {
+		serve_run(dist); /* the arguments of what is in the batch go with the link */
 		link_close(link, problem);
+	}
 	return whole.size;
 }
 

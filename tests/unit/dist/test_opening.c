@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How a link comes about, at awkward moments: a peer of the test's making listens, answers when the test says so, or
- * not at all; names lead nowhere.
+ * How a link comes about and ends, at awkward moments: a peer of the test's making listens, answers when the test says
+ * so, or not at all, or lies; names lead nowhere.
  */
 #include "base/log.h"
 #include "base/scope.h"
@@ -22,10 +22,13 @@ static char dir[] = "/tmp/kvrel-opening-XXXXXX";
 static struct dist *nodes[NODES];
 static const char *const names[NODES] = { "n0@here", "n1@here", "n2@here", "n3@here", "n4@here" };
 static sem_t blocked, released;
+static _Atomic bool arguments_were_good = true;
 
+/* Every argument here is an x. */
 static void run_echo(void *state, struct kvrel_call *call)
 {
 	(void)state;
+	arguments_were_good &= call->args[0].size == 1 && call->args[0].data[0] == 'x';
 	call->complete(call, &(struct kvrel_result){ .kind = KVREL_BYTES, .bytes = call->args[0] });
 }
 
@@ -148,6 +151,33 @@ Test(opening, may_end_between_two_requests)
 	pthread_join(first.thread, NULL);
 	pthread_join(second.thread, NULL);
 	pthread_join(third.thread, NULL);
+}
+
+/* The node keeps the beginning of a frame; what is asked for there runs, though a lie behind it ends the link. */
+Test(opening, may_be_followed_by_requests_and_a_lie)
+{
+	enum { REQUESTS = 20, FIRST_BYTES = 7 };
+	const struct kvrel_slice x = { "x", 1 };
+	SCOPE(buf_done) struct buf out = { 0 };
+	SCOPE_FD int fd = t_connect_to(dir, names[0]);
+	char said[256];
+	t_put_hello(&out, "evil@here", names[0]);
+	size_t at = out.size + FIRST_BYTES;
+	for (uint64_t i = 0; i < REQUESTS; i++)
+		cr_assert(frame_add_request(&out, &(struct frame_open){ 0 },
+					    &(struct frame_request){ .id = i,
+								     .trace = i,
+								     .timeout_ms = ASK_MS,
+								     .op = SLICE("t.echo"),
+								     .args = &x,
+								     .arg_count = 1 }));
+	frame_put(&out, (enum frame_type)'?', SLICE("hello"));
+	cr_assert(t_say(fd, (struct slice){ out.data, at }));
+	cr_assert_gt(recv(fd, said, sizeof(said), 0), 0); /* it has read that */
+	cr_assert(t_say(fd, (struct slice){ out.data + at, out.size - at }));
+	t_hear(fd, -1);
+	cr_expect_eq(ask(1, names[0], 0), KVREL_OK);
+	cr_expect(arguments_were_good);
 }
 
 /* ---- put off ---- */
