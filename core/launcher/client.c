@@ -24,6 +24,7 @@ enum {
 	SOON_MS = 1000,    /* then it is asked whether an answer is to be expected at all */
 	PID_MS = 2 * 1000, /* for a node that boots */
 	AGAIN_MS = 50,
+	PAUSE_MS = 5, /* who hangs up on everybody is not asked all the time */
 };
 
 char session_frame[CONTROL_FRAME_MAX];
@@ -222,6 +223,7 @@ static bool asks_again(struct session *session)
 	else
 		close(TAKE_FD(session->fd));
 	session->greeted = false;
+	poll(NULL, 0, PAUSE_MS);
 	return connect_here(session, NULL) == 0;
 }
 
