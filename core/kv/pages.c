@@ -155,6 +155,16 @@ static int find_map(struct pages *pages, struct kv_error *err)
 	return 0;
 }
 
+/* LMDB hands its data file on to whatever program the process starts. */
+static int close_on_exec(MDB_env *env)
+{
+	int fd, code = mdb_env_get_fd(env, &fd);
+
+	if (code == 0 && fcntl(fd, F_SETFD, FD_CLOEXEC) != 0)
+		code = errno;
+	return code;
+}
+
 static int open_environment(struct pages *pages, const char *dir, uint64_t map_size, unsigned readers,
 			    struct kv_error *err)
 {
@@ -173,6 +183,8 @@ static int open_environment(struct pages *pages, const char *dir, uint64_t map_s
 		return -1;
 	if (code == 0)
 		code = mdb_env_open(pages->env, dir, MDB_NOTLS | MDB_NORDAHEAD | MDB_NOMETASYNC, 0600);
+	if (code == 0)
+		code = close_on_exec(pages->env);
 	if (code == 0)
 		return 0;
 	snprintf(what, sizeof(what), "cannot open '%.350s'", dir);

@@ -52,6 +52,16 @@ it_maps_nothing_of_the_host() {
 	stop_node
 }
 
+it_leaves_no_file_open_in_its_children() {
+	bundle foo
+	start_daemon
+	one_request 'CREATE shopping' OK
+	must foo/bin/foo rpc 'local p = io.popen("ls -l /proc/self/fd") print(p:read("a"))'
+	like "$out" '*/proc/*'
+	is "$(grep -e socket: -e "$D/foo/data" <<<"$out")" ''
+	stop_node
+}
+
 it_gives_no_ld_variable_to_its_children() {
 	bundle foo
 	must foo/bin/foo eval 'local p = io.popen("env; /bin/ls /") print(p:read("a"))'
