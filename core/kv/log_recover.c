@@ -10,175 +10,10 @@
  */
 #include "recover.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-enum { UNUSED_LOOK_BYTES = 1 << 20 };
-
-struct segment {
-	struct log_file file;
-	uint64_t base; /* if it is live */
-	bool live;     /* it holds what the pages don't */
-	bool applied;  /* it holds what the pages do */
-	bool reusable; /* its space may serve another segment */
-};
-
-struct recovery {
-	struct log *log;
-	struct durable *store;
-	struct segment *segments;
-	size_t count;
-	uint64_t highest; /* number seen */
-};
-
-static int fail(const struct recovery *recovery, const struct segment *segment, struct kv_error *err, const char *what)
-{
-	char name[SEGMENT_NAME_BYTES];
-
-	segment_name(segment->file.number, name);
-	return kv_fail(err, "kv log: '%.300s/%s': %s", recovery->log->dir, name, what);
-}
-
-/* ---- files ------------------------------------------------------------------------------------------------- */
-
-/*
- * A file whose header is of no life, or an earlier one, was probably never begun. If it holds frames of its number that
- * had become durable, the header is lost. Where it looks like an unused file's, those would not be far.
- */
-static int check_unused(struct recovery *recovery, struct segment *segment, const struct segment_header *header,
-			struct kv_error *err)
-{
-	struct log_file file = segment->file;
-	struct log_scan scan = { 0 };
-	int code;
-
-	if (segment_header_unused(header, file.number) && file.size > UNUSED_LOOK_BYTES)
-		file.size = UNUSED_LOOK_BYTES;
-	code = log_scan(&file, LOG_BASE_UNKNOWN, sizeof(struct segment_header), &scan);
-
-	if (code != 0)
-		return fail(recovery, segment, err, strerror(code));
-	if (scan.count > 0 && scan.base >= recovery->store->pages.state.applied && scan.durable > scan.base)
-		return fail(recovery, segment, err,
-			    "damaged at offset 0: its header is not readable: restore a backup");
-	return 0;
-}
-
-/* Looks at one file. Its header tells whether it belongs to this life, and its base whether the pages hold it already.
- */
-static int segment_look(struct recovery *recovery, struct segment *segment, struct kv_error *err)
-{
-	const struct durable *store = recovery->store;
-	struct segment_header header;
-	struct stat stat;
-	int code;
-
-	if (fstat(segment->file.fd, &stat) != 0)
-		return fail(recovery, segment, err, strerror(errno));
-	segment->file.size = (size_t)stat.st_size;
-	if (segment->file.size <= sizeof(header) || segment->file.size > UINT32_MAX)
-		return 0; /* a crash while it was being made */
-	code = file_read(segment->file.fd, &header, sizeof(header), 0);
-	if (code != 0)
-		return fail(recovery, segment, err, strerror(code));
-	if (memcmp(header.magic, SEGMENT_MAGIC, sizeof(header.magic)) == 0 && header.format > SEGMENT_FORMAT)
-		return fail(recovery, segment, err, "has a newer format: run the version that wrote it");
-	segment->reusable = segment->file.size == store->options.segment_size;
-	if (segment_header_valid(&header, segment->file.number, store->pages.state.store)) {
-		segment->base = header.base;
-		segment->live = header.base >= store->pages.state.applied;
-		segment->applied = !segment->live;
-		return 0;
-	}
-	return check_unused(recovery, segment, &header, err);
-}
-
-static int segment_add(struct recovery *recovery, uint64_t number, int fd, struct kv_error *err)
-{
-	struct segment *grown = realloc(recovery->segments, (recovery->count + 1) * sizeof(*grown)), *segment;
-
-	if (grown == NULL) {
-		close(fd);
-		return kv_fail(err, "out of memory");
-	}
-	recovery->segments = grown;
-	segment = &grown[recovery->count++];
-	*segment = (struct segment){ .file = { .fd = fd, .number = number } };
-	return segment_look(recovery, segment, err);
-}
-
-/* One of which a power loss left nothing but the header begins where the next one does, and was made before. */
-static int by_base(const void *a, const void *b)
-{
-	const struct segment *left = a, *right = b;
-	uint64_t left_base = left->live ? left->base : 0, right_base = right->live ? right->base : 0;
-
-	if (left_base == right_base)
-		return (left->file.number > right->file.number) - (left->file.number < right->file.number);
-	return left_base < right_base ? -1 : 1;
-}
-
-/* Whether all of it is applied and it is kept for its values: then it is not looked at. */
-static bool is_kept(const struct recovery *recovery, uint64_t number)
-{
-	const struct pages *pages = &recovery->store->pages;
-	struct value_file *file = values_find(pages->values, number);
-
-	if (file != NULL)
-		file->seen = 1;
-	return file != NULL && file->row.base < pages->state.applied;
-}
-
-static int check_kept(const struct recovery *recovery, struct kv_error *err)
-{
-	const struct values *values = recovery->store->pages.values;
-	const struct value_set *set = atomic_load(&values->set);
-
-	for (size_t i = 0; i < set->count; i++)
-		if (set->files[i]->seen == 0)
-			return value_fail(values, set->files[i]->number, err,
-					  "it is missing, and holds values: restore it, or a backup");
-	return 0;
-}
-
-static int load_folder(struct recovery *recovery, struct kv_error *err)
-{
-	const char *path = recovery->log->dir;
-	DIR *dir = opendir(path);
-	const struct dirent *entry;
-	int code = 0;
-
-	if (dir == NULL)
-		return kv_fail(err, "kv log: cannot open '%.300s': %s", path, strerror(errno));
-	while (code == 0 && (errno = 0, entry = readdir(dir)) != NULL) {
-		uint64_t number;
-		int fd;
-
-		if (!segment_number(entry->d_name, &number))
-			continue;
-		if (number > recovery->highest)
-			recovery->highest = number;
-		if (is_kept(recovery, number))
-			continue;
-		fd = openat(recovery->log->dir_fd, entry->d_name, O_RDWR | O_CLOEXEC);
-		code = fd < 0 ? kv_fail(err, "kv log: cannot open '%.200s/%.64s': %s", path, entry->d_name,
-					strerror(errno))
-			      : segment_add(recovery, number, fd, err);
-	}
-	if (code == 0 && errno != 0)
-		code = kv_fail(err, "kv log: cannot read '%.300s': %s", path, strerror(errno));
-	closedir(dir);
-	if (code == 0)
-		code = check_kept(recovery, err);
-	if (recovery->count > 0)
-		qsort(recovery->segments, recovery->count, sizeof(*recovery->segments), by_base);
-	return code;
-}
 
 /* ---- replaying --------------------------------------------------------------------------------------------- */
 
@@ -192,7 +27,7 @@ static int replay_segment(struct recovery *recovery, struct segment *segment, st
 	int code = log_read_frames(&segment->file, memtable, &records, torn);
 
 	if (code != 0)
-		return fail(recovery, segment, err, strerror(code));
+		return segment_fail(recovery, segment, err, strerror(code));
 	code = replay_begin(&replay, recovery->store, memtable, records, err);
 	while (code == 0 && at < memtable->used) {
 		const struct frame *frame = (const struct frame *)(const void *)(memtable->buffer + at);
@@ -206,7 +41,7 @@ static int replay_segment(struct recovery *recovery, struct segment *segment, st
 		char what[KV_ERROR_BYTES];
 
 		snprintf(what, sizeof(what), "at offset %zu: %.300s", at, err->message);
-		return fail(recovery, segment, err, what);
+		return segment_fail(recovery, segment, err, what);
 	}
 	return 0;
 }
@@ -257,13 +92,13 @@ static int judge_end(struct recovery *recovery, size_t at, const struct memtable
 		snprintf(what, sizeof(what),
 			 "damaged at offset %zu: what was durable there is not readable: restore a backup",
 			 memtable->used);
-		return fail(recovery, segment, err, what);
+		return segment_fail(recovery, segment, err, what);
 	}
 	if (code == 0 && (torn || scan.count > 0)) {
 		tell_cut(recovery, segment, memtable->used, scan.count);
 		code = file_clear(segment->file.fd, memtable->used, segment->file.size);
 	}
-	return code == 0 ? 0 : fail(recovery, segment, err, strerror(code));
+	return code == 0 ? 0 : segment_fail(recovery, segment, err, strerror(code));
 }
 
 /* Done with: its space serves a later segment, if there is not enough for those yet. */
@@ -316,7 +151,7 @@ static int sync_segment(const struct recovery *recovery, const struct segment *s
 
 	if (code == 0 && fdatasync(memtable->fd) != 0)
 		code = errno;
-	return code == 0 ? 0 : fail(recovery, segment, err, strerror(code));
+	return code == 0 ? 0 : segment_fail(recovery, segment, err, strerror(code));
 }
 
 /* One segment, to a frozen memtable of the store. */
@@ -327,7 +162,7 @@ static int recover_segment(struct recovery *recovery, size_t at, bool *last, str
 	bool torn;
 
 	if (memtable == NULL)
-		return fail(recovery, segment, err, "out of memory");
+		return segment_fail(recovery, segment, err, "out of memory");
 	link_newest(recovery->store, memtable);
 	if (replay_segment(recovery, segment, memtable, &torn, err) != 0 ||
 	    judge_end(recovery, at, memtable, torn, last, err) != 0)
@@ -368,8 +203,8 @@ static int recover_all(struct recovery *recovery, struct kv_error *err)
 			continue;
 		}
 		if (segment->base != (newest != NULL ? memtable_end(newest) : store->pages.state.applied))
-			return fail(recovery, segment, err,
-				    "the segment before it is missing: restore it, or a backup");
+			return segment_fail(recovery, segment, err,
+					    "the segment before it is missing: restore it, or a backup");
 		if (recover_segment(recovery, i, &last, err) != 0)
 			return -1;
 	}
@@ -380,7 +215,7 @@ int log_recover(struct log *log, struct kv_error *err)
 {
 	struct recovery recovery = { .log = log, .store = log->store };
 	struct durable *store = log->store;
-	int code = load_folder(&recovery, err);
+	int code = log_look(&recovery, err);
 
 	if (code == 0)
 		code = recover_all(&recovery, err);

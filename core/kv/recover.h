@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The parts of log_recover.c: what is looked for in a segment's file, and its frames' way back into a memtable. */
+/* The parts of log_recover.c: the files of the log, what is looked for in one of them, and its frames' way back into a
+ * memtable. */
 #ifndef KV_RECOVER_H
 #define KV_RECOVER_H
 
@@ -33,6 +34,30 @@ int log_scan(const struct log_file *file, int64_t base, size_t from, struct log_
  * whole. 0 or errno.
  */
 int log_read_frames(const struct log_file *file, struct memtable *memtable, uint32_t *records, bool *torn);
+
+/* ---- log_folder.c -------------------------------------------------------------------------------------------- */
+
+struct segment {
+	struct log_file file;
+	uint64_t base; /* if it is live */
+	bool live;     /* it holds what the pages don't */
+	bool applied;  /* it holds what the pages do */
+	bool reusable; /* its space may serve another segment */
+};
+
+struct recovery {
+	struct log *log;
+	struct durable *store;
+	struct segment *segments;
+	size_t count;
+	uint64_t highest; /* number seen */
+};
+
+int segment_fail(const struct recovery *recovery, const struct segment *segment, struct kv_error *err,
+		 const char *what);
+/* Opens all files that belong to the log and are not kept for their values alone; the segments are in order then. They
+ * are the caller's, also after an error. */
+int log_look(struct recovery *recovery, struct kv_error *err);
 
 /* ---- log_replay.c -------------------------------------------------------------------------------------------- */
 

@@ -4,9 +4,8 @@
  *
  * A client that costs little, so that a server is what is measured: redis-benchmark spends more on a reply than a fast
  * server does. Each of CLIENTS connections keeps PIPELINE requests under way and sends the next PIPELINE when all are
- * answered. Requests are made once, for random keys, and sent from there (for very many keys, with new
- * ones each time); replies are walked through, not looked at,
- * but for errors, which end the run. hset and hget speak RESP, put and get the line protocol.
+ * answered. Requests are made once, for random keys, and sent from there (for very many keys, with new ones each time);
+ * replies are walked through; an error ends the run. hset and hget speak RESP, put and get the line protocol.
  *
  * Prints one line: requests a second, the median, 99th and 99.9th percentile of a batch's time in µs, and per cent of
  * its processor that this client used.
