@@ -176,7 +176,7 @@ it_says_that_the_outcome_is_unknown_when_a_node_dies_with_a_request() {
 	says 'CREATE figs' OK
 	must n2 pid
 	pid2=$out
-	kill -STOP "$pid2"
+	halt "$pid2"
 	printf 'PUT figs k 1\r\nGET figs k\r\n' >&9
 	sleep 0.3
 	kill -KILL "$pid2"
@@ -196,7 +196,7 @@ it_notices_a_silent_node_and_links_again() {
 	says 'CREATE figs' OK
 	must n2 pid
 	pid2=$out
-	kill -STOP "$pid2"
+	halt "$pid2"
 	printf 'PUT figs k 1\r\n' >&9
 	answer_line 'PUT figs k 1'
 	is "$line" "ERROR the link to node '$(node 2)' was lost before it answered: the outcome is unknown"
@@ -219,7 +219,7 @@ it_keeps_the_deadline_of_a_request() {
 	must n1 rpc 'app.put_env("kv", "forward_timeout", "700ms")'
 	must n2 pid
 	pid2=$out
-	kill -STOP "$pid2"
+	halt "$pid2"
 	printf 'PUT figs k 1\r\n' >&9
 	answer_line 'PUT figs k 1'
 	kill -CONT "$pid2"

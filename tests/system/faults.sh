@@ -51,7 +51,7 @@ it_is_ended_and_started_again_when_it_hangs() {
 	flags --heart
 	export HEART_BEAT_TIMEOUT=2
 	start_daemon
-	kill -STOP "$pid"
+	halt "$pid"
 	sleep 1
 	(sleep 3 && kill -CONT "$pid") 2>/dev/null &
 	wait_until another_pid "$pid"
@@ -96,7 +96,7 @@ it_loses_nothing_when_it_is_halted_for_a_while() {
 	writes=$!
 	for _ in 1 2 3; do
 		sleep 0.4
-		kill -STOP "$pid"
+		halt "$pid"
 		sleep 0.4
 		kill -CONT "$pid"
 	done

@@ -98,6 +98,15 @@ wait_until() {
 	done
 }
 
+# halt PID: returns when all of it stands still; its threads go on for a moment after the signal was sent
+halt() {
+	kill -STOP "$1" && wait_until halted "$1"
+}
+
+halted() {
+	[ "$(sed 's/.*) //' "/proc/$1/task"/*/stat | cut -c1 | sort -u)" = T ]
+}
+
 # A process that has ended but that nobody has waited for yet (the first process of a container may be slow) is gone too;
 # not one whose first thread has ended while another is in the kernel, with all files and locks open.
 gone() {
