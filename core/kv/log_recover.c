@@ -59,6 +59,19 @@ static void tell_cut(struct recovery *recovery, const struct segment *segment, s
 	host->log(host->context, KVREL_WARN, message);
 }
 
+static void tell_gap(struct recovery *recovery, const struct segment *segment, size_t frames)
+{
+	const struct engine_host *host = &recovery->store->options.host;
+	char name[SEGMENT_NAME_BYTES], message[KV_ERROR_BYTES];
+
+	segment_name(segment->file.number, name);
+	snprintf(message, sizeof(message),
+		 "kv log: '%.300s/%s' goes on from a segment that a power loss took before it was synced: cut, and %zu "
+		 "whole writes in it",
+		 recovery->log->dir, name, frames);
+	host->log(host->context, KVREL_WARN, message);
+}
+
 /* Everything behind the end of segment `at`, in it and in later segments. */
 static int scan_behind(struct recovery *recovery, size_t at, const struct memtable *memtable, struct log_scan *scan)
 {
@@ -187,6 +200,29 @@ static bool settle_pages(const struct recovery *recovery)
 	return true;
 }
 
+/*
+ * Segment `at` does not begin where the log ended, at `end`. If a mark proves that the log was durable beyond that, a
+ * file was lost. Else nothing was synced from there on, and a power loss took a whole segment of it.
+ */
+static int judge_gap(struct recovery *recovery, size_t at, uint64_t end, struct kv_error *err)
+{
+	const struct segment *segment = &recovery->segments[at];
+	struct log_scan scan = { 0 };
+	int code = 0;
+
+	for (size_t i = at; code == 0 && i < recovery->count; i++)
+		if (recovery->segments[i].live)
+			code = log_scan(&recovery->segments[i].file, (int64_t)recovery->segments[i].base,
+					sizeof(struct segment_header), &scan);
+	if (code != 0)
+		return segment_fail(recovery, segment, err, strerror(code));
+	if (scan.durable > end)
+		return segment_fail(recovery, segment, err,
+				    "the segment before it is missing: restore it, or a backup");
+	tell_gap(recovery, segment, scan.count);
+	return 0;
+}
+
 static int recover_all(struct recovery *recovery, struct kv_error *err)
 {
 	struct durable *store = recovery->store;
@@ -195,17 +231,18 @@ static int recover_all(struct recovery *recovery, struct kv_error *err)
 	for (size_t i = 0; i < recovery->count; i++) {
 		struct segment *segment = &recovery->segments[i];
 		const struct memtable *newest = atomic_load(&store->newest);
+		uint64_t end = newest != NULL ? memtable_end(newest) : store->pages.state.applied;
 
 		if (segment->applied && !settled)
 			continue;
-		if (!segment->live || last) {
-			drop_segment(recovery, segment);
-			continue;
+		if (segment->live && !last && segment->base != end) {
+			if (judge_gap(recovery, i, end, err) != 0)
+				return -1;
+			last = true;
 		}
-		if (segment->base != (newest != NULL ? memtable_end(newest) : store->pages.state.applied))
-			return segment_fail(recovery, segment, err,
-					    "the segment before it is missing: restore it, or a backup");
-		if (recover_segment(recovery, i, &last, err) != 0)
+		if (!segment->live || last)
+			drop_segment(recovery, segment);
+		else if (recover_segment(recovery, i, &last, err) != 0)
 			return -1;
 	}
 	return 0;

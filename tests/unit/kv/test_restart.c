@@ -164,6 +164,46 @@ Test(restart, goes_on_behind_segments_of_which_only_headers_are_left)
 	t_close(&t);
 }
 
+/* A segment that follows one of which there is nothing, with a mark that all before `durable` was synced. */
+static void made_behind_a_gap(uint64_t applied, const uint64_t store[2], uint64_t durable)
+{
+	made_begin(&segment, 70, applied + 4096, store);
+	made_record(&segment, RECORD_CREATE, 1, "b", bucket_value(0));
+	put_frame("k");
+	mark_frame(durable);
+	made_write(&segment, dir);
+}
+
+Test(restart, cuts_what_follows_a_segment_that_a_power_loss_took_before_it_was_synced)
+{
+	uint64_t applied, store[2];
+
+	fresh_store(&applied, store);
+	made_behind_a_gap(applied, store, applied);
+	t_open(&t, dir, ENGINE_ALWAYS);
+	cr_assert_not_null(strstr(t.log, "a segment that a power loss took before it was synced: cut, and 2 whole"),
+			   "%s", t.log);
+	ANSWERS("OK nil", "hget", "b", "k");
+	ANSWERS("OK 1", "hset", "b", "k", "new");
+	t_close(&t);
+	t_open(&t, dir, ENGINE_ALWAYS);
+	cr_assert_str_eq(t.log, "");
+	ANSWERS("OK 'new'", "hget", "b", "k");
+	t_close(&t);
+}
+
+Test(restart, refuses_a_log_that_lost_a_segment_which_was_synced)
+{
+	uint64_t applied, store[2];
+	struct kv_error err;
+
+	fresh_store(&applied, store);
+	made_behind_a_gap(applied, store, applied + 64);
+	t.options = t_options(&t, dir);
+	cr_assert_neq(engine_durable_open(&t.options, &t.engine, &err), 0);
+	cr_assert_not_null(strstr(err.message, "the segment before it is missing"), "%s", err.message);
+}
+
 Test(restart, refuses_a_log_whose_first_sector_is_zeros)
 {
 	char zeros[512] = "", path[300];
