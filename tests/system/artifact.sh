@@ -296,6 +296,17 @@ it_leaves_nothing_of_an_unpacking_that_was_killed() {
 	done
 }
 
+it_unpacks_itself_where_it_had_only_begun() {
+	with_run_file
+	mkdir -p new/releases
+	must _build/foo-0.0.1.run --quiet new
+	must kvrel verify new
+	mkdir -p mine/releases && echo mine >mine/releases/notes
+	run _build/foo-0.0.1.run mine
+	is "$status" 1
+	like "$err" "*'mine' is no bundle and holds 'releases'*"
+}
+
 it_removes_what_killed_packers_left() {
 	local dead
 	with_run_file

@@ -69,6 +69,15 @@ int existing_read(struct arena *arena, const char *root, struct existing *out, s
 	return 0;
 }
 
+static bool is_empty_folder(const char *path)
+{
+	SCOPE(close_dir) DIR *dir = opendir(path);
+	struct dirent *entry = NULL;
+	while (dir && (entry = readdir(dir)) && (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0))
+		;
+	return dir && !entry;
+}
+
 const char *existing_stranger(struct arena *arena, const struct existing *existing)
 {
 	static const char *const expected[] = { ".", "..", "data", "tmp", "lost+found" };
@@ -79,7 +88,10 @@ const char *existing_stranger(struct arena *arena, const struct existing *existi
 		size_t i = 0;
 		while (i < ARRAY_LEN(expected) && strcmp(entry->d_name, expected[i]) != 0)
 			i++;
-		if (i == ARRAY_LEN(expected))
+		/* killed before it made the folder of its version, an unpacker leaves this */
+		bool begun = strcmp(entry->d_name, "releases") == 0 &&
+			     is_empty_folder(path_join(arena, existing->root, "releases"));
+		if (i == ARRAY_LEN(expected) && !begun)
 			return arena_string(arena, entry->d_name);
 	}
 	return NULL;

@@ -21,7 +21,8 @@ struct existing {
 
 int existing_read(struct arena *arena, const char *root, struct existing *out, struct error *err);
 /* An entry of a folder that is no bundle, so that none is unpacked over somebody's files; NULL where there is no such
- * folder. What a node makes beside its bundle (data, tmp) and a file system's own lost+found are no reason. */
+ * folder. What a node makes beside its bundle (data, tmp), a file system's own lost+found and an empty folder for
+ * releases are no reason. */
 const char *existing_stranger(struct arena *arena, const struct existing *existing);
 const struct installed *existing_version(const struct existing *existing, const char *version);
 /* True when some manifest names the path; `except` (may be NULL) is a version that does not count. */
