@@ -11,6 +11,7 @@
 #include "recover.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -46,42 +47,40 @@ static int replay_segment(struct recovery *recovery, struct segment *segment, st
 	return 0;
 }
 
-static void tell_cut(struct recovery *recovery, const struct segment *segment, size_t at, size_t frames)
+__attribute__((format(printf, 3, 4))) static void tell(const struct recovery *recovery, const struct segment *segment,
+						       const char *format, ...)
 {
 	const struct engine_host *host = &recovery->store->options.host;
-	char name[SEGMENT_NAME_BYTES], message[KV_ERROR_BYTES];
+	char name[SEGMENT_NAME_BYTES], what[160], message[KV_ERROR_BYTES];
+	va_list values;
 
+	va_start(values, format);
+	vsnprintf(what, sizeof(what), format, values);
+	va_end(values);
 	segment_name(segment->file.number, name);
-	snprintf(message, sizeof(message),
-		 "kv log: '%.300s/%s' ends in a torn write at offset %zu, which was not acknowledged: cut, and %zu "
-		 "whole ones behind it",
-		 recovery->log->dir, name, at, frames);
+	snprintf(message, sizeof(message), "kv log: '%.300s/%s' %s", recovery->log->dir, name, what);
 	host->log(host->context, KVREL_WARN, message);
 }
 
-static void tell_gap(struct recovery *recovery, const struct segment *segment, size_t frames)
+/* All of segment `at` and later ones. */
+static int scan_segments(const struct recovery *recovery, size_t at, struct log_scan *scan)
 {
-	const struct engine_host *host = &recovery->store->options.host;
-	char name[SEGMENT_NAME_BYTES], message[KV_ERROR_BYTES];
+	int code = 0;
 
-	segment_name(segment->file.number, name);
-	snprintf(message, sizeof(message),
-		 "kv log: '%.300s/%s' goes on from a segment that a power loss took before it was synced: cut, and %zu "
-		 "whole writes in it",
-		 recovery->log->dir, name, frames);
-	host->log(host->context, KVREL_WARN, message);
+	for (; code == 0 && at < recovery->count; at++)
+		code = log_scan(&recovery->segments[at].file, (int64_t)recovery->segments[at].base,
+				sizeof(struct segment_header), scan);
+	return code;
 }
 
 /* Everything behind the end of segment `at`, in it and in later segments. */
-static int scan_behind(struct recovery *recovery, size_t at, const struct memtable *memtable, struct log_scan *scan)
+static int scan_behind(const struct recovery *recovery, size_t at, const struct memtable *memtable,
+		       struct log_scan *scan)
 {
 	const struct segment *segment = &recovery->segments[at];
 	int code = log_scan(&segment->file, (int64_t)segment->base, memtable->used, scan);
 
-	for (size_t i = at + 1; code == 0 && i < recovery->count; i++)
-		code = log_scan(&recovery->segments[i].file, (int64_t)recovery->segments[i].base,
-				sizeof(struct segment_header), scan);
-	return code;
+	return code == 0 ? scan_segments(recovery, at + 1, scan) : code;
 }
 
 /*
@@ -108,7 +107,10 @@ static int judge_end(struct recovery *recovery, size_t at, const struct memtable
 		return segment_fail(recovery, segment, err, what);
 	}
 	if (code == 0 && (torn || scan.count > 0)) {
-		tell_cut(recovery, segment, memtable->used, scan.count);
+		tell(recovery, segment,
+		     "ends in a torn write at offset %zu, which was not acknowledged: cut, and %zu whole ones behind "
+		     "it",
+		     memtable->used, scan.count);
 		code = file_clear(segment->file.fd, memtable->used, segment->file.size);
 	}
 	return code == 0 ? 0 : segment_fail(recovery, segment, err, strerror(code));
@@ -208,18 +210,16 @@ static int judge_gap(struct recovery *recovery, size_t at, uint64_t end, struct 
 {
 	const struct segment *segment = &recovery->segments[at];
 	struct log_scan scan = { 0 };
-	int code = 0;
+	int code = scan_segments(recovery, at, &scan); /* in order of their bases, so all of these are live */
 
-	for (size_t i = at; code == 0 && i < recovery->count; i++)
-		if (recovery->segments[i].live)
-			code = log_scan(&recovery->segments[i].file, (int64_t)recovery->segments[i].base,
-					sizeof(struct segment_header), &scan);
 	if (code != 0)
 		return segment_fail(recovery, segment, err, strerror(code));
 	if (scan.durable > end)
 		return segment_fail(recovery, segment, err,
 				    "the segment before it is missing: restore it, or a backup");
-	tell_gap(recovery, segment, scan.count);
+	tell(recovery, segment,
+	     "goes on from a segment that a power loss took before it was synced: cut, and %zu whole writes in it",
+	     scan.count);
 	return 0;
 }
 
