@@ -152,23 +152,19 @@ static bool client_reply(struct request *request)
 	return request_error(request, "ERR syntax error");
 }
 
-bool run_client(struct request *request)
-{
-	static const struct subcommand table[] = {
-		{ "getname", 2, client_getname, "GETNAME", "Return the name of the current connection." },
-		{ "id", 2, client_id, "ID", "Return the ID of the current connection." },
-		{ "info", 2, client_info, "INFO", "Return information about the current client connection." },
-		{ "kill", -3, client_kill, "KILL <ip:port>|<option> <value> [<option> <value> [...]]",
-		  "End connections: of an address, or by ID, ADDR, TYPE, USER and SKIPME." },
-		{ "list", -2, client_list, "LIST [TYPE <type> | ID <id> [<id> ...]]",
-		  "Return information about client connections." },
-		{ "no-evict", 3, client_switch, "NO-EVICT (ON|OFF)", "Accepted; nothing is evicted here." },
-		{ "no-touch", 3, client_switch, "NO-TOUCH (ON|OFF)", "Accepted; accesses are not counted here." },
-		{ "reply", 3, client_reply, "REPLY (ON|OFF|SKIP)",
-		  "Control the replies sent to the current connection." },
-		{ "setinfo", 4, client_setinfo, "SETINFO (LIB-NAME|LIB-VER) <value>",
-		  "Tell the client library and its version." },
-		{ "setname", 3, client_setname, "SETNAME <name>", "Assign the name <name> to the current connection." },
-	};
-	return subcommand_run(request, table, sizeof(table) / sizeof(table[0]));
-}
+const struct subcommand client_family[] = {
+	{ "getname", 2, client_getname, "GETNAME", "Return the name of the current connection." },
+	{ "id", 2, client_id, "ID", "Return the ID of the current connection." },
+	{ "info", 2, client_info, "INFO", "Return information about the current client connection." },
+	{ "kill", -3, client_kill, "KILL <ip:port>|<option> <value> [<option> <value> [...]]",
+	  "End connections: of an address, or by ID, ADDR, TYPE, USER and SKIPME." },
+	{ "list", -2, client_list, "LIST [TYPE <type> | ID <id> [<id> ...]]",
+	  "Return information about client connections." },
+	{ "no-evict", 3, client_switch, "NO-EVICT (ON|OFF)", "Accepted; nothing is evicted here." },
+	{ "no-touch", 3, client_switch, "NO-TOUCH (ON|OFF)", "Accepted; accesses are not counted here." },
+	{ "reply", 3, client_reply, "REPLY (ON|OFF|SKIP)", "Control the replies sent to the current connection." },
+	{ "setinfo", 4, client_setinfo, "SETINFO (LIB-NAME|LIB-VER) <value>",
+	  "Tell the client library and its version." },
+	{ "setname", 3, client_setname, "SETNAME <name>", "Assign the name <name> to the current connection." },
+	{ 0 },
+};

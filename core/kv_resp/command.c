@@ -13,7 +13,11 @@
 
 #define ROW(name, arity, flags, shape, op, run, group, summary) \
 	{ \
-		name, arity, flags, shape, op, run, group, summary \
+		name, arity, flags, shape, op, run, group, summary, NULL \
+	}
+#define FAMILY(name, arity, run, family, group, summary) \
+	{ \
+		name, arity, 0, SHAPE_RAW, NULL, run, group, summary, family \
 	}
 
 /* clang-format off */
@@ -51,9 +55,9 @@ const struct command command_table[] = {
 	ROW("discard", 1, COMMAND_NOW, SHAPE_RAW, NULL, run_discard, "transactions", "forgets the requests of a transaction"),
 	ROW("watch", -2, COMMAND_NOW, SHAPE_RAW, NULL, run_watch, "transactions", "not supported yet"),
 	ROW("unwatch", 1, 0, SHAPE_RAW, NULL, run_unwatch, "transactions", "does nothing: nothing is watched"),
-	ROW("client", -2, 0, SHAPE_RAW, NULL, run_client, "connection", "names and lists connections"),
-	ROW("command", -1, 0, SHAPE_RAW, NULL, run_command, "server", "describes the commands"),
-	ROW("config", -2, 0, SHAPE_RAW, NULL, run_config, "server", "the settings that clients ask for"),
+	FAMILY("client", -2, subcommand_run, client_family, "connection", "names and lists connections"),
+	FAMILY("command", -1, run_command, command_family, "server", "describes the commands"),
+	FAMILY("config", -2, subcommand_run, config_family, "server", "the settings that clients ask for"),
 	ROW("info", -1, 0, SHAPE_INFO, NULL, run_info, "server", "figures of the server"),
 };
 /* clang-format on */
@@ -148,34 +152,58 @@ static void upper_case(char *to, size_t room, const char *lower)
 	to[i] = '\0';
 }
 
-static bool answer_help(struct request *request, const struct subcommand *table, size_t count, const char *upper)
+static bool answer_help(struct request *request)
 {
+	const struct subcommand *family = request->command->family;
 	struct text text = { 0 };
+	size_t count = 0;
+	char upper[16];
+	while (family[count].name)
+		count++;
+	upper_case(upper, sizeof(upper), request->command->name);
 	text_array(&text, 3 + 2 * count);
 	text_format(&text, "+%s <subcommand> [<arg> [value] [opt] ...]. Subcommands are:\r\n", upper);
 	for (size_t i = 0; i < count; i++)
-		text_format(&text, "+%s\r\n+    %s\r\n", table[i].usage, table[i].summary);
+		text_format(&text, "+%s\r\n+    %s\r\n", family[i].usage, family[i].summary);
 	text_simple(&text, "HELP");
 	text_simple(&text, "    Print this help.");
 	return request_answer(request, &text);
 }
 
-bool subcommand_run(struct request *request, const struct subcommand *table, size_t count)
+/* NULL when there is none. */
+static const struct subcommand *subcommand_find(const struct request *request)
 {
-	const char *command = request->command->name;
-	struct kvrel_slice word = request->args[1];
+	static const struct subcommand help = { "help", 2, answer_help, NULL, NULL };
+	const struct subcommand *at = request->command->family;
+	if (word_is(request->args[1], help.name))
+		return &help;
+	while (at->name && !word_is(request->args[1], at->name))
+		at++;
+	return at->name ? at : NULL;
+}
+
+bool subcommand_refused(struct request *request, bool *taken)
+{
+	const struct command *command = request->command;
 	char upper[16];
-	upper_case(upper, sizeof(upper), command);
-	if (word_is(word, "help") && request->count == 2)
-		return answer_help(request, table, count, upper);
-	for (size_t i = 0; i < count; i++) {
-		if (!word_is(word, table[i].name))
-			continue;
-		if (!arity_takes(table[i].arity, request->count))
-			return request_error(request, "ERR wrong number of arguments for '%s|%s' command", command,
-					     table[i].name);
-		return table[i].run(request);
-	}
-	return request_error(request, "ERR unknown subcommand '%.*s'. Try %s HELP.",
-			     (int)(word.size > 128 ? 128 : word.size), word.data, upper);
+	if (!command->family || request->count < 2)
+		return false;
+	struct kvrel_slice word = request->args[1];
+	const struct subcommand *found = subcommand_find(request);
+	if (found && arity_takes(found->arity, request->count))
+		return false;
+	upper_case(upper, sizeof(upper), command->name);
+	if (found)
+		*taken = request_error(request, "ERR wrong number of arguments for '%s|%s' command", command->name,
+				       found->name);
+	else
+		*taken = request_error(request, "ERR unknown subcommand '%.*s'. Try %s HELP.",
+				       (int)(word.size > 128 ? 128 : word.size), word.data, upper);
+	return true;
+}
+
+bool subcommand_run(struct request *request)
+{
+	bool taken;
+	return subcommand_refused(request, &taken) ? taken : subcommand_find(request)->run(request);
 }

@@ -44,6 +44,8 @@ struct command {
 	bool (*run)(struct request *request);
 	const char *group;
 	const char *summary;
+	/* What its second word may be, up to one without a name; NULL: it is not looked at before the command runs. */
+	const struct subcommand *family;
 };
 
 extern const struct command command_table[];
@@ -66,7 +68,11 @@ struct subcommand {
 	const char *usage;   /* "SETNAME <name>" */
 	const char *summary; /* one sentence */
 };
-bool subcommand_run(struct request *request, const struct subcommand *table, size_t count);
+/* By the family of the request's command. */
+bool subcommand_run(struct request *request);
+/* Whether the second word or the number of words is wrong; then that was answered, or *taken is false. */
+bool subcommand_refused(struct request *request, bool *taken);
+extern const struct subcommand client_family[], command_family[], config_family[];
 
 /* Words compare as commands and options do: letters in any case. */
 bool word_is(struct kvrel_slice word, const char *lower);

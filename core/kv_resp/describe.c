@@ -162,18 +162,18 @@ static bool command_getkeys(struct request *request)
 	return request_answer(request, &text);
 }
 
+const struct subcommand command_family[] = {
+	{ "count", 2, command_how_many, "COUNT", "Return the total number of commands in this server." },
+	{ "docs", -2, command_docs, "DOCS [<command-name> ...]",
+	  "Return documentation details about multiple commands." },
+	{ "getkeys", -4, command_getkeys, "GETKEYS <full-command>", "Return the keys from a full command." },
+	{ "info", -2, command_info, "INFO [<command-name> ...]", "Return details about multiple commands." },
+	{ "list", -2, command_list, "LIST [FILTERBY (MODULE <name> | ACLCAT <category> | PATTERN <pattern>)]",
+	  "Return a list of all commands in this server." },
+	{ 0 },
+};
+
 bool run_command(struct request *request)
 {
-	static const struct subcommand table[] = {
-		{ "count", 2, command_how_many, "COUNT", "Return the total number of commands in this server." },
-		{ "docs", -2, command_docs, "DOCS [<command-name> ...]",
-		  "Return documentation details about multiple commands." },
-		{ "getkeys", -4, command_getkeys, "GETKEYS <full-command>", "Return the keys from a full command." },
-		{ "info", -2, command_info, "INFO [<command-name> ...]", "Return details about multiple commands." },
-		{ "list", -2, command_list, "LIST [FILTERBY (MODULE <name> | ACLCAT <category> | PATTERN <pattern>)]",
-		  "Return a list of all commands in this server." },
-	};
-	if (request->count == 1)
-		return command_all(request);
-	return subcommand_run(request, table, sizeof(table) / sizeof(table[0]));
+	return request->count == 1 ? command_all(request) : subcommand_run(request);
 }

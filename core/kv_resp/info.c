@@ -119,17 +119,14 @@ static bool config_rewrite(struct request *request)
 	return request_error(request, "ERR The server is running without a config file");
 }
 
-bool run_config(struct request *request)
-{
-	static const struct subcommand table[] = {
-		{ "get", -3, config_get, "GET <pattern>",
-		  "Return parameters matching the glob-like <pattern> and their values." },
-		{ "resetstat", 2, config_resetstat, "RESETSTAT", "Reset statistics reported by the INFO command." },
-		{ "rewrite", 2, config_rewrite, "REWRITE", "Refused: settings are the node's." },
-		{ "set", -4, config_set, "SET <directive> <value>", "Accepted where it changes nothing." },
-	};
-	return subcommand_run(request, table, sizeof(table) / sizeof(table[0]));
-}
+const struct subcommand config_family[] = {
+	{ "get", -3, config_get, "GET <pattern>",
+	  "Return parameters matching the glob-like <pattern> and their values." },
+	{ "resetstat", 2, config_resetstat, "RESETSTAT", "Reset statistics reported by the INFO command." },
+	{ "rewrite", 2, config_rewrite, "REWRITE", "Refused: settings are the node's." },
+	{ "set", -4, config_set, "SET <directive> <value>", "Accepted where it changes nothing." },
+	{ 0 },
+};
 
 /* ---- INFO ---- */
 

@@ -32,14 +32,20 @@ bool request_error(const struct request *request, const char *format, ...)
 	return request_answer(request, &text);
 }
 
+/* Of EXEC, which ends a transaction in any case. */
+static const char aborted[] = "EXECABORT Transaction discarded because of: ";
+
 bool request_wrong_arity(const struct request *request)
 {
-	return request_error(request, "ERR wrong number of arguments for '%s' command", request->command->name);
+	const struct command *command = request->command;
+	return request_error(request, "%swrong number of arguments for '%s' command",
+			     command->run == run_exec ? aborted : "ERR ", command->name);
 }
 
 bool request_unauthenticated(const struct request *request)
 {
-	return request_error(request, "NOAUTH Authentication required.");
+	return request_error(request, "%sNOAUTH Authentication required.",
+			     request->command->run == run_exec ? aborted : "");
 }
 
 /* The words are text for Redis: each ends at its first NUL byte. */

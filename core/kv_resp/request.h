@@ -128,7 +128,6 @@ bool is_client_name(struct kvrel_slice name);
 bool is_default_user(struct kvrel_slice name);
 
 /* client.c, client_kill.c */
-bool run_client(struct request *request);
 bool client_kill(struct request *request);
 /* Whether it is one of the types of Redis' clients; *normal: of the one that clients have here. */
 bool client_is_type(struct kvrel_slice word, bool *normal);
@@ -165,7 +164,6 @@ void client_reset_figures(struct server *server);
 bool run_command(struct request *request);
 
 /* info.c */
-bool run_config(struct request *request);
 bool run_info(struct request *request);
 void info_write(struct server *server, const char *node_name, int64_t buckets, unsigned sections, struct text *text);
 int64_t clock_s(void);

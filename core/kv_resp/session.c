@@ -143,12 +143,12 @@ bool run_hello(struct request *request)
 	struct hello hello;
 	struct kvrel_slice word = { "", 0 };
 	const char *mistake = read_hello(request, &hello, &word);
+	if (hello.auth && !password_is(request->server, hello.user, hello.password))
+		return request_error(request, "%s", wrong_pass);
 	if (mistake && strstr(mistake, "HELLO option"))
 		return request_error(request, "%s '%.*s'", mistake, (int)(word.size > 64 ? 64 : word.size), word.data);
 	if (mistake)
 		return request_error(request, "%s", mistake);
-	if (hello.auth && !password_is(request->server, hello.user, hello.password))
-		return request_error(request, "%s", wrong_pass);
 	if (hello.auth)
 		session->known = true;
 	if (request_is_guest(request->server, session))

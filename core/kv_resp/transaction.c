@@ -99,20 +99,15 @@ bool run_unwatch(struct request *request)
 
 /* ---- the queue ---- */
 
+/* EXEC ends it, also where it was refused itself. */
 static bool spoil(struct request *request, bool answered)
 {
-	if (answered)
+	const struct command *command = request->command;
+	if (answered && command && command->run == run_exec)
+		transaction_end(request->session);
+	else if (answered)
 		request->session->transaction = TRANSACTION_SPOILT;
 	return answered;
-}
-
-/* EXEC ends a transaction in any case. */
-static bool abort_for(struct request *request, const char *why)
-{
-	if (!request_error(request, "EXECABORT Transaction discarded because of: %s", why))
-		return false;
-	transaction_end(request->session);
-	return true;
 }
 
 static bool answer_queued(const struct request *request)
@@ -131,13 +126,13 @@ static bool queue(struct request *request)
 	atomic_store_explicit(&session->last, command, memory_order_relaxed);
 	if (!command)
 		return spoil(request, request_unknown(request));
-	bool exec = command->run == run_exec;
 	if (!arity_takes(command->arity, request->count))
-		return exec ? abort_for(request, "wrong number of arguments for 'exec' command")
-			    : spoil(request, request_wrong_arity(request));
+		return spoil(request, request_wrong_arity(request));
 	if (!(command->flags & COMMAND_GUEST) && request_is_guest(request->server, session))
-		return exec ? abort_for(request, "NOAUTH Authentication required.")
-			    : spoil(request, request_unauthenticated(request));
+		return spoil(request, request_unauthenticated(request));
+	bool answered;
+	if (subcommand_refused(request, &answered))
+		return spoil(request, answered);
 	if (command->flags & COMMAND_NOW)
 		return command->run(request);
 	if (!answer_queued(request))

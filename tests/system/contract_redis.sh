@@ -155,6 +155,9 @@ it_refuses_wrong_requests_as_redis_does() {
 		HELLO 3 AUTH u
 		HELLO 3 AUTH nobody x
 		HELLO 3 SETNAME "a b"
+		HELLO 3 SETNAME "a b" AUTH nobody x
+		HELLO 3 AUTH nobody x SETNAME "a b"
+		HELLO 3 AUTH nobody x BOGUS
 		AUTH x
 		AUTH default x
 		AUTH nobody x
@@ -341,6 +344,8 @@ it_asks_for_a_password_as_redis_does() {
 		AUTH nobody "se cret"
 		AUTH a b c
 		MULTI
+		EXEC
+		EXEC x
 		QUIT
 		RESET
 	END
@@ -374,6 +379,7 @@ it_runs_transactions_as_redis_does() {
 	both
 	same_each <<-'END'
 		EXEC
+		EXEC x
 		DISCARD
 		UNWATCH
 		MULTI x
@@ -407,6 +413,15 @@ it_runs_transactions_as_redis_does() {
 		MULTI
 		HSET t e 1
 		DISCARD x
+		EXEC
+		MULTI
+		HSET t e 1
+		CONFIG BOGUS
+		COMMAND HELP x
+		EXEC
+		MULTI
+		HSET t e 1
+		CLIENT GETNAME x
 		EXEC
 		MULTI
 		HSET t e 1

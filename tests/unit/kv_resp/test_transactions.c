@@ -48,6 +48,9 @@ Test(transactions, run_nothing_when_a_request_of_them_was_refused)
 		   "+OK\r\n" QUEUED
 		   "-EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' command\r\n"
 		   "-ERR EXEC without MULTI\r\n");
+	EXPECT_RAW("MULTI\r\nHSET b f v\r\nCONFIG BOGUS\r\nEXEC\r\nMULTI\r\nHSET b f v\r\nCLIENT GETNAME x\r\nEXEC\r\n",
+		   "+OK\r\n" QUEUED "-ERR unknown subcommand 'BOGUS'. Try CONFIG HELP.\r\n" ABORTED "+OK\r\n" QUEUED
+		   "-ERR wrong number of arguments for 'client|getname' command\r\n" ABORTED);
 	cr_assert_str_eq(t_front_calls(t_resp), "");
 }
 
@@ -139,9 +142,11 @@ Test(transactions, hold_nothing_once_they_are_spoilt)
 Test(transactions_of_guests, begin_after_they_authenticate)
 {
 	t_resp = t_resp_start(SETTING_PASSWORD, "secret", 0, NULL);
-	EXPECT_RAW("MULTI\r\nEXEC\r\nAUTH secret\r\nMULTI\r\nPING\r\nEXEC\r\n",
-		   "-NOAUTH Authentication required.\r\n-NOAUTH Authentication required.\r\n+OK\r\n+OK\r\n" QUEUED
-		   "*1\r\n+PONG\r\n");
+	EXPECT_RAW(
+		"MULTI\r\nEXEC\r\nAUTH secret\r\nMULTI\r\nPING\r\nEXEC\r\n",
+		"-NOAUTH Authentication required.\r\n"
+		"-EXECABORT Transaction discarded because of: NOAUTH Authentication required.\r\n+OK\r\n+OK\r\n" QUEUED
+		"*1\r\n+PONG\r\n");
 	t_front_stop(t_resp);
 }
 
