@@ -180,6 +180,7 @@ bool append_record(struct appender *appender, const struct slot *slot, struct bu
 	/* before the count: whoever sees that has to wait for this */
 	atomic_store_explicit(&bucket->changed, memtable_position(memtable, record) + 1, memory_order_release);
 	memtable_set(memtable, &place, bucket, (uint32_t)hash, record, existed);
+	memtable->deleted |= !exists;
 	if (existed != exists)
 		atomic_fetch_add_explicit(&bucket->count, existed ? -1 : 1, memory_order_release);
 	return existed;

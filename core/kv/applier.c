@@ -172,21 +172,29 @@ static bool clear(struct durable *store)
 static bool apply_memtable(struct durable *store, struct memtable *memtable)
 {
 	struct applier *applier = &store->applier;
+	const struct memtable *next = overtaken_await(store, memtable) ? atomic_load(&memtable->newer) : NULL;
 	struct apply apply;
 	bool finished = false;
 	int code;
 
-	if (log_sync(&store->log) != 0) /* what is in the pages has to be in the log, or a replay ends elsewhere */
-		return false;
 	pthread_mutex_lock(&applier->lock);
-	applier->applying = true;
+	if (applier->freeze_up_to >= memtable->id)
+		next = NULL; /* somebody wants the pages as they were at the memtable's end */
 	pthread_mutex_unlock(&applier->lock);
-	while ((code = apply_init(&apply, store, memtable)) != 0) {
+	while ((code = apply_init(&apply, store, memtable, next)) != 0) {
 		tell_stuck(store, code, NULL);
 		if (is_stopping(applier))
 			return false;
 		doze(applier, RETRY_MS);
 	}
+	/* what is in the pages, or left out for it, has to be in the log, or a replay ends elsewhere */
+	if (log_sync(&store->log) != 0) {
+		apply_done(&apply);
+		return false;
+	}
+	pthread_mutex_lock(&applier->lock);
+	applier->applying = true;
+	pthread_mutex_unlock(&applier->lock);
 	while (!finished) {
 		code = apply_step(&apply, &finished);
 		if (code == 0) {
@@ -263,8 +271,8 @@ static void applier_main(void *argument)
 		if (garbage) {
 			garbage = clear(store) || clean(store);
 		} else {
-			give_memory_back(store);
 			doze(applier, wait);
+			give_memory_back(store);
 			garbage = clean(store);
 		}
 	}
@@ -296,5 +304,6 @@ void applier_stop(struct durable *store)
 	pthread_cond_signal(&applier->wake);
 	pthread_cond_broadcast(&applier->applied);
 	pthread_join(applier->thread, NULL);
+	sort_memory_done(&applier->sorting);
 	applier->started = false;
 }

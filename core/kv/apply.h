@@ -31,10 +31,11 @@ struct apply {
 	struct durable *store;
 	struct memtable *memtable;
 	struct pace pace;
-	struct item *items;
-	size_t capacity, count, directory_count;
-	bool far;            /* large values stay in the segment */
-	size_t at, began_at; /* steps */
+	struct item *items; /* the applier's sorting memory */
+	size_t count, directory_count;
+	const struct memtable *next; /* what it overtakes is left out; NULL: nothing is */
+	bool far;                    /* large values stay in the segment */
+	size_t at, began_at;         /* steps */
 	MDB_txn *txn;
 	MDB_cursor *cursor;
 	struct guard guard;
@@ -44,11 +45,19 @@ struct apply {
 	size_t undo_count, undo_capacity;
 };
 
-/* The memtable is frozen and synced. 0 or an error of LMDB or errno. */
-int apply_init(struct apply *apply, struct durable *store, struct memtable *memtable);
+/* The memtable is frozen. 0 or an error of LMDB or errno. From here on to the first step the log has to be synced. */
+int apply_init(struct apply *apply, struct durable *store, struct memtable *memtable, const struct memtable *next);
 void apply_done(struct apply *apply);
+void sort_memory_done(struct sort_memory *memory);
 /* One transaction. After an error nothing has happened; it may be tried again. */
 int apply_step(struct apply *apply, bool *finished);
+
+/* ---- apply_overtaken.c: what the next memtable makes needless ---- */
+
+/* Waits until leaving keys out pays. False: it does not. */
+bool overtaken_await(struct durable *store, const struct memtable *memtable);
+/* Whether the pages may keep what they hold of the key until `next` is applied. */
+bool is_overtaken(const struct memtable *memtable, const struct memtable *next, const struct entry *entry);
 
 /* ---- retire.c: what is done with ---- */
 
@@ -61,7 +70,7 @@ void drop_memtable(struct durable *store, struct memtable *memtable);
 void recycle(struct durable *store, uint64_t old_number, uint64_t size, int fd);
 /* A file for the next memtable, before a writer has to make one. */
 void prepare_spare(struct durable *store);
-/* When nothing has been written since the last checkpoint. */
+/* When nothing has been written since the last checkpoint, and for a while after it: load often comes in bursts. */
 void give_memory_back(struct durable *store);
 
 /* clean.c: moves what is left of the emptiest files of far values, if too little of all of them is in use. 1 done,

@@ -26,10 +26,27 @@ static struct item *items_new(size_t count)
 	return items != MAP_FAILED ? items : NULL;
 }
 
-static void items_free(struct item *items, size_t count)
+void sort_memory_done(struct sort_memory *memory)
 {
-	if (items != NULL)
-		munmap(items, count * sizeof(struct item));
+	if (memory->items != NULL)
+		munmap(memory->items, memory->capacity * sizeof(struct item));
+	if (memory->other != NULL)
+		munmap(memory->other, memory->capacity * sizeof(struct item));
+	*memory = (struct sort_memory){ 0 };
+}
+
+static bool sort_memory_reserve(struct sort_memory *memory, size_t count)
+{
+	if (memory->capacity >= count)
+		return true;
+	sort_memory_done(memory);
+	memory->items = items_new(count);
+	memory->other = items_new(count);
+	memory->capacity = count;
+	if (memory->items != NULL && memory->other != NULL)
+		return true;
+	sort_memory_done(memory);
+	return false;
 }
 
 /* ---- what is to be sorted ----------------------------------------------------------------------------------- */
@@ -76,10 +93,10 @@ static uint32_t far_bytes(const struct record *record)
 	return record_has_value(record) && record->value_size >= FAR_VALUE_MIN ? record->value_size : 0;
 }
 
-/* What finding the newest records of the next entries will touch. */
-static void fetch_ahead(const struct memtable *memtable, uint32_t at, uint32_t count)
+/* What finding the newest records of the next entries will touch, in the memtable or in the one after it. */
+static void fetch_ahead(const struct memtable *entries_of, const struct memtable *memtable, uint32_t at, uint32_t count)
 {
-	const struct entry *entry = &memtable->entries[at];
+	const struct entry *entry = &entries_of->entries[at];
 	const struct record *record;
 
 	if (at + 2 * RECORDS_AHEAD < count) {
@@ -93,7 +110,7 @@ static void fetch_ahead(const struct memtable *memtable, uint32_t at, uint32_t c
 static void collect(struct apply *apply, uint32_t count)
 {
 	const struct memtable *memtable = apply->memtable;
-	uint64_t far = 0;
+	uint64_t far = 0, overtaken = 0;
 
 	for (uint32_t i = 0; i < count; i++) {
 		const struct entry *entry = &memtable->entries[i];
@@ -101,9 +118,13 @@ static void collect(struct apply *apply, uint32_t count)
 
 		if (i % ITEMS_A_PIECE == 0)
 			pace_rest(&apply->pace, 0, count);
-		fetch_ahead(memtable, i, count);
+		fetch_ahead(memtable, apply->next != NULL ? apply->next : memtable, i, count);
 		if (died_here(apply, entry->bucket))
 			continue;
+		if (apply->next != NULL && is_overtaken(memtable, apply->next, entry)) {
+			overtaken++;
+			continue;
+		}
 		record = memtable_newest(memtable, entry);
 		apply->items[apply->count++] = (struct item){ .bucket = entry->bucket->id,
 							      .entry = i,
@@ -113,6 +134,7 @@ static void collect(struct apply *apply, uint32_t count)
 		far += far_bytes(record);
 	}
 	apply->far = far >= memtable->size / FAR_SEGMENT_PART;
+	atomic_fetch_add(&apply->store->applier.overtaken, overtaken);
 }
 
 static void set_orders(struct apply *apply)
@@ -181,13 +203,11 @@ static void sort_equal(struct apply *apply)
 	}
 }
 
-static int sort_items(struct apply *apply)
+static void sort_items(struct apply *apply, struct item *other)
 {
-	struct item *other = items_new(apply->capacity), *items = apply->items;
+	struct item *items = apply->items;
 	uint64_t orders = 0, buckets = 0;
 
-	if (other == NULL)
-		return ENOMEM;
 	for (size_t i = 0; i < apply->count; i++) {
 		orders |= items[i].order ^ items[0].order;
 		buckets |= items[i].bucket ^ items[0].bucket;
@@ -200,9 +220,7 @@ static int sort_items(struct apply *apply)
 		other = items;
 		items = apply->items;
 	}
-	items_free(other, apply->capacity);
 	sort_equal(apply);
-	return 0;
 }
 
 static int bucket_compare(const void *a, const void *b)
@@ -220,26 +238,21 @@ static bool keep_segment(const struct apply *apply)
 	return values_add(apply->store->pages.values, memtable->number, &row);
 }
 
-int apply_init(struct apply *apply, struct durable *store, struct memtable *memtable)
+int apply_init(struct apply *apply, struct durable *store, struct memtable *memtable, const struct memtable *next)
 {
+	struct sort_memory *memory = &store->applier.sorting;
 	uint32_t count = atomic_load(&memtable->entry_count);
-	int code;
 
-	*apply = (struct apply){ .store = store, .memtable = memtable, .state = store->pages.state };
+	*apply = (struct apply){ .store = store, .memtable = memtable, .next = next, .state = store->pages.state };
 	pace_begin(&apply->pace, store, memtable);
-	apply->capacity = (size_t)count + 1;
-	apply->items = items_new(apply->capacity);
-	if (apply->items == NULL)
+	if (!sort_memory_reserve(memory, (size_t)count + 1))
 		return ENOMEM;
+	apply->items = memory->items;
 	collect(apply, count);
 	set_orders(apply);
-	code = sort_items(apply);
-	if (code == 0 && apply->far && !keep_segment(apply))
-		code = ENOMEM;
-	if (code != 0) {
-		apply_done(apply);
-		return code;
-	}
+	sort_items(apply, memory->other);
+	if (apply->far && !keep_segment(apply))
+		return ENOMEM;
 	if (memtable->made.count > 0)
 		qsort(memtable->made.items, memtable->made.count, sizeof(struct bucket *), bucket_compare);
 	return 0;
@@ -247,8 +260,6 @@ int apply_init(struct apply *apply, struct durable *store, struct memtable *memt
 
 void apply_done(struct apply *apply)
 {
-	items_free(apply->items, apply->capacity);
-	apply->items = NULL;
 	free(apply->undo);
 	apply->undo = NULL;
 }

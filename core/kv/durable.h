@@ -4,8 +4,9 @@
  *
  * A write goes into the newest memtable, which is the log's newest segment, and is acknowledged when the log is synced.
  * When a segment is full, or its oldest write is, the memtable is frozen, and the applying thread puts what it amounts
- * to into LMDB in order of keys, in a few synced transactions. Then the segment is done with, unless it keeps large
- * values (values.h): that is the checkpoint. A read looks into the memtables, newest first, then into LMDB.
+ * to into LMDB in order of keys, in a few synced transactions; what the next memtable overtakes stays out. Then the
+ * segment is done with, unless it keeps large values (values.h): that is the checkpoint. A read looks into the
+ * memtables, newest first, then into LMDB.
  *
  * Who holds what: write_lock is for appending, memtables' entries, the bucket table and ids. Readers hold nothing; a
  * worker is inside the epoch from its first request of a wake-up to batch_end and sees, besides LMDB's snapshot, all
@@ -31,9 +32,9 @@
 #include <pthread.h>
 
 enum {
-	MEMTABLES_SLOW = 2, /* more unapplied: acknowledgements go as fast as the applying thread */
-	MEMTABLES_MAX = 6,  /* so many: writes are refused */
-	PREFETCH_DEPTH = 8, /* requests between two steps of the prefetching pipeline */
+	MEMTABLES_SLOW = 2,  /* more unapplied: acknowledgements go as fast as the applying thread */
+	MEMTABLES_MAX = 6,   /* so many: writes are refused */
+	PREFETCH_DEPTH = 16, /* requests between two steps of the prefetching pipeline */
 };
 
 struct prefetched {
@@ -65,6 +66,13 @@ struct slot {
 	bool sync_wanted;
 };
 
+/* Two pieces of the same size; kept from memtable to memtable, as memtables' memory is. */
+struct item;
+struct sort_memory {
+	struct item *items, *other;
+	size_t capacity;
+};
+
 struct applier {
 	pthread_t thread;
 	bool started;
@@ -82,10 +90,12 @@ struct applier {
 	char reason[KV_ERROR_BYTES];
 	_Atomic unsigned progress; /* how much of the oldest memtable is applied, of MEMTABLE_FULL */
 	_Atomic uint64_t transactions, records;
+	_Atomic uint64_t overtaken;      /* keys left out */
 	bool cannot_clean, cannot_clear; /* and it was told */
 	bool lost_told;                  /* that not all of the pages can be read */
 	uint64_t turns;                  /* of all readers, when that was last looked at */
-	uint64_t touches;                /* numbers transactions for struct bucket's stored.touched */
+	struct sort_memory sorting;
+	uint64_t touches; /* numbers transactions for struct bucket's stored.touched */
 };
 
 struct durable {

@@ -71,6 +71,7 @@ static void add_pages(struct figures *figures, struct durable *store)
 	add_number(figures, "value_bytes_files", atomic_load(&store->pages.values->file_bytes));
 	add_number(figures, "store_transactions", atomic_load(&store->applier.transactions));
 	add_number(figures, "store_records_applied", atomic_load(&store->applier.records));
+	add_number(figures, "store_records_overtaken", atomic_load(&store->applier.overtaken));
 	add_number(figures, "store_stuck", atomic_load(&store->applier.stuck));
 }
 

@@ -119,6 +119,7 @@ struct engine_options {
 	uint64_t cache_size;    /* of all workers' caches together, bytes */
 	uint64_t list_max;      /* bytes that one listing may hold */
 	uint64_t checkpoint_ms; /* the oldest unapplied write gets no older than about this */
+	bool leave_out_all;     /* what newer writes overtake is not applied, whether that pays or not: for tests */
 	struct engine_host host;
 };
 

@@ -57,12 +57,28 @@ static uint32_t entry_max(size_t size)
 	return (uint32_t)(size / sizeof(struct record)); /* so many records fit, of empty keys and values */
 }
 
+/* The chain from this one on. */
+static void indexes_free(struct memtable_index *index)
+{
+	for (struct memtable_index *older; index != NULL; index = older) {
+		older = index->older;
+		index_free(index);
+	}
+}
+
 struct memtable_memory memtable_take_memory(struct memtable *memtable)
 {
-	struct memtable_memory memory = { memtable->buffer, memtable->entries, memtable->size };
+	struct memtable_index *index = atomic_load(&memtable->index);
+	struct memtable_memory memory = { memtable->buffer, memtable->entries, memtable->size, index };
 
 	memtable->buffer = NULL;
 	memtable->entries = NULL;
+	atomic_store(&memtable->index, NULL);
+	if (index != NULL) {
+		indexes_free(index->older);
+		index->older = NULL;
+		memset((void *)index->slots, 0, ((size_t)index->mask + 1) * sizeof(index->slots[0]));
+	}
 	return memory;
 }
 
@@ -72,6 +88,7 @@ void memtable_memory_done(struct memtable_memory *memory)
 		munmap(memory->buffer, memory->size);
 	if (memory->entries != NULL)
 		munmap(memory->entries, entry_max(memory->size) * sizeof(struct entry));
+	indexes_free(memory->index);
 	*memory = (struct memtable_memory){ 0 };
 }
 
@@ -93,12 +110,13 @@ struct memtable *memtable_new(uint64_t id, uint64_t number, uint64_t base, size_
 	if (memory != NULL && memory->size == size) {
 		memtable->buffer = memory->buffer;
 		memtable->entries = memory->entries;
+		atomic_init(&memtable->index, memory->index);
 		*memory = (struct memtable_memory){ 0 };
 	} else {
 		memtable->buffer = reserve_memory(size);
 		memtable->entries = reserve_memory(memtable->entry_max * sizeof(struct entry));
+		atomic_init(&memtable->index, index_new(FIRST_INDEX_SLOTS, NULL));
 	}
-	atomic_init(&memtable->index, index_new(FIRST_INDEX_SLOTS, NULL));
 	if (memtable->buffer == NULL || memtable->entries == NULL || atomic_load(&memtable->index) == NULL) {
 		memtable_free(memtable);
 		return NULL;
@@ -109,19 +127,15 @@ struct memtable *memtable_new(uint64_t id, uint64_t number, uint64_t base, size_
 
 void memtable_free(struct memtable *memtable)
 {
-	struct memtable_index *index, *older;
 	struct memtable_memory memory;
 
 	if (memtable == NULL)
 		return;
 	if (memtable->fd >= 0)
 		close(memtable->fd);
-	memory = memtable_take_memory(memtable);
+	memory = (struct memtable_memory){ memtable->buffer, memtable->entries, memtable->size,
+					   atomic_load(&memtable->index) };
 	memtable_memory_done(&memory);
-	for (index = atomic_load(&memtable->index); index != NULL; index = older) {
-		older = index->older;
-		index_free(index);
-	}
 	free(memtable->made.items);
 	free(memtable->gone.items);
 	free(memtable);

@@ -60,6 +60,7 @@ struct memtable {
 	bool replayed;    /* after a start: the entries' `existed` is of the log, not of the pages */
 	int64_t began_ms; /* time of the first write; 0: none */
 	bool half_full;   /* the applying thread knows */
+	bool deleted;     /* a key was, in here */
 
 	struct entry *entries;
 	uint32_t entry_max;
@@ -81,12 +82,15 @@ struct memtable {
  */
 enum { MEMTABLE_KEYS = 100 << 10, MEMTABLE_KEYS_A_PAGE = 4, MEMTABLE_FULL = 1024 };
 
-/* Buffer and entries of a memtable that is gone, for the next one: the kernel need not clear them again. Zeroed: none.
+/*
+ * Buffer, entries and index of a memtable that is gone, for the next one: the kernel need not find and clear them
+ * again, which costs a writer more than what it writes there. Zeroed: none.
  */
 struct memtable_memory {
 	char *buffer;
 	struct entry *entries;
 	size_t size;
+	struct memtable_index *index; /* empty */
 };
 
 /*
@@ -96,7 +100,7 @@ struct memtable_memory {
 struct memtable *memtable_new(uint64_t id, uint64_t number, uint64_t base, size_t size, int fd,
 			      struct memtable_memory *memory);
 void memtable_free(struct memtable *memtable);
-/* Takes the memory out of a memtable that is about to be freed. */
+/* Takes the memory out of a memtable that is about to be freed, and that nobody else can see. */
 struct memtable_memory memtable_take_memory(struct memtable *memtable);
 void memtable_memory_done(struct memtable_memory *memory);
 

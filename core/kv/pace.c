@@ -58,15 +58,15 @@ void pace_begin(struct pace *pace, struct durable *store, const struct memtable 
 			       .fill = fill_of_newest(store) };
 }
 
-static bool in_a_hurry(const struct pace *pace)
+bool pace_must_hurry(struct durable *store, const struct memtable *memtable)
 {
-	struct applier *applier = &pace->store->applier;
+	struct applier *applier = &store->applier;
 	bool hurry;
 
 	pthread_mutex_lock(&applier->lock);
-	hurry = applier->stopping || applier->freeze_up_to >= pace->memtable->id;
+	hurry = applier->stopping || applier->freeze_up_to >= memtable->id;
 	pthread_mutex_unlock(&applier->lock);
-	return hurry || atomic_load(&pace->store->newest_id) > pace->memtable->id + 1;
+	return hurry || atomic_load(&store->newest_id) > memtable->id + 1;
 }
 
 /*
@@ -91,7 +91,7 @@ void pace_rest(struct pace *pace, size_t done, size_t total)
 	if (now - pace->burst_began_ns < pace->burst_ns)
 		return;
 	atomic_store_explicit(&pace->store->applier.progress, part, memory_order_relaxed);
-	if (!in_a_hurry(pace)) {
+	if (!pace_must_hurry(pace->store, pace->memtable)) {
 		int64_t longer = (int64_t)behind(pace, part) * (LONGEST_BURST_NS / WHOLE * 8);
 
 		nanosleep(&(struct timespec){ .tv_nsec = REST_NS }, NULL);

@@ -7,6 +7,7 @@
 #ifndef KV_PACE_H
 #define KV_PACE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,6 +25,8 @@ struct pace {
 /* Once, by the applying thread. */
 void pace_prepare_thread(void);
 void pace_begin(struct pace *pace, struct durable *store, const struct memtable *memtable);
+/* Somebody waits for the memtable to be applied, or so much has been written since that it has to go out of the way. */
+bool pace_must_hurry(struct durable *store, const struct memtable *memtable);
 /* Between two small pieces of work, of which `done` of `total` are done. */
 void pace_rest(struct pace *pace, size_t done, size_t total);
 

@@ -74,24 +74,35 @@ static void recycle_segment(struct durable *store, struct memtable *memtable)
 
 static void keep_memory(struct durable *store, struct memtable *memtable)
 {
+	struct memtable_memory memory;
+	bool kept;
+
+	if (memtable->size != store->options.segment_size)
+		return;
+	memory = memtable_take_memory(memtable);
 	pthread_mutex_lock(&store->write_lock);
-	if (memtable->size == store->options.segment_size)
-		spares_add_memory(&store->spares, memtable);
+	kept = spares_add_memory(&store->spares, &memory);
 	pthread_mutex_unlock(&store->write_lock);
+	if (!kept)
+		memtable_memory_done(&memory);
 }
 
 void give_memory_back(struct durable *store)
 {
-	struct spares none = { 0 };
+	struct spares *spares = &store->spares, unused = { 0 };
+	bool idle;
 
 	pthread_mutex_lock(&store->write_lock);
-	if (atomic_load(&store->newest)->began_ms == 0) {
-		none = store->spares;
-		store->spares.memory_count = 0;
+	idle = atomic_load(&store->newest)->began_ms == 0;
+	if (idle) {
+		unused = *spares;
+		spares->memory_count = 0;
 	}
 	pthread_mutex_unlock(&store->write_lock);
-	while (none.memory_count > 0)
-		memtable_memory_done(&none.memory[--none.memory_count]);
+	while (unused.memory_count > 0)
+		memtable_memory_done(&unused.memory[--unused.memory_count]);
+	if (idle)
+		sort_memory_done(&store->applier.sorting);
 }
 
 void retire(struct durable *store, struct memtable *memtable)

@@ -39,17 +39,12 @@ static void withdraw(struct applier *applier, const struct snapshot_wish *wish)
 	*at = wish->next;
 }
 
-/* What has to be applied, so that everything written so far is. */
-static uint64_t last_written(struct durable *store)
+/* What has to be applied, so that everything written so far is. Under the write lock. */
+static uint64_t last_written(const struct durable *store)
 {
-	const struct memtable *newest;
-	uint64_t wanted;
+	const struct memtable *newest = atomic_load(&store->newest);
 
-	pthread_mutex_lock(&store->write_lock);
-	newest = atomic_load(&store->newest);
-	wanted = newest->began_ms != 0 ? newest->id : newest->id - 1;
-	pthread_mutex_unlock(&store->write_lock);
-	return wanted;
+	return newest->began_ms != 0 ? newest->id : newest->id - 1;
 }
 
 int snapshot_begin(struct durable *store, struct snapshot_wish *wish, struct kv_error *err)
@@ -57,8 +52,11 @@ int snapshot_begin(struct durable *store, struct snapshot_wish *wish, struct kv_
 	struct applier *applier = &store->applier;
 	int code = 0;
 
+	/* both locks: before the memtable that the wish is for is applied, the applying thread knows of it */
+	pthread_mutex_lock(&store->write_lock);
 	*wish = (struct snapshot_wish){ .wanted = last_written(store) };
 	pthread_mutex_lock(&applier->lock);
+	pthread_mutex_unlock(&store->write_lock);
 	if (applier->freeze_up_to < wish->wanted)
 		applier->freeze_up_to = wish->wanted;
 	if (!applier->applying && atomic_load(&store->retired) >= wish->wanted) {

@@ -40,11 +40,13 @@ static inline int spares_take_file(struct spares *spares, uint64_t *number)
 	return spares->files[spares->file_count].fd;
 }
 
-/* Takes the memory out of a memtable that is about to be freed, unless there is enough. */
-static inline void spares_add_memory(struct spares *spares, struct memtable *memtable)
+/* Takes the memory over; false: there is enough. */
+static inline bool spares_add_memory(struct spares *spares, const struct memtable_memory *memory)
 {
-	if (spares->memory_count < SPARES_MAX)
-		spares->memory[spares->memory_count++] = memtable_take_memory(memtable);
+	if (spares->memory_count == SPARES_MAX)
+		return false;
+	spares->memory[spares->memory_count++] = *memory;
+	return true;
 }
 
 /* Zeroed when there is none. */

@@ -64,6 +64,7 @@ struct engine_options t_options(struct t_engine *t, const char *dir)
 					.cache_size = 1 << 16,
 					.list_max = 64 << 20,
 					.checkpoint_ms = 3600 * 1000,
+					.leave_out_all = true,
 					.host = { t, host_log, host_failed, NULL } };
 }
 
