@@ -100,6 +100,13 @@ static bool is_there(struct durable *store, const struct slot *slot, const struc
 	return below;
 }
 
+/* A frame's first record, and a small one, may lie anywhere: values.h. */
+static void keep_apart(struct appender *appender, struct kvrel_slice value)
+{
+	if (value.size >= FAR_VALUE_MIN && appender->at != appender->frame + sizeof(struct frame))
+		appender->at = record_keep_apart(appender->at);
+}
+
 /* The records of a put. The bucket's other life, if it has another by now, has nothing in the pages that memtables
  * don't cover. */
 static int64_t append_pairs(struct appender *appender, const struct slot *slot, const struct engine_request *request,
@@ -118,6 +125,7 @@ static int64_t append_pairs(struct appender *appender, const struct slot *slot, 
 		if (!announced)
 			append_existence(appender, bucket, false);
 		announced = true;
+		keep_apart(appender, request->items[i + 1]);
 		added += !append_record(appender, slot, bucket, RECORD_PUT, hash_in_bucket(bucket, key->key_hash),
 					request->items[i], request->items[i + 1], below);
 	}
@@ -128,8 +136,12 @@ static size_t bytes_of(const struct engine_request *request, uint32_t step)
 {
 	size_t bytes = append_bucket_bytes(request->bucket);
 
-	for (uint32_t i = 0; i < request->item_count; i += step)
-		bytes += record_size(request->items[i].size, step == 2 ? request->items[i + 1].size : 0);
+	for (uint32_t i = 0; i < request->item_count; i += step) {
+		size_t value_size = step == 2 ? request->items[i + 1].size : 0;
+
+		bytes += record_size(request->items[i].size, value_size);
+		bytes += value_size >= FAR_VALUE_MIN ? RECORD_APART_BYTES : 0;
+	}
 	return bytes;
 }
 

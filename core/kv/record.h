@@ -14,6 +14,8 @@
 
 #include "kvrel/component.h"
 
+#include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
@@ -47,7 +49,7 @@ enum record_kind {
 	RECORD_NAME,    /* the same, of a bucket that exists and that this segment is about to mention */
 	RECORD_VANISH,  /* key: name; the bucket was empty */
 	RECORD_DROP,    /* key: name; the bucket went with its keys */
-	RECORD_MARK,    /* value: 8 bytes, the position up to which all was synced when this was written */
+	RECORD_MARK,    /* value: 8 bytes, the position up to which all was synced when this was written; or none */
 };
 
 #define BUCKET_ID_MAX (((uint64_t)1 << 40) - 1)
@@ -81,7 +83,7 @@ static inline size_t frame_size(size_t records)
 	return (sizeof(struct frame) + records + 7) & ~(size_t)7;
 }
 
-enum { RECORD_ALIGN = 4, MARK_FRAME_SIZE = 40 }; /* frame_size(record_size(0, 8)) */
+enum { RECORD_ALIGN = 4, FRAME_ALIGN = 8, MARK_FRAME_SIZE = 40 }; /* frame_size(record_size(0, 8)) */
 
 static inline struct kvrel_slice record_key(const struct record *record)
 {
@@ -136,6 +138,23 @@ static inline struct record *record_write(char *at, enum record_kind kind, uint6
 	if (value.size > 0)
 		memcpy(record->bytes + key.size, value.data, value.size);
 	return record;
+}
+
+/* Whether it is its frame's first one, as it is if whoever wrote it kept all others apart. */
+static inline bool record_may_be_first(const void *at)
+{
+	return (uintptr_t)at % FRAME_ALIGN == 0;
+}
+
+enum { RECORD_APART_BYTES = sizeof(struct record) };
+
+/* Writes a mark that marks nothing, where the next record would lie as a frame's first one does. Its end. */
+static inline char *record_keep_apart(char *at)
+{
+	if (!record_may_be_first(at))
+		return at;
+	record_write(at, RECORD_MARK, 0, (struct kvrel_slice){ NULL, 0 }, (struct kvrel_slice){ NULL, 0 });
+	return at + RECORD_APART_BYTES;
 }
 
 #endif

@@ -206,8 +206,8 @@ struct far_value value_describe_record(const struct memtable *memtable, const st
 	struct kvrel_slice value = record_value(record);
 	size_t offset = (size_t)(value.data - memtable->buffer);
 
-	/* a frame begins at a multiple of 8, and not by chance where it says */
-	if ((uintptr_t)frame % 8 != 0 || frame->position != memtable_position(memtable, frame) ||
+	/* who wrote a log that is read again may have been a version that did not keep to it */
+	if (!record_may_be_first(record) || memtable->replayed ||
 	    frame->size != record_size(record->key_size, record->value_size))
 		return value_describe(memtable->number, offset, value);
 	return (struct far_value){ .segment = memtable->number,

@@ -37,6 +37,10 @@ enum {
 /*
  * What the pages hold instead of the value. Where the value has a frame of its own, as most large ones have, the
  * frame's checksum serves: the value, long out of the processor's caches when it is applied, need not be read for it.
+ *
+ * Which those are must not be read off the bytes in front, which may be another value's, and whoever sent that chose
+ * them. So whoever appends keeps large values that are not their frame's first away from multiples of 8, where each
+ * first one is: record_keep_apart().
  */
 struct far_value {
 	uint64_t segment;
