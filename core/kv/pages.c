@@ -8,16 +8,18 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-enum { BEGIN_TRIES = 1000, DISK_FULL_BYTES = 1 << 20 };
+enum { BEGIN_TRIES = 1000, FULL_BYTES = 1 << 20 };
 
 int pages_fail(struct kv_error *err, const char *what, int code)
 {
 	const char *advice = code == MDB_MAP_FULL ? ": raise kv.map_size"
 			     : code == ENOSPC     ? ": make room on the disk"
+			     : code == EFBIG      ? ": lift the limit of files' sizes (ulimit -f)"
 			     : code == ENOMEM     ? ": lower kv.map_size or lift the limit of the address space"
 			     : code == MDB_CORRUPTED || code == MDB_PAGE_NOTFOUND || code == MDB_INVALID
 				     ? ": restore a backup"
@@ -26,13 +28,24 @@ int pages_fail(struct kv_error *err, const char *what, int code)
 	return kv_fail(err, "kv store: %s: %s%s", what, mdb_strerror(code), advice);
 }
 
+static bool is_as_large_as_allowed(const char *file)
+{
+	struct rlimit limit;
+	struct stat stat;
+
+	return getrlimit(RLIMIT_FSIZE, &limit) == 0 && lstat(file, &stat) == 0 &&
+	       limit.rlim_cur < (rlim_t)stat.st_size + FULL_BYTES;
+}
+
 int pages_write_error(const char *file, int code)
 {
 	struct statvfs disk;
 
-	if (code == EIO && statvfs(file, &disk) == 0 && disk.f_bavail * disk.f_frsize < DISK_FULL_BYTES)
+	if (code != EIO)
+		return code;
+	if (statvfs(file, &disk) == 0 && disk.f_bavail * disk.f_frsize < FULL_BYTES)
 		return ENOSPC;
-	return code;
+	return is_as_large_as_allowed(file) ? EFBIG : code;
 }
 
 /* ---- opening ----------------------------------------------------------------------------------------------- */

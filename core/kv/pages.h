@@ -119,7 +119,8 @@ int pages_copy(struct pages *from, const struct page_meta *meta, const char *dir
 /* Looks at every page and entry: whole, in their places, none used twice, checksums, the number of keys in each bucket.
  */
 int pages_verify(struct pages *pages, struct kv_error *err);
-/* LMDB takes a write that was cut short for an input/output error: ENOSPC if the file's disk is full. */
+/* LMDB takes a write that was cut short for an input/output error: ENOSPC if the file's disk is full, EFBIG if the file
+ * may not be larger. */
 int pages_write_error(const char *file, int code);
 /* "kv store: <what>: <LMDB's reason>", and what helps. Returns -1. */
 int pages_fail(struct kv_error *err, const char *what, int code);

@@ -6,8 +6,10 @@
 
 #include <criterion/criterion.h>
 #include <malloc.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -82,6 +84,46 @@ Test(room, answers_errors_when_the_map_is_full_and_keeps_serving_reads)
 	t_open(&t, dir, ENGINE_ALWAYS);
 	ANSWERS("OK 1", "hset", "h", "more", "1");
 	ANSWERS("OK 1", "hexists", "h", "k0");
+	t_close(&t);
+}
+
+static void allow_files_of(rlim_t bytes)
+{
+	struct rlimit limit;
+
+	cr_assert(getrlimit(RLIMIT_FSIZE, &limit) == 0);
+	limit.rlim_cur = bytes;
+	cr_assert(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+}
+
+Test(room, tells_a_limit_of_files_sizes_from_a_broken_disk)
+{
+	char value[1001], key[16], expected[32];
+	const char *answer = "";
+	int written = 0;
+
+	signal(SIGXFSZ, SIG_IGN);
+	memset(value, 'v', 1000);
+	value[1000] = '\0';
+	t_open(&t, dir, ENGINE_NONE);
+	allow_files_of(4 << 20);
+	for (int tries = 0; tries < 100000; tries++) {
+		snprintf(key, sizeof(key), "k%d", written);
+		answer = t_call(&t, "hset", "h", key, value, NULL);
+		if (strstr(answer, "cannot apply the log") != NULL)
+			break;
+		if (strncmp(answer, "OK", 2) == 0)
+			written++;
+		else
+			usleep(10000);
+	}
+	cr_expect(strstr(answer, "File too large: lift the limit of files' sizes (ulimit -f)") != NULL, "%s", answer);
+	cr_expect(strncmp(t_call(&t, "hget", "h", "k0", NULL), "OK 'vv", 6) == 0);
+	allow_files_of(RLIM_INFINITY);
+	for (int tries = 0; tries < 2000 && strncmp(t_call(&t, "hset", "h", "more", "1", NULL), "OK", 2) != 0; tries++)
+		usleep(10000);
+	snprintf(expected, sizeof(expected), "OK %d", written + 1);
+	ANSWERS(expected, "hlen", "h");
 	t_close(&t);
 }
 
