@@ -12,6 +12,9 @@
 
 enum { UNUSED_LOOK_BYTES = 1 << 20 };
 
+/* What is not applied lies in fewer segments than that, whatever their size. */
+#define LIVE_BYTES_MAX ((uint64_t)(MEMTABLES_MAX + 1) * UINT32_MAX)
+
 int segment_fail(const struct recovery *recovery, const struct segment *segment, struct kv_error *err, const char *what)
 {
 	char name[SEGMENT_NAME_BYTES];
@@ -27,17 +30,18 @@ int segment_fail(const struct recovery *recovery, const struct segment *segment,
 static int check_unused(struct recovery *recovery, struct segment *segment, const struct segment_header *header,
 			struct kv_error *err)
 {
+	const uint64_t applied = recovery->store->pages.state.applied;
+	const struct log_bases live = { applied, applied + LIVE_BYTES_MAX };
 	struct log_file file = segment->file;
 	struct log_scan scan = { 0 };
 	int code;
 
 	if (segment_header_unused(header, file.number) && file.size > UNUSED_LOOK_BYTES)
 		file.size = UNUSED_LOOK_BYTES;
-	code = log_scan(&file, LOG_BASE_UNKNOWN, sizeof(struct segment_header), &scan);
-
+	code = log_scan(&file, live, sizeof(struct segment_header), &scan);
 	if (code != 0)
 		return segment_fail(recovery, segment, err, strerror(code));
-	if (scan.count > 0 && scan.base >= recovery->store->pages.state.applied && scan.durable > scan.base)
+	if (scan.count > 0 && scan.durable > scan.base)
 		return segment_fail(recovery, segment, err,
 				    "damaged at offset 0: its header is not readable: restore a backup");
 	return 0;

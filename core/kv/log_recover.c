@@ -62,13 +62,18 @@ __attribute__((format(printf, 3, 4))) static void tell(const struct recovery *re
 	host->log(host->context, KVREL_WARN, message);
 }
 
+static struct log_bases bases_of(const struct segment *segment)
+{
+	return (struct log_bases){ segment->base, segment->base };
+}
+
 /* All of segment `at` and later ones. */
 static int scan_segments(const struct recovery *recovery, size_t at, struct log_scan *scan)
 {
 	int code = 0;
 
 	for (; code == 0 && at < recovery->count; at++)
-		code = log_scan(&recovery->segments[at].file, (int64_t)recovery->segments[at].base,
+		code = log_scan(&recovery->segments[at].file, bases_of(&recovery->segments[at]),
 				sizeof(struct segment_header), scan);
 	return code;
 }
@@ -78,7 +83,7 @@ static int scan_behind(const struct recovery *recovery, size_t at, const struct 
 		       struct log_scan *scan)
 {
 	const struct segment *segment = &recovery->segments[at];
-	int code = log_scan(&segment->file, (int64_t)segment->base, memtable->used, scan);
+	int code = log_scan(&segment->file, bases_of(segment), memtable->used, scan);
 
 	return code == 0 ? scan_segments(recovery, at + 1, scan) : code;
 }

@@ -37,13 +37,12 @@ static uint64_t marked(const struct frame *frame)
 }
 
 /* Whether a frame may begin at `at` of the file; its head and the first record's are in memory. */
-static bool may_be_frame(const struct log_file *file, const struct frame *frame, size_t at, int64_t base)
+static bool may_be_frame(const struct log_file *file, const struct frame *frame, size_t at, struct log_bases bases)
 {
-	if (frame->size == 0 || frame_size(frame->size) > file->size - at)
-		return false;
-	if (base != LOG_BASE_UNKNOWN && frame->position != (uint64_t)base + at - sizeof(struct segment_header))
-		return false;
-	return begins_with_record(frame);
+	uint64_t base = frame->position - (at - sizeof(struct segment_header));
+
+	return frame->size > 0 && frame_size(frame->size) <= file->size - at &&
+	       base - bases.low <= bases.high - bases.low && begins_with_record(frame);
 }
 
 /* Reads the frame whole and notes it if its checksum is right; *size: how far to go on, 8 if it is none. */
@@ -68,7 +67,7 @@ static int note_frame(const struct log_file *file, const struct frame *head, siz
 	return code;
 }
 
-int log_scan(const struct log_file *file, int64_t base, size_t from, struct log_scan *scan)
+int log_scan(const struct log_file *file, struct log_bases bases, size_t from, struct log_scan *scan)
 {
 	char *piece = malloc(PIECE_BYTES);
 	size_t began = 0, end = 0;
@@ -86,7 +85,7 @@ int log_scan(const struct log_file *file, int64_t base, size_t from, struct log_
 				break;
 		}
 		frame = (const struct frame *)(const void *)(piece + (at - began));
-		if (may_be_frame(file, frame, at, base))
+		if (may_be_frame(file, frame, at, bases))
 			code = note_frame(file, frame, at, scan, &step);
 		at += step;
 	}

@@ -13,7 +13,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-enum { BEGIN_TRIES = 1000, FULL_BYTES = 1 << 20 };
+enum { BEGIN_TRIES = 1000, FULL_BYTES = 1 << 20, POSITION_MIN = 64 };
 
 int pages_fail(struct kv_error *err, const char *what, int code)
 {
@@ -67,13 +67,20 @@ static int open_tables(struct pages *pages, MDB_txn *txn, bool *made)
 	return code;
 }
 
+/*
+ * Positions of the log begin anywhere, and nobody outside is told where: what a client puts into a value cannot pass
+ * for a frame, whose position has to be right (log_scan.c).
+ */
 static int make_state(struct pages *pages, MDB_txn *txn)
 {
 	MDB_val key = { 5, (char *)"state" }, value = { sizeof(pages->state), &pages->state };
+	uint64_t position;
 
-	pages->state = (struct page_state){ .format = PAGES_FORMAT_NEAR, .applied = 64, .next_bucket = 1 };
-	if (getrandom(pages->state.store, sizeof(pages->state.store), 0) != sizeof(pages->state.store))
+	pages->state = (struct page_state){ .format = PAGES_FORMAT_NEAR, .next_bucket = 1 };
+	if (getrandom(pages->state.store, sizeof(pages->state.store), 0) != sizeof(pages->state.store) ||
+	    getrandom(&position, sizeof(position), 0) != sizeof(position))
 		return errno;
+	pages->state.applied = POSITION_MIN + (position >> 2) / POSITION_MIN * POSITION_MIN;
 	return mdb_put(txn, pages->meta, &key, &value, 0);
 }
 

@@ -21,13 +21,17 @@ struct log_scan {
 	uint64_t durable; /* the farthest position that a mark among them says was durable */
 };
 
-enum { LOG_BASE_UNKNOWN = -1 };
+/* From where to where the position of a segment's first frame may be. */
+struct log_bases {
+	uint64_t low, high;
+};
 
 /*
- * Looks for frames wherever they may be from `from` on. `base`: the position of the segment's first frame, or
- * LOG_BASE_UNKNOWN. 0 or errno.
+ * Looks for frames wherever they may be from `from` on. Their positions make them ones of the log: a value may hold all
+ * else that a frame has, but whoever sent it does not know where in the log it was going to be (make_state()). 0 or
+ * errno.
  */
-int log_scan(const struct log_file *file, int64_t base, size_t from, struct log_scan *scan);
+int log_scan(const struct log_file *file, struct log_bases bases, size_t from, struct log_scan *scan);
 /*
  * Reads the frames that follow each other from the beginning into the memtable's buffer; sets `used`, and `synced` to
  * what marks among them prove. *records: how many they hold; *torn: behind the last one a frame begins that is not
