@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { FIRST_INDEX_SLOTS = 1024, MAPPED_INDEX_SLOTS = 1 << 15, SMALL_PAGES_BYTES = 1 << 20 };
+enum { FIRST_INDEX_SLOTS = 1024, MAPPED_INDEX_SLOTS = 1 << 15 };
 
 static size_t index_bytes(uint64_t slots)
 {
@@ -39,17 +39,15 @@ static void index_free(struct memtable_index *index)
 		munmap(index, index_bytes((uint64_t)index->mask + 1));
 }
 
-/* Small pages for the beginning, so that an idle store stays small; large ones, which miss the TLB less, for the rest.
+/*
+ * In small pages: a writer meets each first, and a large one, which the kernel clears at once, keeps it for hundreds of
+ * microseconds, on a virtual machine for milliseconds. Later the same memory is used again and again.
  */
 static void *reserve_memory(size_t size)
 {
-	char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	if (memory == MAP_FAILED)
-		return NULL;
-	if (size > SMALL_PAGES_BYTES)
-		madvise(memory + SMALL_PAGES_BYTES, size - SMALL_PAGES_BYTES, MADV_HUGEPAGE);
-	return memory;
+	return memory != MAP_FAILED ? memory : NULL;
 }
 
 static uint32_t entry_max(size_t size)
