@@ -238,10 +238,15 @@ void waiting_complete(struct kvrel_call *call, const char *reason)
 	free(copy);
 }
 
+static bool may_be_told(const struct durable *store, uint64_t position)
+{
+	return position == 0 || position <= settled(store);
+}
+
 void finish(struct durable *store, struct slot *slot, struct kvrel_call *call, uint64_t position,
 	    const struct kvrel_result *result)
 {
-	if (position == 0 || position <= settled(store)) {
+	if (may_be_told(store, position)) {
 		call->complete(call, result);
 	} else if (result->status == KVREL_NOT_FOUND) {
 		wait_for(slot, call, position, WAITING_NOT_FOUND, 0);
@@ -258,21 +263,24 @@ void finish(struct durable *store, struct slot *slot, struct kvrel_call *call, u
 
 void finish_int(struct durable *store, struct slot *slot, struct kvrel_call *call, uint64_t position, int64_t integer)
 {
-	const struct kvrel_result result = { .status = KVREL_OK, .kind = KVREL_INT, .integer = integer };
-
-	finish(store, slot, call, position, &result);
+	if (may_be_told(store, position))
+		result_int(call, integer);
+	else
+		wait_for(slot, call, position, WAITING_INT, (uint64_t)integer);
 }
 
 void finish_nil(struct durable *store, struct slot *slot, struct kvrel_call *call, uint64_t position)
 {
-	const struct kvrel_result result = { .status = KVREL_OK, .kind = KVREL_NIL };
-
-	finish(store, slot, call, position, &result);
+	if (may_be_told(store, position))
+		result_nil(call);
+	else
+		wait_for(slot, call, position, WAITING_NIL, 0);
 }
 
 void finish_not_found(struct durable *store, struct slot *slot, struct kvrel_call *call, uint64_t position)
 {
-	const struct kvrel_result result = { .status = KVREL_NOT_FOUND };
-
-	finish(store, slot, call, position, &result);
+	if (may_be_told(store, position))
+		result_not_found(call);
+	else
+		wait_for(slot, call, position, WAITING_NOT_FOUND, 0);
 }
