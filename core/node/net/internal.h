@@ -30,7 +30,7 @@
 enum {
 	BATCH_CALLS_MAX = 128,       /* calls that are prefetched together; more would push each other out of L1 */
 	BATCH_RUN_CALLS = 64,        /* enough to hide memory behind each other: they are run */
-	SEND_CONNS = 32,             /* clients that could work on a reply meanwhile: they get it */
+	SEND_CONNS = 64,             /* clients that could work on a reply meanwhile: they get it */
 	CONN_SLOTS_MAX = 4096,       /* unanswered requests of one connection; over it reading pauses */
 	READ_BYTES = 64 * 1024,      /* asked of one recv */
 	READ_BYTES_MIN = 16 * 1024,  /* with less room left in the arena its batch is run first */
