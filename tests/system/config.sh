@@ -77,6 +77,26 @@ it_reports_every_mistake_of_every_source_before_anything_starts() {
 	is "$(jq '[.valid, (.mistakes | length)]' -c <<<"$out")" '[false,5]'
 }
 
+it_refuses_settings_of_the_store_that_make_no_sense() {
+	configured '    config_providers: [{yaml: etc/a.yaml}, {env: FOO_}]'
+	mkdir "$D/foo/etc"
+	printf 'kv:\n  log_segment_size: 4GiB\n  checkpoint_interval: 0\n' >"$D/foo/etc/a.yaml"
+	runtime 'config("kv", {map_size = 4096, forward_timeout = "0s"})'
+	FOO_KV__MAX_LISTING=0 run "$launcher" config check
+	is "$(sort <<<"$err")" "$(sort <<-'END'
+		etc/a.yaml:2:21: error: kv.log_segment_size: expected size in bytes (1048576–1073741824), got string "4GiB"
+		etc/a.yaml:3:24: error: kv.checkpoint_interval: expected milliseconds (at least 10), got integer 0
+		environment variable FOO_KV__MAX_LISTING: error: kv.max_listing: expected size in bytes (at least 65536), got integer 0
+		rel/runtime.lua:1: error: kv.forward_timeout: expected milliseconds (1–86400000), got string "0s"
+		rel/runtime.lua:1: error: kv.map_size: expected size in bytes (at least 1048576), got integer 4096
+	END
+	)"
+	project other
+	run kvrel build foo --quiet --set kv.log_segment_size=4096
+	is "$status" 3
+	like "$err" '--set kv.log_segment_size: error: * from 1048576 to 1073741824 bytes, not *'
+}
+
 it_lays_the_sources_over_each_other_and_shows_where_values_come_from() {
 	configured '    config_providers: [{yaml: etc/a.yaml, optional: true}, {dir: etc/conf.d, optional: true}, {env: true}, {credentials: true}, {exec: [bin/settings]}, {lua: etc/last.lua, optional: true}]'
 	mkdir -p "$D/foo/etc/conf.d" "$D/cred"
