@@ -5,10 +5,20 @@
 
 #define WRITE(api, out, literal) (api)->out_bytes((out), literal "\r\n", sizeof(literal) + 1)
 
-/* The value and OK; a value longer than one line is the business of whoever put it there. */
+/* Other front-ends may have put it there; told as it is it would look like lines that nobody said. */
+static bool has_line_end(struct kvrel_slice bytes)
+{
+	return bytes.size > 0 && memchr(bytes.data, '\n', bytes.size);
+}
+
+/* The value and OK. */
 static void write_value(const struct kvrel_api *api, struct kvrel_out *out, struct kvrel_slice value)
 {
 	static const char end[] = "\r\nOK\r\n";
+	if (has_line_end(value)) {
+		WRITE(api, out, "ERROR the value holds a line end, which this protocol cannot tell");
+		return;
+	}
 	char *to = kvrel_out_room(api, out, value.size + sizeof(end) - 1);
 	if (!to)
 		return;
@@ -35,10 +45,14 @@ static void write_error(const struct kvrel_api *api, struct kvrel_out *out, stru
 }
 
 /* The number to go on with, then keys and what they were set to. */
-static void write_changes(const struct kvrel_api *api, struct kvrel_out *out, const struct kvrel_result *result)
+bool reply_write_changes(const struct kvrel_api *api, struct kvrel_out *out, const struct kvrel_result *result)
 {
 	for (size_t i = 1; i + 1 < result->count; i += 2) {
 		const struct kvrel_result *value = &result->items[i + 1];
+		if (has_line_end(result->items[i].bytes) || has_line_end(value->bytes)) {
+			WRITE(api, out, "ERROR a change holds a line end, which this protocol cannot tell");
+			return false;
+		}
 		api->out_bytes(out, result->items[i].bytes.data, result->items[i].bytes.size);
 		if (value->kind == KVREL_NIL) {
 			WRITE(api, out, " DELETED");
@@ -48,6 +62,7 @@ static void write_changes(const struct kvrel_api *api, struct kvrel_out *out, co
 		api->out_bytes(out, value->bytes.data, value->bytes.size);
 		WRITE(api, out, "");
 	}
+	return true;
 }
 
 static struct kvrel_slice reason_of(const struct kvrel_result *result, const char *otherwise)
@@ -87,8 +102,6 @@ void reply_write(const struct kvrel_api *api, struct kvrel_out *out, uint32_t ta
 		WRITE(api, out, "ERROR line too long");
 	else if (tag == TAG_TOO_MANY_BUCKETS)
 		WRITE(api, out, "ERROR this connection follows as many buckets as it may");
-	else if (tag == TAG_CHANGES && result->status == KVREL_OK)
-		write_changes(api, out, result);
 	else
 		write_result(api, out, (enum command)tag, result);
 }

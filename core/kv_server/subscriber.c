@@ -90,9 +90,12 @@ void subscriber_tell(const struct kvrel_api *api, struct kvrel_conn *conn, const
 	const struct bucket_name *name = subscriber->followed;
 	while (name->number != number)
 		name = name->next;
-	reply_write(api, out, TAG_CHANGES, result);
-	if (result->status != KVREL_OK || result->count == 0 ||
-	    !ask_for_changes(api, conn, op, name, result->items[0].integer))
+	bool told = false;
+	if (result->status == KVREL_OK)
+		told = reply_write_changes(api, out, result);
+	else
+		reply_write(api, out, TAG_CHANGES, result);
+	if (!told || result->count == 0 || !ask_for_changes(api, conn, op, name, result->items[0].integer))
 		api->close_after(conn);
 }
 

@@ -155,6 +155,27 @@ it_tells_every_subscriber_of_changes_from_either_side() {
 	stop_node
 }
 
+it_passes_nothing_of_several_lines_for_what_it_says() {
+	bundle_of_both
+	start_daemon
+	connect
+	says 'CREATE shopping' OK
+	exec 7<>"/dev/tcp/127.0.0.1/$PORT"
+	printf 'SUBSCRIBE shopping\r\n' >&7
+	hears 7 OK
+	printf 'HSET shopping milk 1 tea "2\\r\\nsalt DELETED"\r\n' | must_redis ':2'
+	hears 7 'milk SET TO 1' 'ERROR a change holds a line end, which this protocol cannot tell'
+	is "$(timeout 10 cat <&7)" ''
+	says 'GET shopping tea' 'ERROR the value holds a line end, which this protocol cannot tell'
+	says 'GET shopping milk' 1 OK
+	exec 7<>"/dev/tcp/127.0.0.1/$PORT"
+	printf 'SUBSCRIBE shopping\r\n' >&7
+	hears 7 OK
+	printf 'HDEL shopping "milk\\n"\r\nHSET shopping "salt SET TO 3\\nmilk" 1\r\n' | must_redis ':0' ':1'
+	hears 7 'ERROR a change holds a line end, which this protocol cannot tell'
+	stop_node
+}
+
 # hears FD LINE…
 hears() {
 	local fd=$1 expected line

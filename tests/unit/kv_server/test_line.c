@@ -33,6 +33,8 @@ static void answer(const char *op, struct kvrel_call *call)
 	} else if (strcmp(op, "kv.get") == 0 && !arg_is(call, 1, "nokey")) {
 		result.kind = KVREL_BYTES;
 		result.bytes = call->args[1]; /* every key's value is its name */
+		if (arg_is(call, 1, "lines"))
+			result.bytes = (struct kvrel_slice){ "1\r\nOK", 5 };
 	}
 	call->complete(call, &result);
 }
@@ -133,6 +135,13 @@ Test(line, takes_names_and_values_as_bytes)
 	const char *output = t_front_output(front, &size);
 	cr_assert_eq(size, sizeof(reply) - 1);
 	cr_assert_eq(memcmp(output, reply, size), 0);
+}
+
+Test(line, passes_no_value_of_several_lines_for_replies)
+{
+	feed("GET a lines\r\nGET a b\r\n");
+	cr_assert_str_eq(t_front_output(front, NULL),
+			 "ERROR the value holds a line end, which this protocol cannot tell\r\nb\r\nOK\r\n");
 }
 
 static const char session[] = "CREATE a\r\nPUT a b c\nBOGUS\n\r\nGET a b\r\nGET missing b\nDELETE a b\r\nGET a nokey\n";
