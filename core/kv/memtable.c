@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { FIRST_INDEX_SLOTS = 1024, MAPPED_INDEX_SLOTS = 1 << 15 };
+enum { FIRST_INDEX_SLOTS = 1024, MAPPED_INDEX_SLOTS = 1 << 15, PAGE_BYTES = 4096 };
 
 static size_t index_bytes(uint64_t slots)
 {
@@ -88,6 +88,22 @@ void memtable_memory_done(struct memtable_memory *memory)
 		munmap(memory->entries, entry_max(memory->size) * sizeof(struct entry));
 	indexes_free(memory->index);
 	*memory = (struct memtable_memory){ 0 };
+}
+
+/* But for the first page, where headers are. */
+static void forget(void *memory, size_t size)
+{
+	madvise((char *)memory + PAGE_BYTES, size - PAGE_BYTES, MADV_DONTNEED);
+}
+
+void memtable_forget(struct memtable *memtable)
+{
+	struct memtable_index *index = atomic_load(&memtable->index);
+
+	forget(memtable->buffer, memtable->size);
+	forget(memtable->entries, memtable->entry_max * sizeof(struct entry));
+	if (index->mask >= MAPPED_INDEX_SLOTS - 1)
+		forget(index, index_bytes((uint64_t)index->mask + 1));
 }
 
 struct memtable *memtable_new(uint64_t id, uint64_t number, uint64_t base, size_t size, int fd,

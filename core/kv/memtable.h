@@ -103,6 +103,8 @@ void memtable_free(struct memtable *memtable);
 /* Takes the memory out of a memtable that is about to be freed, and that nobody else can see. */
 struct memtable_memory memtable_take_memory(struct memtable *memtable);
 void memtable_memory_done(struct memtable_memory *memory);
+/* Gives back what an empty one has of earlier ones; under the write lock. */
+void memtable_forget(struct memtable *memtable);
 
 /* Lets `count` further entries be set, and one bucket be made and gone, without failing. */
 bool memtable_reserve(struct memtable *memtable, uint32_t count);

@@ -90,13 +90,16 @@ static void keep_memory(struct durable *store, struct memtable *memtable)
 void give_memory_back(struct durable *store)
 {
 	struct spares *spares = &store->spares, unused = { 0 };
+	struct memtable *newest;
 	bool idle;
 
 	pthread_mutex_lock(&store->write_lock);
-	idle = atomic_load(&store->newest)->began_ms == 0;
+	newest = atomic_load(&store->newest);
+	idle = newest->began_ms == 0;
 	if (idle) {
 		unused = *spares;
 		spares->memory_count = 0;
+		memtable_forget(newest);
 	}
 	pthread_mutex_unlock(&store->write_lock);
 	while (unused.memory_count > 0)
