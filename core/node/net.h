@@ -5,8 +5,8 @@
  * A connection belongs to one worker for life: an input buffer, an ordered list of reply slots, a capped output buffer.
  * One wake-up: read what is there, let the protocol parse it all into calls, prefetch each, run each, encode the slots
  * that are ready in order, send once. A call that completes later, on any thread, is queued to its worker, which wakes
- * once for all of them. Reading from a connection pauses while its output or its unanswered requests are over their
- * limits.
+ * once for all of them. While its output or its unanswered requests are over their limits nothing is read from a
+ * connection, and of what was read nothing is run.
  *
  * One thread (the first worker) accepts for all listeners and hands the sockets out. net_* functions are called on the
  * main thread.
@@ -19,8 +19,8 @@
 
 /*
  * An operation as the node binds it; `ref` first, so that a kvrel_op_ref pointer is one of these. batch_end may be
- * NULL. Every wake-up in which a call of this provider ran ends with one batch_end(ref.state, worker); batch_ran, NULL
- * or not as well, comes before replies to what ran are sent.
+ * NULL. Every wake-up in which a call of this provider was prefetched or run ends with one batch_end(ref.state,
+ * worker); batch_ran, NULL or not as well, comes before replies to what ran are sent.
  */
 struct net_op {
 	struct kvrel_op_ref ref;
@@ -32,7 +32,7 @@ struct net_op {
 struct net_options {
 	unsigned workers;            /* at least 1 */
 	unsigned max_connections;    /* over it: accepted and closed, logged once a second at most */
-	size_t output_max_bytes;     /* unsent output of one connection; over it reading pauses */
+	size_t output_max_bytes;     /* unsent output of one connection; over it none of its requests is read or run */
 	size_t input_max_bytes;      /* unfinished requests of all connections; 0: 1 GiB */
 	const struct kvrel_api *api; /* handed through to nobody; for completeness of conn functions */
 	int64_t idle_timeout_ms;     /* a connection without a request or a reply for so long is closed; 0: never */

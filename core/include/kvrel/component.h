@@ -117,7 +117,10 @@ struct kvrel_op {
 	uint16_t min_args;
 	uint16_t max_args; /* UINT16_MAX: any number */
 	uint32_t flags;
-	/* May be NULL. Touches the memory that run() will need; must not block or complete. */
+	/*
+	 * May be NULL. Touches the memory that run() will need; must not block or complete. A call whose connection
+	 * has no room for its reply is not run in this wake-up, or never: in a later one it begins here again.
+	 */
 	void (*prefetch)(void *state, struct kvrel_call *call);
 	/* Must not block: what has to wait completes later. arg_count is within the limits above. */
 	void (*run)(void *state, struct kvrel_call *call);

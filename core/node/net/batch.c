@@ -77,6 +77,25 @@ static inline const struct kvrel_slice *args_copy(struct batch *batch, const str
 	return copy;
 }
 
+size_t batch_args_size(const struct kvrel_slice *args, uint32_t arg_count)
+{
+	size_t size = arg_count * sizeof(args[0]);
+	for (uint32_t i = 0; i < arg_count; i++)
+		size += args[i].size;
+	return size;
+}
+
+void batch_copy_args(struct kvrel_slice *to, const struct kvrel_slice *args, uint32_t arg_count)
+{
+	char *bytes = (char *)&to[arg_count];
+	for (uint32_t i = 0; i < arg_count; i++) {
+		if (args[i].size > 0)
+			memcpy(bytes, args[i].data, args[i].size);
+		to[i] = (struct kvrel_slice){ bytes, args[i].size };
+		bytes += args[i].size;
+	}
+}
+
 static bool refuse(struct kvrel_conn *conn)
 {
 	conn->refused = true;
@@ -143,20 +162,11 @@ bool batch_request(struct kvrel_conn *conn, const struct kvrel_op_ref *ref, cons
 
 static struct aside *aside_new(const struct net_op *op, const struct kvrel_slice *args, uint32_t arg_count)
 {
-	size_t bytes = 0;
-	for (uint32_t i = 0; i < arg_count; i++)
-		bytes += args[i].size;
-	struct aside *aside = malloc(sizeof(*aside) + arg_count * sizeof(aside->args[0]) + bytes);
+	struct aside *aside = malloc(sizeof(*aside) + batch_args_size(args, arg_count));
 	if (!aside)
 		return NULL;
-	char *to = (char *)&aside->args[arg_count];
 	*aside = (struct aside){ .op = op, .arg_count = arg_count };
-	for (uint32_t i = 0; i < arg_count; i++) {
-		if (args[i].size > 0)
-			memcpy(to, args[i].data, args[i].size);
-		aside->args[i] = (struct kvrel_slice){ to, args[i].size };
-		to += args[i].size;
-	}
+	batch_copy_args(aside->args, args, arg_count);
 	return aside;
 }
 
@@ -223,39 +233,51 @@ void batch_drop_asides(struct kvrel_conn *conn)
 
 /* ---- running ---- */
 
-static void prefetch(const struct batch *batch)
+static inline void prefetch(struct slot *slot)
 {
-	for (unsigned i = 0; i < batch->count; i++) {
-		struct slot *slot = batch->calls[i];
-		const struct kvrel_op_ref *ref = &slot->op->ref;
-		if (ref->op->prefetch && slot->state == SLOT_RUNNING)
-			ref->op->prefetch(ref->state, &slot->call);
-	}
+	const struct kvrel_op_ref *ref = &slot->op->ref;
+	if (ref->op->prefetch && slot->state == SLOT_RUNNING)
+		ref->op->prefetch(ref->state, &slot->call);
 }
 
-static void note_provider(struct worker *worker, const struct net_op *op)
+void batch_note(struct worker *worker, const struct net_op *op)
 {
 	worker->providers |= UINT64_C(1) << op->provider;
 	worker->ran |= UINT64_C(1) << op->provider;
 	worker->provider_ops[op->provider] = op;
 }
 
+static inline void run(struct slot *slot)
+{
+	const struct kvrel_op_ref *ref = &slot->op->ref;
+	if (slot->state == SLOT_WRONG_ARGS) {
+		slot->state = SLOT_RUNNING;
+		slot_answer(slot, &(struct kvrel_result){ .status = KVREL_WRONG_ARGS });
+	} else {
+		ref->op->run(ref->state, &slot->call);
+	}
+}
+
+void batch_run_call(struct worker *worker, struct slot *slot)
+{
+	batch_note(worker, slot->op);
+	prefetch(slot);
+	run(slot);
+}
+
 void batch_run(struct worker *worker)
 {
 	struct batch *batch = &worker->batch;
 	const struct net_op *last = NULL;
-	prefetch(batch);
+	size_t output_max = worker->net->output_max_bytes;
+	for (unsigned i = 0; i < batch->count; i++)
+		prefetch(batch->calls[i]);
 	for (unsigned i = 0; i < batch->count; i++) {
 		struct slot *slot = batch->calls[i];
-		const struct net_op *op = slot->op;
-		if (slot->state == SLOT_WRONG_ARGS) {
-			slot->state = SLOT_RUNNING;
-			slot_answer(slot, &(struct kvrel_result){ .status = KVREL_WRONG_ARGS });
-			continue;
-		}
-		if (op != last)
-			note_provider(worker, last = op);
-		op->ref.op->run(op->ref.state, &slot->call);
+		if (slot->op != last)
+			batch_note(worker, last = slot->op);
+		if (!conn_may_be_full(slot->conn, output_max) || !postpone(slot))
+			run(slot);
 	}
 	counter_add(&worker->counters.requests, batch->count);
 	batch->count = 0;

@@ -7,9 +7,9 @@
  * long, later bytes are received straight behind it. An idle connection therefore owns no buffer at all, and a long
  * value is copied once.
  *
- * Pace. Parsing stops when unsent output and waiting results, or unanswered requests, are over their limits; reading
- * pauses with it and both resume from conn_advance(). A change of what is polled costs a system call, so it is made
- * only then.
+ * Pace. Parsing stops when unsent output and waiting results, or unanswered requests, are over their limits, and what
+ * is parsed already waits (postpone.c); reading pauses with it and all resume from conn_advance(). A change of what is
+ * polled costs a system call, so it is made only then.
  *
  * End. The peer's half-close lets everything complete be answered and sent first. close_after() answers and lingers
  * (linger.c). Every end goes through conn_close(), always after the batch has run.
@@ -43,10 +43,11 @@ static size_t room_for_input(struct kvrel_conn *conn, char **to)
 	struct input *input = &conn->input;
 	struct batch *batch = &conn->worker->batch;
 	if (!rest_is_short(input)) {
-		if (input->own_capacity - input->size < READ_BYTES_MIN && !input_grow(conn))
+		size_t end = input->skipped + input->size;
+		if (input->own_capacity - end < READ_BYTES_MIN && !input_grow(conn))
 			return 0;
-		*to = input->own + input->size;
-		return input->own_capacity - input->size;
+		*to = input->own + end;
+		return input->own_capacity - end;
 	}
 	char *start = batch->arena + batch->arena_used;
 	size_t room = ARENA_BYTES - batch->arena_used;
@@ -63,7 +64,7 @@ static void account_input(struct kvrel_conn *conn, size_t received)
 	struct input *input = &conn->input;
 	input->size += received;
 	conn->active_ms = uv_now(&conn->worker->loop);
-	if (input->data != input->own)
+	if (!input_is_own(input))
 		conn->worker->batch.arena_used += input->size;
 	counter_add(&conn->worker->counters.bytes_in, received);
 }
@@ -97,7 +98,11 @@ void conn_parse(struct kvrel_conn *conn)
 {
 	struct input *input = &conn->input;
 	worker_settle(conn);
-	conn->blocked = false;
+	conn->blocked = !conn->failed && !postponed_run(conn);
+	if (conn->blocked) {
+		worker_touch(conn);
+		return;
+	}
 	if (conn->asides && !conn->closing && !conn->failed)
 		parse_asides(conn);
 	while (input->used < input->size && !conn->closing && !conn->failed) {
@@ -120,10 +125,19 @@ void conn_parse(struct kvrel_conn *conn)
 	check_rest(conn);
 }
 
+/* False: the connection ended meanwhile, or is not to be read any more. */
+static bool make_room_to_read(struct kvrel_conn *conn)
+{
+	if (!conn->in_settle && ARENA_BYTES - conn->worker->batch.arena_used >= READ_BYTES_MIN * 2)
+		return true;
+	worker_turn(conn->worker);
+	return !conn->dead && !conn->lingering && (conn->events & UV_READABLE);
+}
+
 static void receive_some(struct kvrel_conn *conn)
 {
-	if (conn->in_settle || ARENA_BYTES - conn->worker->batch.arena_used < READ_BYTES_MIN * 2)
-		worker_turn(conn->worker);
+	if (!make_room_to_read(conn))
+		return;
 	char *to = NULL;
 	size_t room = room_for_input(conn, &to);
 	ssize_t n = room ? recv(conn->fd, to, room, MSG_DONTWAIT) : -1;
@@ -170,6 +184,11 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 		worker_run(conn->worker);
 }
 
+static bool may_go_on(const struct kvrel_conn *conn)
+{
+	return conn->postponed ? postponed_may_run(conn) : conn_has_room(conn);
+}
+
 static void watch(struct kvrel_conn *conn)
 {
 	int events = 0;
@@ -195,7 +214,7 @@ void conn_advance(struct kvrel_conn *conn)
 		conn_close(conn);
 		return;
 	}
-	if (conn->blocked && !conn->in_ready && conn_has_room(conn))
+	if (conn->blocked && !conn->in_ready && may_go_on(conn))
 		worker_ready(conn);
 	bool finished = conn->slot_count == 0 && out_unsent(&conn->out) == 0 && !conn->blocked;
 	if (finished && conn->closing && !conn->lingering)
@@ -309,6 +328,7 @@ void conn_close(struct kvrel_conn *conn)
 	uv_close((uv_handle_t *)&conn->poll, on_poll_closed);
 	close(conn->fd);
 	out_release(&conn->out);
+	postponed_drop(conn);
 	forget(conn->worker, conn->turned_away);
 }
 

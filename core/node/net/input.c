@@ -37,46 +37,87 @@ static bool may_hold(const struct net *net, size_t before, size_t after)
 	return after <= before || others == 0 || others + after <= net->input_max_bytes;
 }
 
+/* What the connection holds from now on. */
+static void account(struct kvrel_conn *conn, size_t own_capacity, size_t copied)
+{
+	struct input *input = &conn->input;
+	size_t before = counted(input->own_capacity + input->copied), after = counted(own_capacity + copied);
+	if (after != before)
+		atomic_fetch_add_explicit(&conn->worker->net->input_held, after - before, memory_order_relaxed);
+	input->own_capacity = own_capacity;
+	input->copied = copied;
+}
+
+static bool may_have(struct kvrel_conn *conn, size_t own_capacity, size_t copied)
+{
+	const struct input *input = &conn->input;
+	size_t before = counted(input->own_capacity + input->copied), after = counted(own_capacity + copied);
+	if (may_hold(conn->worker->net, before, after))
+		return true;
+	tell(conn);
+	return false;
+}
+
 static bool resize(struct kvrel_conn *conn, size_t capacity)
 {
 	struct input *input = &conn->input;
-	struct net *net = conn->worker->net;
-	size_t before = counted(input->own_capacity), after = counted(capacity);
-	if (!may_hold(net, before, after)) {
-		tell(conn);
+	if (!may_have(conn, capacity, input->copied))
 		return false;
-	}
 	char *own = realloc(input->own, capacity);
 	if (!own)
 		return false;
-	if (after != before)
-		atomic_fetch_add_explicit(&net->input_held, after - before, memory_order_relaxed);
 	input->own = own;
-	input->own_capacity = capacity;
+	account(conn, capacity, input->copied);
 	return true;
 }
 
 void input_free(struct kvrel_conn *conn)
 {
 	struct input *input = &conn->input;
-	size_t held = counted(input->own_capacity);
-	if (held > 0)
-		atomic_fetch_sub_explicit(&conn->worker->net->input_held, held, memory_order_relaxed);
+	account(conn, 0, input->copied);
 	free(input->own);
-	*input = (struct input){ 0 };
+	*input = (struct input){ .copied = input->copied };
+}
+
+void *input_copy_new(struct kvrel_conn *conn, size_t size)
+{
+	struct input *input = &conn->input;
+	void *copy = may_have(conn, input->own_capacity, input->copied + size) ? malloc(size) : NULL;
+	if (copy)
+		account(conn, input->own_capacity, input->copied + size);
+	return copy;
+}
+
+void input_copy_free(struct kvrel_conn *conn, void *copy, size_t size)
+{
+	account(conn, conn->input.own_capacity, conn->input.copied - size);
+	free(copy);
+}
+
+static void move_to_front(struct input *input, const char *rest, size_t size)
+{
+	if (rest != input->own) /* the rest of a long request stays where it is */
+		memmove(input->own, rest, size);
+	input->data = input->own;
+	input->size = size;
+	input->used = input->skipped = 0;
 }
 
 bool input_grow(struct kvrel_conn *conn)
 {
 	struct input *input = &conn->input;
 	size_t extra = input->size > READ_BYTES ? input->size : READ_BYTES;
-	if (!resize(conn, input->size + extra))
+	if (!resize(conn, input->skipped + input->size + extra))
 		return false;
-	input->data = input->own;
+	input->data = input->own + input->skipped;
 	return true;
 }
 
-/* The batch has run: nobody looks at the consumed bytes any more. */
+/*
+ * The batch has run: nobody looks at the consumed bytes any more. What is left is moved over them once they are more
+ * than it: a long pipeline is consumed in many steps, and to move all of its rest at each would take the square of its
+ * length.
+ */
 void conn_tidy_input(struct kvrel_conn *conn)
 {
 	struct input *input = &conn->input;
@@ -86,15 +127,18 @@ void conn_tidy_input(struct kvrel_conn *conn)
 		input_free(conn);
 		return;
 	}
-	if (input->data != input->own && size > input->own_capacity && !resize(conn, size)) {
+	if (input_is_own(input) && input->skipped + input->used < size) {
+		input->skipped += input->used;
+		input->data = rest;
+		input->size = size;
+		input->used = 0;
+		return;
+	}
+	if (!input_is_own(input) && size > input->own_capacity && !resize(conn, size)) {
 		conn->failed = true;
 		worker_touch(conn);
 		input->size = input->used = 0;
 		return;
 	}
-	if (rest != input->own) /* the rest of a long request stays where it is */
-		memmove(input->own, rest, size);
-	input->data = input->own;
-	input->size = size;
-	input->used = 0;
+	move_to_front(input, rest, size);
 }

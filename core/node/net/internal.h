@@ -72,9 +72,9 @@ struct slot {
 	const struct net_op *op; /* NULL: there was nothing to ask */
 	uint32_t tag;
 	enum slot_state state;
-	struct aside *aside; /* outside the order: in no queue of its connection; NULL: a usual request */
-	void *block;
-	struct slot *link;          /* in worker.done, or in the pool */
+	struct aside *aside;        /* outside the order: in no queue of its connection; NULL: a usual request */
+	void *block;                /* of its result; of its arguments while it is postponed */
+	struct slot *link;          /* in worker.done, in conn.postponed, or in the pool */
 	size_t held;                /* bytes of `block`, counted in conn.held_bytes while it waits */
 	bool has_result;            /* else encode() gets NULL */
 	struct kvrel_result result; /* a copy; points into `block` or `bytes` */
@@ -96,6 +96,8 @@ struct input {
 	size_t used;
 	char *own;
 	size_t own_capacity;
+	size_t skipped; /* consumed, in front of `data` in `own` */
+	size_t copied;  /* arguments of postponed calls */
 };
 
 /* Something to do on a worker's thread. */
@@ -122,9 +124,12 @@ struct kvrel_conn {
 	bool in_ready : 1, in_dirty : 1, in_settle : 1;
 	struct slot *first, *last;
 	unsigned slot_count;
+	/* Looked at before each call is run, and so beside what its reply is written to. */
+	struct slot *postponed; /* first of the calls that wait for room */
 	size_t held_bytes;
-	struct input input;
 	struct out out;
+	struct input input;
+	struct slot *last_postponed;
 	struct kvrel_conn *next_ready, *next_dirty, *next_settle;
 	struct kvrel_conn *prev, *next; /* worker.conns */
 	uint64_t linger_until_ms;
@@ -243,6 +248,11 @@ static inline void counter_add(_Atomic uint64_t *counter, uint64_t n)
 	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n, memory_order_relaxed);
 }
 
+static inline size_t out_unsent(const struct out *out)
+{
+	return out->bytes.size - out->sent;
+}
+
 /* worker.c */
 /* Looked at for each reply: a place that is known when the library is loaded, not looked up. */
 extern _Thread_local struct worker *current_worker __attribute__((tls_model("initial-exec")));
@@ -293,6 +303,14 @@ bool conn_has_room(const struct kvrel_conn *conn);
 void conn_tidy_input(struct kvrel_conn *conn);
 /* Room for a read behind a rest that is in the connection's own buffer; false without memory. */
 bool input_grow(struct kvrel_conn *conn);
+/* The bytes not consumed, and those read behind them, are in its own buffer. */
+static inline bool input_is_own(const struct input *input)
+{
+	return input->own && input->data == input->own + input->skipped;
+}
+/* Memory for a copy of so much of the input, which counts as input; NULL when it may not be held. */
+void *input_copy_new(struct kvrel_conn *conn, size_t size);
+void input_copy_free(struct kvrel_conn *conn, void *copy, size_t size);
 void input_free(struct kvrel_conn *conn);
 
 /* linger.c */
@@ -309,8 +327,15 @@ void sweep_start(struct worker *worker); /* no-op while it runs */
 int batch_init(struct batch *batch, struct error *err);
 void batch_done(struct batch *batch);
 void batch_run(struct worker *worker);
+/* One that is in no batch any more. */
+void batch_run_call(struct worker *worker, struct slot *slot);
+/* batch_end() is owed to the provider of this. */
+void batch_note(struct worker *worker, const struct net_op *op);
 void batch_ran_providers(struct worker *worker);
 void batch_end_providers(struct worker *worker);
+/* At `to`, with the bytes of all behind the array: so much room is needed. */
+size_t batch_args_size(const struct kvrel_slice *args, uint32_t arg_count);
+void batch_copy_args(struct kvrel_slice *to, const struct kvrel_slice *args, uint32_t arg_count);
 bool batch_request(struct kvrel_conn *conn, const struct kvrel_op_ref *op, const struct kvrel_slice *args,
 		   uint32_t arg_count, uint32_t tag);
 
@@ -322,6 +347,20 @@ void batch_take_asides(struct kvrel_conn *conn);
 void batch_end_aside(struct kvrel_conn *conn, struct aside *aside);
 /* Those that were never asked. */
 void batch_drop_asides(struct kvrel_conn *conn);
+
+/* postpone.c */
+/* Cheap, for each call; postpone() looks closer. */
+static inline bool conn_may_be_full(const struct kvrel_conn *conn, size_t output_max)
+{
+	return conn->postponed || out_unsent(&conn->out) + conn->held_bytes > output_max;
+}
+/* False: it is to be run now after all. */
+bool postpone(struct slot *slot);
+/* Runs what there is room for; false when some must go on waiting. */
+bool postponed_run(struct kvrel_conn *conn);
+bool postponed_may_run(const struct kvrel_conn *conn);
+/* The connection has ended. */
+void postponed_drop(struct kvrel_conn *conn);
 
 /* reply.c */
 /* In no queue of the connection. */
@@ -376,10 +415,6 @@ void slot_pool_done(struct worker *worker);
 /* output.c */
 void out_fill_api(struct kvrel_api *api);
 void out_release(struct out *out);
-static inline size_t out_unsent(const struct out *out)
-{
-	return out->bytes.size - out->sent;
-}
 /* 0: sent, or as much as the socket takes; -1: the connection is gone. */
 int out_send(struct out *out, int fd);
 void out_pool_done(struct worker *worker);

@@ -16,6 +16,8 @@ void conn_discard(struct kvrel_conn *conn)
 	struct batch *batch = &conn->worker->batch;
 	if (ARENA_BYTES - batch->arena_used < READ_BYTES_MIN)
 		worker_turn(conn->worker);
+	if (conn->dead) /* its time was over */
+		return;
 	ssize_t n = recv(conn->fd, batch->arena + batch->arena_used, ARENA_BYTES - batch->arena_used, MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
 		return;

@@ -22,7 +22,7 @@ struct t_provider {
 	struct item *held;
 	unsigned held_count;
 	bool stop;
-	_Atomic unsigned prefetched, deepest, batch_ends;
+	_Atomic unsigned prefetched, deepest, ran, batch_ends;
 };
 
 static struct kvrel_result bytes_result(const char *text, size_t size)
@@ -85,6 +85,7 @@ static void start_run(struct t_provider *provider, const struct kvrel_call *call
 {
 	assert(call->scratch[0] == 4711);
 	atomic_store(&provider->prefetched, 0);
+	atomic_fetch_add(&provider->ran, 1);
 }
 
 static void run_echo(void *state, struct kvrel_call *call)
@@ -203,6 +204,11 @@ unsigned t_provider_held(struct t_provider *provider)
 	unsigned count = provider->held_count;
 	pthread_mutex_unlock(&provider->lock);
 	return count;
+}
+
+unsigned t_provider_ran(struct t_provider *provider)
+{
+	return atomic_load(&provider->ran);
 }
 
 unsigned t_provider_deepest_batch(struct t_provider *provider)

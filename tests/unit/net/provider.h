@@ -18,6 +18,8 @@ void t_provider_batch_end(void *state, uint32_t worker);
 /* Lets the held calls go, from a thread of the provider's. */
 void t_provider_release(struct t_provider *provider);
 unsigned t_provider_held(struct t_provider *provider);
+/* Calls that it was given. */
+unsigned t_provider_ran(struct t_provider *provider);
 /* Calls that prefetch() saw before the first run() of their batch, at most; and how often batch_end was called. */
 unsigned t_provider_deepest_batch(struct t_provider *provider);
 unsigned t_provider_batch_ends(struct t_provider *provider);
