@@ -76,6 +76,38 @@ it_takes_values_of_many_bytes() {
 	stop_node
 }
 
+# own_memory: what the node has for itself, in bytes, without what it sees of its files
+own_memory() {
+	echo $(($(awk '/^RssAnon/ { print $2 }' "/proc/$pid/status") * 1024))
+}
+
+it_owes_a_client_that_reads_nothing_no_more_than_it_may() {
+	local before most=0 now limit=$((8 << 20)) value=$((8 << 20))
+	node
+	coproc GREEDY { greedy "$RESP_PORT" 100 $value; }
+	greedy_pid=$GREEDY_PID
+	greedy_says stored
+	before=$(own_memory)
+	echo >&"${GREEDY[1]}"
+	greedy_says asked
+	for _ in {1..50}; do
+		cli HSTRLEN greedy big = $value
+		now=$(own_memory)
+		most=$((now > most ? now : most))
+		sleep 0.02
+	done
+	[ $((most - before)) -lt $((4 * (limit + value))) ] || fail "$((most - before)) bytes for what one client is owed"
+	echo >&"${GREEDY[1]}"
+	greedy_says 'all replies are right'
+	wait "$greedy_pid" || fail "greedy ended with $?"
+	stop_node
+}
+
+greedy_says() {
+	IFS= read -r -t 60 -u "${GREEDY[0]}" line || fail "greedy ended before it said '$1'"
+	is "$line" "$1"
+}
+
 it_serves_redis_benchmark() {
 	node
 	must redis-benchmark -p "$RESP_PORT" -q -n 20000 -c 20 -P 16 -r 1000 HSET bench key:__rand_int__ value
