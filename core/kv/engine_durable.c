@@ -233,6 +233,7 @@ static void durable_close(struct engine *engine)
 	applier_stop(store);
 	while (backgrounds_oldest(store) != UINT64_MAX) /* asks under their lock: the last one has let go of it */
 		nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
+	log_seal(&store->log);
 	close_store(store);
 }
 

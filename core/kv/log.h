@@ -14,7 +14,8 @@
  * to the thread.
  *
  * A mark frame before each sync says up to where the log was durable when it was written. A tear before such a position
- * is not the trace of a power loss but damage.
+ * is not the trace of a power loss but damage. What was synced last is so proven by the next sync only; where none
+ * comes for a while, and at a stop, a closing mark says it, and is synced as well.
  *
  * A failed write or sync is final: the kernel may have thrown the pages away, so nothing later can make up for it. All
  * that wait get an error, and so do all later writes. A start on the same system reads those pages as if nothing had
@@ -50,7 +51,7 @@ struct log {
 	struct memtable *writing;       /* the oldest that is not all written */
 	pthread_mutex_t sync_lock;
 	struct memtable *syncing; /* the oldest that is not all synced */
-	uint64_t marked;          /* position behind the last mark; under the sync lock */
+	_Atomic uint64_t sealed;  /* position behind the last closing mark; under the sync lock */
 
 	pthread_mutex_t wait_lock;
 	pthread_cond_t wake;
@@ -83,6 +84,8 @@ void log_complete(struct log *log, struct call_queue *queue);
 void log_lead(struct log *log, struct call_queue *queue);
 /* Returns when everything appended before is synced; -1 when the log is broken. */
 int log_sync(struct log *log);
+/* Syncs, and says behind it that all before was durable, if the pages lack any of it and nothing comes in between. */
+void log_seal(struct log *log);
 /*
  * What a start read of a segment and nothing proves to be on the disk: after a write that failed the system knows it
  * still, and takes it for written. 0 or errno; fdatasync() is the caller's.

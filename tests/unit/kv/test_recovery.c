@@ -32,13 +32,13 @@ static void down(void)
 TestSuite(recovery, .init = up, .fini = down);
 
 /* Leaves a store as kill -9 does, with `count` keys acknowledged one by one. */
-static void killed_store(int count)
+static void killed_store_of(enum engine_durability durability, int count)
 {
 	pid_t pid = fork();
 	int status;
 
 	if (pid == 0) {
-		t_open(&t, dir, ENGINE_ALWAYS);
+		t_open(&t, dir, durability);
 		for (int i = 0; i < count; i++) {
 			char key[16];
 
@@ -49,6 +49,11 @@ static void killed_store(int count)
 	}
 	waitpid(pid, &status, 0);
 	cr_assert_eq(status, 0);
+}
+
+static void killed_store(int count)
+{
+	killed_store_of(ENGINE_ALWAYS, count);
 }
 
 /* Opens the only segment file. */
@@ -113,7 +118,7 @@ Test(recovery, cuts_a_torn_tail_and_tells)
 	char path[512];
 	int fd;
 
-	killed_store(10);
+	killed_store_of(ENGINE_NONE, 10); /* no mark says that it was ever synced */
 	fd = open_segment(path);
 	flip(fd, frame_of(fd, RECORD_ADD, 9) + 30);
 	close(fd);
