@@ -168,7 +168,8 @@ Test(room, keeps_the_data_file_small_under_steady_overwrites)
 			cr_assert(stat(path, &early) == 0);
 	}
 	cr_assert(stat(path, &late) == 0);
-	cr_expect(late.st_size <= early.st_size + early.st_size / 4 && late.st_size < 16 << 20, "%lld after %lld bytes",
+	/* what a few transactions have in hand, of forty megabytes */
+	cr_expect(late.st_size <= early.st_size + (8 << 20) && late.st_size < 16 << 20, "%lld after %lld bytes",
 		  (long long)late.st_size, (long long)early.st_size);
 	ANSWERS("OK 1000", "hlen", "h");
 	t_close(&t);
@@ -217,7 +218,8 @@ Test(room, takes_no_memory_for_buckets_that_came_and_went)
 	before = mallinfo2().uordblks;
 	come_and_go(BUCKETS, 2 * BUCKETS);
 	apply_all("copy2");
-	cr_expect(memory_falls_below(before + 16 * BUCKETS), "%zu bytes more", mallinfo2().uordblks - before);
+	/* tables grow by how many are on their way; the buckets themselves would take three times this */
+	cr_expect(memory_falls_below(before + 64 * BUCKETS), "%zu bytes more", mallinfo2().uordblks - before);
 	t_close(&t);
 }
 
