@@ -23,7 +23,7 @@ const struct kvrel_op kv_ops[] = {
 	READ("buckets", "[pattern]", "the names of this node's buckets, in order; pattern: * ? [a-z]", 0, 1, NULL, op_buckets),
 	WRITE("drop", "bucket, ...", "removes buckets with all they hold; how many there were", 1, ANY, NULL, op_drop),
 	READ("exists", "bucket, ...", "how many of these buckets there are", 1, ANY, NULL, op_exists),
-	READ("scan", "cursor, [pattern], [count]", "names of buckets, some at a time: the cursor to go on with and the names; begin and end are 0", 1, 3, NULL, op_scan),
+	READ("scan", "cursor, [pattern], [count]", "names of buckets, some at a time: the cursor to go on with, good until the node stops, and the names; begin and end are 0", 1, 3, NULL, op_scan),
 
 	{ "watch", "bucket, [number]", "the number of the bucket's last change; with a number: that of the last change, and what was changed since, when there is something", 1, 2, KVREL_OP_READ | KVREL_OP_WAITS, NULL, op_watch },
 
@@ -47,7 +47,7 @@ const struct kvrel_op kv_ops[] = {
 	READ("stats", "", "figures of the store", 0, 0, NULL, op_stats),
 	WRITE("sync", "", "returns when everything written so far would survive a power loss", 0, 0, NULL, op_sync),
 	READ("verify", "", "looks at every page and entry of the store on disk; an error says what is damaged", 0, 0, NULL, op_verify),
-	READ("backup", "path", "writes a consistent copy of the store to a new folder on this host", 1, 1, NULL, op_backup),
+	READ("backup", "path", "writes a consistent copy of the store to a new folder on this host, which takes the place of kv.data_dir to restore it", 1, 1, NULL, op_backup),
 };
 /* clang-format on */
 const size_t kv_op_count = sizeof(kv_ops) / sizeof(kv_ops[0]);
