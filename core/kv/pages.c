@@ -7,13 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-enum { BEGIN_TRIES = 1000, FULL_BYTES = 1 << 20, POSITION_MIN = 64 };
+enum { BEGIN_TRIES = 1000, FULL_BYTES = 1 << 20 };
 
 int pages_fail(struct kv_error *err, const char *what, int code)
 {
@@ -67,46 +66,6 @@ static int open_tables(struct pages *pages, MDB_txn *txn, bool *made)
 	return code;
 }
 
-/*
- * Positions of the log begin anywhere, and nobody outside is told where: what a client puts into a value cannot pass
- * for a frame, whose position has to be right (log_scan.c).
- */
-static int make_state(struct pages *pages, MDB_txn *txn)
-{
-	MDB_val key = { 5, (char *)"state" }, value = { sizeof(pages->state), &pages->state };
-	uint64_t position;
-
-	pages->state = (struct page_state){ .format = PAGES_FORMAT_NEAR, .next_bucket = 1 };
-	if (getrandom(pages->state.store, sizeof(pages->state.store), 0) != sizeof(pages->state.store) ||
-	    getrandom(&position, sizeof(position), 0) != sizeof(position))
-		return errno;
-	pages->state.applied = POSITION_MIN + (position >> 2) / POSITION_MIN * POSITION_MIN;
-	return mdb_put(txn, pages->meta, &key, &value, 0);
-}
-
-static int load_state(struct pages *pages, MDB_txn *txn, struct kv_error *err)
-{
-	MDB_val key = { 5, (char *)"state" }, value;
-	int code = mdb_get(txn, pages->meta, &key, &value);
-	uint32_t format;
-
-	if (code == MDB_NOTFOUND)
-		code = make_state(pages, txn);
-	else if (code == 0) {
-		if (value.mv_size < sizeof(format))
-			return kv_fail(err, "kv store: its state record is damaged: restore a backup");
-		memcpy(&format, value.mv_data, sizeof(format));
-		if (format != PAGES_FORMAT && format != PAGES_FORMAT_NEAR)
-			return kv_fail(
-				err, "kv store: it has format %u, this version knows %d: run the version that wrote it",
-				format, PAGES_FORMAT);
-		if (value.mv_size != sizeof(pages->state))
-			return kv_fail(err, "kv store: its state record is damaged: restore a backup");
-		memcpy(&pages->state, value.mv_data, sizeof(pages->state));
-	}
-	return code == 0 ? 0 : pages_fail(err, "cannot read its state", code);
-}
-
 static int open_store(struct pages *pages, const char *dir, struct kv_error *err)
 {
 	char log[4200];
@@ -121,7 +80,7 @@ static int open_store(struct pages *pages, const char *dir, struct kv_error *err
 		mdb_txn_abort(txn);
 		return pages_fail(err, "cannot open its tables", code);
 	}
-	if (load_state(pages, txn, err) != 0) {
+	if (page_state_load(pages, txn, err) != 0) {
 		mdb_txn_abort(txn);
 		return -1;
 	}
@@ -133,7 +92,7 @@ static int open_store(struct pages *pages, const char *dir, struct kv_error *err
 		return pages_fail(err, "cannot read its table of values", code);
 	}
 	memcpy(pages->digest_key, pages->state.store, sizeof(pages->digest_key));
-	code = mdb_txn_commit(txn);
+	code = pages_commit(pages, txn);
 	return code == 0 ? 0 : pages_fail(err, "cannot commit", code);
 }
 
@@ -175,6 +134,18 @@ static int find_map(struct pages *pages, struct kv_error *err)
 	return 0;
 }
 
+/* LMDB writes into whatever bears the name of its lock file. */
+static int look_at_lock(const char *dir, struct kv_error *err)
+{
+	char path[4300];
+	struct stat stat;
+
+	snprintf(path, sizeof(path), "%s/lock.mdb", dir);
+	if (lstat(path, &stat) == 0 ? S_ISREG(stat.st_mode) : errno == ENOENT)
+		return 0;
+	return kv_fail(err, "kv store: '%.300s' is not a file: remove it", path);
+}
+
 /* LMDB hands its data file on to whatever program the process starts. */
 static int close_on_exec(MDB_env *env)
 {
@@ -199,7 +170,7 @@ static int open_environment(struct pages *pages, const char *dir, uint64_t map_s
 	mdb_env_set_maxdbs(pages->env, 4);
 	mdb_env_set_maxreaders(pages->env, readers);
 	code = mdb_env_set_mapsize(pages->env, map_size);
-	if (code == 0 && pages_inspect(pages->file, err) != 0)
+	if (code == 0 && (look_at_lock(dir, err) != 0 || pages_inspect(pages->file, err) != 0))
 		return -1;
 	if (code == 0)
 		code = mdb_env_open(pages->env, dir, MDB_NOTLS | MDB_NORDAHEAD | MDB_NOMETASYNC, 0600);
@@ -289,8 +260,12 @@ void pages_close(struct pages *pages)
 
 int pages_commit(struct pages *pages, MDB_txn *txn)
 {
-	int code;
+	int code = page_state_seal(pages, txn);
 
+	if (code != 0) {
+		mdb_txn_abort(txn);
+		return code;
+	}
 	atomic_fetch_add(&pages->commits_begun, 1);
 	code = mdb_txn_commit(txn);
 	atomic_fetch_add(&pages->commits_done, 1);

@@ -41,7 +41,7 @@ enum {
 
 struct page_state {
 	uint32_t format;
-	uint32_t reserved;
+	uint32_t checksum;    /* of all this with 0 here: pages_commit() sees to it */
 	uint64_t store[2];    /* random: the store's identity, and the digests' key */
 	uint64_t applied;     /* position: every write before it is in here */
 	uint64_t next_bucket; /* id */
@@ -124,6 +124,15 @@ int pages_verify(struct pages *pages, struct kv_error *err);
 int pages_write_error(const char *file, int code);
 /* "kv store: <what>: <LMDB's reason>", and what helps. Returns -1. */
 int pages_fail(struct kv_error *err, const char *what, int code);
+
+/* ---- page_state.c */
+
+/* Whether its checksum is right. */
+bool page_state_valid(const struct page_state *state);
+/* Reads it, or makes it for a new store. 0, or -1 and why. */
+int page_state_load(struct pages *pages, MDB_txn *txn, struct kv_error *err);
+/* Gives it its checksum, before a commit. LMDB's code. */
+int page_state_seal(const struct pages *pages, MDB_txn *txn);
 
 void page_key_set(const struct pages *pages, struct page_key *out, uint64_t bucket, struct kvrel_slice key);
 /* Order of two keys of one bucket in the store. */

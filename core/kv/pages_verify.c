@@ -212,6 +212,8 @@ static int check_state(struct verify *verify, const struct page_tree *tree)
 	if (page_get(&verify->survey.path, tree, &key, NULL, &node) != 1 || node.value.mv_size != sizeof(state))
 		return kv_fail(verify->err, "kv store: its state record is damaged: restore a backup");
 	memcpy(&state, node.value.mv_data, sizeof(state));
+	if (!page_state_valid(&state))
+		return kv_fail(verify->err, "kv store: its state record is damaged: restore a backup");
 	if (state.bucket_count == (int64_t)verify->count)
 		return 0;
 	return kv_fail(verify->err, "kv store: '%.300s': it has %zu buckets and should have %lld: restore a backup",

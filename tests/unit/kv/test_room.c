@@ -237,7 +237,7 @@ static void nearly_all_buckets_made(void)
 	cr_assert(pages_open(&pages, dir, 1 << 30, 4, &err) == 0, "%s", err.message);
 	pages.state.next_bucket = BUCKET_ID_MAX;
 	cr_assert(mdb_txn_begin(pages.env, NULL, 0, &txn) == 0);
-	cr_assert(mdb_put(txn, pages.meta, &key, &value, 0) == 0 && mdb_txn_commit(txn) == 0);
+	cr_assert(mdb_put(txn, pages.meta, &key, &value, 0) == 0 && pages_commit(&pages, txn) == 0);
 	pages_close(&pages);
 }
 
