@@ -275,7 +275,7 @@ static int lock_folder(struct durable *store, struct kv_error *err)
 	ssize_t size;
 
 	snprintf(path, sizeof(path), "%s/lock", store->dir);
-	store->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	store->lock_fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (store->lock_fd < 0)
 		return kv_fail(err, "kv store: cannot open '%.300s': %s", path, strerror(errno));
 	if (fcntl(store->lock_fd, F_OFD_SETLK, &whole) != 0) {

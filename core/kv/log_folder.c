@@ -143,7 +143,7 @@ int log_look(struct recovery *recovery, struct kv_error *err)
 			recovery->highest = number;
 		if (is_kept(recovery, number))
 			continue;
-		fd = openat(recovery->log->dir_fd, entry->d_name, O_RDWR | O_CLOEXEC);
+		fd = segment_open(recovery->log->dir_fd, number);
 		code = fd < 0 ? kv_fail(err, "kv log: cannot open '%.200s/%.64s': %s", path, entry->d_name,
 					strerror(errno))
 			      : segment_add(recovery, number, fd, err);

@@ -2,7 +2,7 @@
 /*
  * Segment files. Space is reserved when a file is made, so that a full disk shows there, as an error of one request,
  * and never in the middle of the log. A file that is done with becomes a later segment: its blocks are there and need
- * no further metadata to be written.
+ * no further metadata to be written. None is a link: a folder that somebody else made must not lead to files elsewhere.
  */
 #include "log.h"
 
@@ -147,7 +147,7 @@ int segment_open(int dir_fd, uint64_t number)
 	char name[SEGMENT_NAME_BYTES];
 
 	segment_name(number, name);
-	return openat(dir_fd, name, O_RDWR | O_CLOEXEC);
+	return openat(dir_fd, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
 }
 
 int segment_remove(int dir_fd, uint64_t number)

@@ -81,6 +81,18 @@ static int free_damaged(struct free_pages *free_pages, const struct page_node *n
 	return page_path_damaged(&free_pages->survey->path, node->value.mv_data, false);
 }
 
+/* The first and the last of so many, as far as that can be told by them. */
+static bool are_in_file(const struct free_pages *free_pages, const char *numbers, uint64_t count)
+{
+	uint64_t highest, lowest;
+
+	if (count == 0)
+		return true;
+	memcpy(&highest, numbers + sizeof(highest), sizeof(highest));
+	memcpy(&lowest, numbers + count * sizeof(lowest), sizeof(lowest));
+	return lowest >= 2 && lowest <= highest && highest <= free_pages->survey->last && highest - lowest >= count - 1;
+}
+
 /* How many, and their numbers from the highest to the lowest. */
 static int visit_free(void *context, const struct page_node *node)
 {
@@ -91,6 +103,8 @@ static int visit_free(void *context, const struct page_node *node)
 		return free_damaged(free_pages, node);
 	memcpy(&count, node->value.mv_data, sizeof(count));
 	if (count > (node->value.mv_size - sizeof(count)) / sizeof(number))
+		return free_damaged(free_pages, node);
+	if (!are_in_file(free_pages, node->value.mv_data, count))
 		return free_damaged(free_pages, node);
 	for (uint64_t i = 1; free_pages->whole && i <= count; i++, before = number) {
 		memcpy(&number, (const char *)node->value.mv_data + i * sizeof(number), sizeof(number));

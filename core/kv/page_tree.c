@@ -329,6 +329,8 @@ int page_table_find(struct page_path *path, struct page_map *map, const struct p
 	if (node.kind != PAGE_NODE_TABLE || node.value.mv_size != sizeof(table))
 		return page_path_damaged(path, node.key.mv_data, false);
 	memcpy(&table, node.value.mv_data, sizeof(table));
+	if (table.flags != 0) /* ours have none, and LMDB would read their pages in another way */
+		return page_path_damaged(path, node.key.mv_data, false);
 	*tree = page_tree_of(map, &table);
 	return 1;
 }

@@ -54,6 +54,15 @@ static int look_at_file(struct inspection *inspection, struct kv_error *err)
 	return 0;
 }
 
+/* What LMDB would take for the tables' kinds. */
+static bool is_as_ours(const struct page_table tables[2])
+{
+	const unsigned kinds =
+		MDB_REVERSEKEY | MDB_DUPSORT | MDB_INTEGERKEY | MDB_DUPFIXED | MDB_INTEGERDUP | MDB_REVERSEDUP;
+
+	return (tables[PAGE_TABLE_FREE].flags & kinds) == MDB_INTEGERKEY && tables[PAGE_TABLE_MAIN].flags == 0;
+}
+
 /* Both notes of commits; the later one counts. */
 static int look_at_commits(struct inspection *inspection, struct kv_error *err)
 {
@@ -63,7 +72,7 @@ static int look_at_commits(struct inspection *inspection, struct kv_error *err)
 	if (first == NULL || second == NULL)
 		return damaged(inspection, err);
 	inspection->meta = first->transaction > second->transaction ? *first : *second;
-	if (inspection->meta.tables[PAGE_TABLE_FREE].pad != map->page_size ||
+	if (inspection->meta.tables[PAGE_TABLE_FREE].pad != map->page_size || !is_as_ours(inspection->meta.tables) ||
 	    inspection->meta.last_page > UINT64_MAX / map->page_size - 1)
 		return damaged(inspection, err);
 	return 0;
@@ -89,15 +98,27 @@ static int look_at_free(struct inspection *inspection, struct page_survey *surve
 	return code == 0 ? 0 : pages_path_damaged(pages, &survey->path, err);
 }
 
+static int count_entry(void *entries, const struct page_node *node)
+{
+	(void)node;
+	++*(uint64_t *)entries;
+	return 0;
+}
+
 static int look_at_table(struct inspection *inspection, struct page_survey *survey, const char *name,
 			 struct kv_error *err)
 {
 	struct pages *pages = &inspection->pages;
 	struct page_tree tree;
+	uint64_t entries = 0;
 
 	if (page_table_find(&survey->path, &pages->map, &inspection->meta.tables[PAGE_TABLE_MAIN], name, &tree) < 0 ||
-	    page_survey_tree(survey, &tree, NULL, NULL) != 0)
+	    page_survey_tree(survey, &tree, count_entry, &entries) != 0)
 		return pages_path_damaged(pages, &survey->path, err);
+	if (entries != tree.entries)
+		return kv_fail(err,
+			       "kv store: '%.300s': table '%s' has %llu entries and should have %llu: restore a backup",
+			       pages->file, name, (unsigned long long)entries, (unsigned long long)tree.entries);
 	return 0;
 }
 
@@ -136,6 +157,7 @@ static int look_at_tables(struct inspection *inspection, struct kv_error *err)
 static int look_at_all(struct inspection *inspection, struct kv_error *err)
 {
 	struct page_map *map = &inspection->pages.map;
+	struct fault_watch watch = { .pages = &inspection->pages };
 	char *at;
 	int code;
 
@@ -147,7 +169,10 @@ static int look_at_all(struct inspection *inspection, struct kv_error *err)
 	map->at = at;
 	map->size = inspection->size;
 	map->count = inspection->size / map->page_size;
+	fault_begin(&watch);
 	code = look_at_commits(inspection, err) == 0 && look_at_tables(inspection, err) == 0 ? 0 : -1;
+	if (fault_end(&watch))
+		code = pages_lost(&inspection->pages, err);
 	munmap(at, inspection->size);
 	return code;
 }

@@ -51,7 +51,8 @@ struct value_file *values_find(const struct values *values, uint64_t number)
 
 struct value_set *value_set_new(size_t count, struct value_set *older)
 {
-	struct value_set *set = malloc(sizeof(*set) + count * sizeof(struct value_file *));
+	const bool fits = count <= (SIZE_MAX - sizeof(struct value_set)) / sizeof(struct value_file *);
+	struct value_set *set = fits ? malloc(sizeof(*set) + count * sizeof(struct value_file *)) : NULL;
 
 	if (set != NULL) {
 		set->older = older;
@@ -151,7 +152,7 @@ static const char *map_file(const struct values *values, const struct value_file
 
 	segment_name(file->number, name);
 	snprintf(path, sizeof(path), "%s/%s", values->dir, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &stat) != 0) {
 		value_fail(values, file->number, err, strerror(errno));
 		if (fd >= 0)
