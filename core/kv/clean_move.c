@@ -106,6 +106,7 @@ int clean_write(struct clean *clean, struct kv_error *err)
 	char name[SEGMENT_NAME_BYTES];
 	int code = 0;
 
+	fault_changing = clean->pages;
 	pthread_mutex_lock(&store->write_lock);
 	clean->number = store->log.next_number++;
 	pthread_mutex_unlock(&store->write_lock);

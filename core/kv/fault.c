@@ -5,11 +5,15 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 _Thread_local struct fault_watch *fault_watched __attribute__((tls_model("initial-exec")));
+
+_Thread_local struct pages *fault_changing __attribute__((tls_model("initial-exec")));
+static _Thread_local sigjmp_buf *way_out __attribute__((tls_model("initial-exec")));
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static unsigned stores;
@@ -32,15 +36,26 @@ static bool lies_in_values(const struct values *values, const char *at)
 	return false;
 }
 
+static bool lies_in_store(const struct pages *pages, const struct values *values, const char *at)
+{
+	return lies_in(pages->map.at, pages->map.size, at) || lies_in_values(values, at);
+}
+
 static struct fault_watch *watch_of(const char *at)
 {
 	struct fault_watch *watch = fault_watched;
 
-	while (watch != NULL &&
-	       (watch->state == FAULT_UNWATCHED ||
-		(!lies_in(watch->pages->map.at, watch->pages->map.size, at) && !lies_in_values(watch->values, at))))
+	while (watch != NULL && (watch->state == FAULT_UNWATCHED || !lies_in_store(watch->pages, watch->values, at)))
 		watch = watch->outer;
 	return watch;
+}
+
+static void leave_if_changing(const char *at)
+{
+	if (fault_changing == NULL || way_out == NULL || !lies_in_store(fault_changing, fault_changing->values, at))
+		return;
+	atomic_store(&fault_changing->map.lost, true);
+	siglongjmp(*way_out, 1);
 }
 
 static void pass_on(int number, siginfo_t *info, void *context)
@@ -68,7 +83,21 @@ static void on_fault(int number, siginfo_t *info, void *context)
 			return;
 		}
 	}
+	if (info->si_code == BUS_ADRERR)
+		leave_if_changing(info->si_addr);
 	pass_on(number, info, context);
+}
+
+void fault_run(void (*main)(void *argument), void *argument)
+{
+	sigjmp_buf back;
+
+	way_out = &back;
+	if (sigsetjmp(back, 1) == 0)
+		main(argument);
+	else if (fault_changing->lost != NULL)
+		fault_changing->lost(fault_changing->lost_context);
+	way_out = NULL;
 }
 
 void faults_begin(void)

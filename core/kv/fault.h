@@ -4,8 +4,14 @@
  * with SIGBUS, which ends the process. Who reads within a watch gets zeros instead, which nothing that we check passes
  * as, and is told. From then on nothing is changed in the store, and nothing is taken for good without its checksum.
  *
- * A fault outside of a watch, or anywhere but in the store's files, is a crash as it ever was: LMDB must not go on with
- * zeros, nor may what was checked before be sent as such.
+ * LMDB must not go on with zeros. Where it meets a fault while it changes something, the thread that had it do so
+ * leaves it as it is and ends (fault_run): LMDB holds no lock of the C library's while it reads its map, and nothing
+ * but memory was changed, which is lost. Its transaction stays begun, with its lock held, so there never is another one
+ * in this process, which `lost` sees to; to read needs no such lock. Were it at the commit's last write, the commit may
+ * have come about: the log still has what was applied, and a start applies that again, as after any kill.
+ *
+ * A fault outside of all that, or anywhere but in the store's files, is a crash as it ever was: nor may what was
+ * checked before be sent as such. So is one at the start, when LMDB opens what pages_inspect() just read.
  */
 #ifndef KV_FAULT_H
 #define KV_FAULT_H
@@ -17,6 +23,12 @@ struct pages;
 struct values;
 
 enum fault_state { FAULT_UNWATCHED, FAULT_WATCHED, FAULT_SEEN };
+
+/* The store whose pages this thread has LMDB change, once it does. */
+extern _Thread_local struct pages *fault_changing __attribute__((tls_model("initial-exec")));
+
+/* Runs a thread. A fault while it changes pages ends main() in the middle, and their lost() is called. */
+void fault_run(void (*main)(void *argument), void *argument);
 
 struct fault_watch {
 	struct pages *pages;         /* its map is watched, and */

@@ -39,6 +39,7 @@ int guard_begin(struct guard *guard, struct pages *pages, MDB_txn **txn)
 	int code;
 
 	*guard = (struct guard){ .pages = pages, .watch = pages_watch(pages) };
+	fault_changing = pages;
 	if (!page_map_whole(&pages->map)) {
 		pages_lost(pages, &guard->damage);
 		return MDB_CORRUPTED;

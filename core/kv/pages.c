@@ -316,7 +316,7 @@ static int commit_again(struct pages *pages)
 {
 	MDB_val key = { 5, (char *)"state" }, value = { sizeof(pages->state), &pages->state };
 	MDB_txn *txn;
-	int code = mdb_txn_begin(pages->env, NULL, 0, &txn);
+	int code = page_map_whole(&pages->map) ? mdb_txn_begin(pages->env, NULL, 0, &txn) : MDB_CORRUPTED;
 
 	if (code != 0)
 		return code;

@@ -71,6 +71,8 @@ struct pages {
 	_Atomic uint64_t commits_begun, commits_done;
 	char file[4200];             /* the data file's name */
 	bool watched;                /* faults_begin() was called */
+	void (*lost)(void *context); /* a fault ended the thread that changes them (fault.h); may be NULL */
+	void *lost_context;
 	const _Atomic bool *give_up; /* set, if not NULL: what looks at whole tables is to end */
 };
 

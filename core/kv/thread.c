@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "thread.h"
 
+#include "fault.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -20,7 +22,7 @@ static void *begin(void *argument)
 	pthread_setname_np(pthread_self(), beginning.name);
 	if (beginning.host.thread_begin != NULL)
 		beginning.host.thread_begin(beginning.host.context);
-	beginning.main(beginning.argument);
+	fault_run(beginning.main, beginning.argument);
 	return NULL;
 }
 
