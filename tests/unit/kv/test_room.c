@@ -6,6 +6,7 @@
 
 #include <criterion/criterion.h>
 #include <malloc.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -84,6 +85,41 @@ Test(room, answers_errors_when_the_map_is_full_and_keeps_serving_reads)
 	t_open(&t, dir, ENGINE_ALWAYS);
 	ANSWERS("OK 1", "hset", "h", "more", "1");
 	ANSWERS("OK 1", "hexists", "h", "k0");
+	t_close(&t);
+}
+
+/* What it puts takes more room than what may wait to be applied, all of them together. */
+static void *put_large_values(void *context)
+{
+	static char value[700000];
+	char key[16];
+	int refused = 0;
+
+	for (int i = 0; i < 12; i++) {
+		int size = snprintf(key, sizeof(key), "%d-%d", *(int *)context, i);
+		const struct kvrel_slice args[] = { { "h", 1 }, { key, (size_t)size }, { value, sizeof(value) } };
+
+		refused += strncmp(t_call_slices(&t, KVREL_NO_WORKER, "hset", args, 3), "OK 1", 4) != 0;
+	}
+	*(int *)context = refused;
+	return NULL;
+}
+
+Test(room, is_waited_for_where_more_is_sent_than_applied)
+{
+	pthread_t threads[16];
+	int contexts[16];
+
+	t_open(&t, dir, ENGINE_NONE);
+	for (int i = 0; i < 16; i++) {
+		contexts[i] = i;
+		cr_assert(pthread_create(&threads[i], NULL, put_large_values, &contexts[i]) == 0);
+	}
+	for (int i = 0; i < 16; i++) {
+		pthread_join(threads[i], NULL);
+		cr_expect_eq(contexts[i], 0, "%d were refused", contexts[i]);
+	}
+	ANSWERS("OK 192", "hlen", "h");
 	t_close(&t);
 }
 
