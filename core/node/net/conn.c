@@ -98,6 +98,8 @@ void conn_parse(struct kvrel_conn *conn)
 {
 	struct input *input = &conn->input;
 	worker_settle(conn);
+	if (conn->blocked)
+		worker_touch(conn); /* reading goes on too, even if nothing is answered yet */
 	conn->blocked = !conn->failed && !postponed_run(conn);
 	if (conn->blocked) {
 		worker_touch(conn);

@@ -220,6 +220,19 @@ Test(little_room, the_first_in_order_does_not_wait_for_those_behind_it)
 	close(fd);
 }
 
+Test(little_room, a_connection_is_read_again_while_what_is_outside_the_order_waits)
+{
+	int fd = t_connect(t.port);
+	t_send(fd, "beside a\nbig 20000\n");
+	expect_big(fd, 20000);
+	T_WAIT(t_provider_held(t.provider) == 1);
+	t_send(fd, "echo b\n");
+	EXPECT(fd, "b\n");
+	t_provider_release(t.provider);
+	EXPECT(fd, "a\n");
+	close(fd);
+}
+
 /* ---- input that waits ---- */
 
 Test(room, a_long_input_is_taken_bit_by_bit)
