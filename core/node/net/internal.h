@@ -31,6 +31,7 @@ enum {
 	BATCH_CALLS_MAX = 128,       /* calls that are prefetched together; more would push each other out of L1 */
 	BATCH_RUN_CALLS = 64,        /* enough to hide memory behind each other: they are run */
 	SEND_CONNS = 64,             /* clients that could work on a reply meanwhile: they get it */
+	BATCHES_AT_ONCE = 64,        /* of long inputs, before others are looked at */
 	CONN_SLOTS_MAX = 4096,       /* unanswered requests of one connection; over it reading pauses */
 	READ_BYTES = 64 * 1024,      /* asked of one recv */
 	READ_BYTES_MIN = 16 * 1024,  /* with less room left in the arena its batch is run first */
@@ -263,7 +264,7 @@ void worker_post(struct worker *worker, struct task *task);
 void worker_call(struct worker *worker, void (*run)(struct worker *worker, void *context), void *context);
 /* Runs what is collected. Replies stay where they are. */
 void worker_run(struct worker *worker);
-/* Runs what is collected and sends what is answered, until nothing is left to do but wait. */
+/* Runs what is collected and sends what is answered. */
 void worker_turn(struct worker *worker);
 void worker_add_dirty(struct kvrel_conn *conn);
 /* The connection has something to send, or a state to act on, before the wake-up ends. */

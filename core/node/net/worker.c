@@ -90,13 +90,27 @@ static struct kvrel_conn *pop_settle(struct worker *worker)
 
 /* ---- one wake-up ---- */
 
+/* What is left of long inputs waits for the next wake-up, and is not added to until then. */
+static void leave_ready(struct worker *worker)
+{
+	for (struct kvrel_conn *conn = worker->ready.first; conn; conn = conn->next_ready)
+		worker_touch(conn);
+}
+
 static void run_and_parse(struct worker *worker)
 {
+	unsigned batches = 0;
 	do {
 		batch_run(worker);
+		if (++batches > BATCHES_AT_ONCE) {
+			leave_ready(worker);
+			return;
+		}
 		struct kvrel_conn *conn = NULL;
 		while (worker->batch.count < BATCH_CALLS_MAX && (conn = pop_ready(worker)) != NULL) {
-			if (!conn->dead)
+			if (conn->dead)
+				conn_free_if_unused(conn);
+			else
 				conn_parse(conn);
 		}
 	} while (worker->batch.count > 0);
@@ -111,16 +125,20 @@ void worker_run(struct worker *worker)
 	worker->batch.arena_used = 0;
 }
 
+/*
+ * A client that reads as fast as it is sent to has room again as soon as something was sent: it goes on in the next
+ * wake-up, when the loop has looked at the sockets of others.
+ */
 void worker_turn(struct worker *worker)
 {
-	do {
-		worker_run(worker);
-		batch_ran_providers(worker);
-		struct kvrel_conn *conn = NULL;
-		worker->batch.conns = 0;
-		while ((conn = pop_dirty(worker)) != NULL)
-			conn_advance(conn);
-	} while (worker->ready.first);
+	struct kvrel_conn *conn = NULL;
+	worker_run(worker);
+	batch_ran_providers(worker);
+	worker->batch.conns = 0;
+	while ((conn = pop_dirty(worker)) != NULL)
+		conn_advance(conn);
+	if (worker->ready.first)
+		uv_async_send(&worker->wake);
 }
 
 static void finish_wake_up(struct worker *worker)
