@@ -226,7 +226,12 @@ void log_seal(struct log *log)
 
 	pthread_mutex_lock(&log->sync_lock);
 	durable = atomic_load(&log->durable);
-	if (whole && durable != log->sealed && mark_end(log) && sync_all(log) == 0)
+	if (!whole || durable == log->sealed) {
+		/* nothing to be said */
+	} else if (!mark_end(log)) {
+		sync_news(log); /* whose mark says the same, if there are any */
+	} else if (sync_all(log) == 0) {
 		log->sealed = durable + MARK_FRAME_SIZE;
+	}
 	pthread_mutex_unlock(&log->sync_lock);
 }
