@@ -35,18 +35,19 @@ static inline uint64_t hash_fold(uint64_t a, uint64_t b)
 
 /*
  * Not for disk: may differ between versions. A random seed keeps clients from choosing what collides. Folds 16 bytes a
- * step through a 64 x 64 → 128 bit multiplication; short keys, which are nearly all, take two or three. Here, since
- * every request does it.
+ * step through a 64 x 64 → 128 bit multiplication; short keys, which are nearly all, take two or three. Both factors
+ * are mixed with what only the seed's owner knows: who could make one of them zero would take all else, and the seed,
+ * out of the hash. Here, since every request does it.
  */
 static inline uint64_t hash_bytes(const void *data, size_t size, uint64_t seed)
 {
 	const uint64_t odd1 = 0xd1b54a32d192ed03u, odd2 = 0x8cb92ba72f3d8dd7u;
 	const unsigned char *p = (const unsigned char *)data;
-	uint64_t state = seed ^ odd1, a = 0, b = 0;
+	uint64_t state = seed ^ odd1, secret = seed * odd2, a = 0, b = 0;
 	size_t rest = size;
 
 	for (; rest > 16; rest -= 16, p += 16)
-		state = hash_fold(hash_read64(p) ^ odd1, hash_read64(p + 8) ^ state);
+		state = hash_fold(hash_read64(p) ^ secret, hash_read64(p + 8) ^ state);
 	if (rest >= 8) {
 		a = hash_read64(p);
 		b = hash_read64(p + rest - 8);
@@ -56,7 +57,7 @@ static inline uint64_t hash_bytes(const void *data, size_t size, uint64_t seed)
 	} else if (rest > 0) {
 		a = (uint64_t)p[0] << 16 | (uint64_t)p[rest / 2] << 8 | p[rest - 1];
 	}
-	return hash_fold(hash_fold(a ^ odd1, b ^ state) ^ odd2, size ^ odd1);
+	return hash_fold(hash_fold(a ^ secret, b ^ state) ^ odd2, size ^ odd1);
 }
 
 struct hash_digest {

@@ -198,3 +198,25 @@ Test(cursors, of_long_keys_are_fewer)
 	cr_expect(kept * SIZE <= 8 << 20);
 	cursors_free(cursors);
 }
+
+/* Blocks of eight bytes that are one of the function's own numbers: each made a factor zero, whatever the seed. */
+Test(hash, cannot_be_made_to_forget_its_seed)
+{
+	const uint64_t numbers[] = { 0xd1b54a32d192ed03u, 0x8cb92ba72f3d8dd7u };
+	const uint64_t seed = 0x5851f42d4c957f2du, other = 0x14057b7ef767814fu;
+	enum { TAILS = 200 };
+	uint64_t seen[2 * TAILS];
+	unsigned char bytes[24];
+
+	for (int n = 0; n < 2; n++) {
+		for (int i = 0; i < TAILS; i++) {
+			memset(bytes, i, sizeof(bytes));
+			memcpy(bytes, &numbers[n], 8);
+			seen[n * TAILS + i] = hash_bytes(bytes, i % 2 == 0 ? 16 : sizeof(bytes), seed);
+			cr_expect_neq(seen[n * TAILS + i], hash_bytes(bytes, i % 2 == 0 ? 16 : sizeof(bytes), other));
+		}
+	}
+	for (int i = 0; i < 2 * TAILS; i++)
+		for (int k = 0; k < i; k++)
+			cr_expect_neq(seen[i], seen[k], "%d and %d", i, k);
+}
