@@ -147,6 +147,7 @@ static int end_bucket(struct apply *apply, const struct record *record)
 	if (code != 0)
 		return code == MDB_NOTFOUND ? 0 : code;
 	page_key_set(&apply->store->pages, &key, 0, record_key(record));
+	apply->removed = true;
 	code = mdb_del(apply->txn, apply->store->pages.data, &key.val, NULL);
 	if (code == 0 && (record->kind == RECORD_DROP || page.id != record_bucket_id(record)))
 		code = put_garbage(apply, page.id);
@@ -232,6 +233,7 @@ static int apply_key(struct apply *apply, const struct item *item)
 	if (!existed)
 		return 0;
 	bucket->stored.count--;
+	apply->removed = true;
 	code = mdb_del(apply->txn, pages->data, &key.val, NULL);
 	return code == MDB_NOTFOUND ? 0 : code;
 }
@@ -337,6 +339,7 @@ static int begin(struct apply *apply)
 		return code;
 	apply->transaction = ++apply->store->applier.touches;
 	apply->undo_count = 0;
+	apply->removed = false;
 	apply->began_at = apply->at;
 	apply->state = apply->store->pages.state;
 	code = mdb_cursor_open(apply->txn, apply->store->pages.data, &apply->cursor);
@@ -370,6 +373,8 @@ int apply_step(struct apply *apply, bool *finished)
 		apply->at = apply->began_at;
 		return code;
 	}
+	if (apply->removed)
+		presence_begin_anew(&apply->store->presence);
 	pthread_mutex_lock(&apply->store->write_lock);
 	apply->store->pages.state = apply->state;
 	pthread_mutex_unlock(&apply->store->write_lock);

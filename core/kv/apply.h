@@ -34,6 +34,7 @@ struct apply {
 	struct item *items; /* the applier's sorting memory */
 	size_t count, directory_count;
 	const struct memtable *next; /* what it overtakes is left out; NULL: nothing is */
+	bool removed;                /* the transaction takes keys out */
 	bool far;                    /* large values stay in the segment */
 	size_t at, began_at;         /* steps */
 	MDB_txn *txn;

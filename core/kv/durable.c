@@ -46,6 +46,7 @@ void slot_begin(struct durable *store, struct slot *slot)
 	slot->inside = true;
 	epoch_enter(&store->epoch, &slot->epoch);
 	slot->retired = atomic_load_explicit(&store->retired, memory_order_acquire);
+	slot->generation = presence_generation(&store->presence);
 	slot->settled = settled(store);
 	slot->memo = NULL;
 	slot->pipe.added = 0;
@@ -141,14 +142,20 @@ bool find_in_memory(struct durable *store, const struct slot *slot, const struct
 	return find_from(atomic_load_explicit(&store->newest, memory_order_acquire), slot, bucket, hash, key, found);
 }
 
-static int find_in_pages(struct slot *slot, const struct bucket *bucket, uint64_t hash, struct kvrel_slice key,
-			 bool with_value, struct found *found, struct kv_error *err)
+static int find_in_pages(struct durable *store, struct slot *slot, const struct bucket *bucket, uint64_t hash,
+			 struct kvrel_slice key, bool with_value, struct found *found, struct kv_error *err)
 {
 	int there;
 
 	*found = (struct found){ 0 };
+	if (!with_value && presence_knows(&store->presence, hash) && !atomic_load(&store->pages.map.lost)) {
+		found->there = true;
+		return 0;
+	}
 	there = page_find(&slot->reader, bucket->id, key, hash, with_value ? &found->value : NULL, err);
 	found->there = there > 0;
+	if (found->there && !with_value)
+		presence_note(&store->presence, slot->generation, hash);
 	return there < 0 ? -1 : 0;
 }
 
@@ -157,7 +164,7 @@ int find_key(struct durable *store, struct slot *slot, const struct bucket *buck
 {
 	if (find_in_memory(store, slot, bucket, hash, key, found))
 		return 0;
-	return find_in_pages(slot, bucket, hash, key, true, found, err);
+	return find_in_pages(store, slot, bucket, hash, key, true, found, err);
 }
 
 int find_whether(struct durable *store, struct slot *slot, const struct bucket *bucket, uint64_t hash,
@@ -165,16 +172,17 @@ int find_whether(struct durable *store, struct slot *slot, const struct bucket *
 {
 	if (find_in_memory(store, slot, bucket, hash, key, found))
 		return 0;
-	return find_in_pages(slot, bucket, hash, key, false, found, err);
+	return find_in_pages(store, slot, bucket, hash, key, false, found, err);
 }
 
-int find_whether_behind(const struct memtable *newest, struct slot *slot, const struct bucket *bucket, uint64_t hash,
-			struct kvrel_slice key, struct found *found, struct kv_error *err)
+int find_whether_behind(struct durable *store, const struct memtable *newest, struct slot *slot,
+			const struct bucket *bucket, uint64_t hash, struct kvrel_slice key, struct found *found,
+			struct kv_error *err)
 {
 	if (newest->id != slot->retired + 1 &&
 	    find_from(atomic_load_explicit(&newest->older, memory_order_acquire), slot, bucket, hash, key, found))
 		return 0;
-	return find_in_pages(slot, bucket, hash, key, false, found, err);
+	return find_in_pages(store, slot, bucket, hash, key, false, found, err);
 }
 
 int read_whole(struct durable *store, const struct bucket *bucket, int (*read)(void *context), void *context)

@@ -27,6 +27,7 @@
 #include "log.h"
 #include "memtable.h"
 #include "pages.h"
+#include "presence.h"
 #include "spares.h"
 
 #include <pthread.h>
@@ -57,6 +58,7 @@ struct slot {
 	bool inside;
 	uint64_t retired; /* the store's when it came inside */
 	struct page_reader reader;
+	uint64_t generation; /* of the store's presence, then */
 	uint64_t settled;    /* what might be told when it came inside: everything before it */
 	struct bucket *memo; /* the bucket found last */
 	struct prefetch_pipe pipe;
@@ -125,6 +127,7 @@ struct durable {
 	_Atomic uint64_t leaf_pages; /* of the pages, when they were last changed */
 
 	struct pages pages;
+	struct presence presence;
 	struct log log;
 	struct applier applier;
 	struct cursors *cursors;
@@ -194,8 +197,9 @@ int find_key(struct durable *store, struct slot *slot, const struct bucket *buck
 int find_whether(struct durable *store, struct slot *slot, const struct bucket *bucket, uint64_t hash,
 		 struct kvrel_slice key, struct found *found, struct kv_error *err);
 /* And for a key that `newest` does not know. */
-int find_whether_behind(const struct memtable *newest, struct slot *slot, const struct bucket *bucket, uint64_t hash,
-			struct kvrel_slice key, struct found *found, struct kv_error *err);
+int find_whether_behind(struct durable *store, const struct memtable *newest, struct slot *slot,
+			const struct bucket *bucket, uint64_t hash, struct kvrel_slice key, struct found *found,
+			struct kv_error *err);
 
 /*
  * Reads several keys of a bucket as of one moment: calls `read` until nobody wrote several of them meanwhile, at last

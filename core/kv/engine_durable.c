@@ -209,6 +209,7 @@ static void close_store(struct durable *store)
 	close_spares(&store->spares);
 	for (unsigned i = 0; store->slots != NULL && i < store->slot_count; i++)
 		slot_done(&store->slots[i]);
+	presence_done(&store->presence);
 	bucket_table_done(&store->buckets);
 	log_close(&store->log);
 	pages_close(&store->pages);
@@ -300,9 +301,10 @@ static int make_slots(struct durable *store, struct kv_error *err)
 		memset(store->slots, 0, store->slot_count * sizeof(struct slot));
 	if (store->slots == NULL || store->readers == NULL)
 		return kv_fail(err, "out of memory");
+	presence_init(&store->presence, store->options.cache_size / 2);
 	for (unsigned i = 0; i < store->slot_count; i++) {
 		bool worker = i < store->options.workers;
-		uint64_t cache = worker ? store->options.cache_size / store->options.workers : 0;
+		uint64_t cache = worker ? store->options.cache_size / 2 / store->options.workers : 0;
 
 		store->readers[i] = &store->slots[i].epoch;
 		page_reader_init(&store->slots[i].reader, &store->pages, cache);

@@ -31,7 +31,8 @@ static inline void fetch_index(struct tables tables, const struct prefetched *it
 		memtable_prefetch(tables.older, (uint32_t)item->hash);
 }
 
-static inline void fetch_record(struct tables tables, const struct slot *slot, struct prefetched *item)
+static inline void fetch_record(const struct durable *store, struct tables tables, const struct slot *slot,
+				struct prefetched *item)
 {
 	const struct record *record = memtable_peek(tables.newest, (uint32_t)item->hash);
 
@@ -42,6 +43,7 @@ static inline void fetch_record(struct tables tables, const struct slot *slot, s
 		__builtin_prefetch(record);
 		__builtin_prefetch((const char *)record + 32); /* a small one often lies in two lines */
 	} else {
+		presence_prefetch(&store->presence, item->hash);
 		page_prefetch(&slot->reader, item->hash);
 	}
 }
@@ -67,7 +69,7 @@ static inline void add(struct durable *store, struct slot *slot, uint64_t hash)
 	if (at >= PREFETCH_DEPTH * 2)
 		fetch_page(slot, item); /* of the request that was here before */
 	if (at >= PREFETCH_DEPTH)
-		fetch_record(tables, slot, item_at(pipe, at - PREFETCH_DEPTH));
+		fetch_record(store, tables, slot, item_at(pipe, at - PREFETCH_DEPTH));
 	item->hash = hash;
 	fetch_index(tables, item);
 }
@@ -99,7 +101,7 @@ void prefetch_finish(struct durable *store, struct slot *slot)
 		 pages = end > PREFETCH_DEPTH * 2 ? end - PREFETCH_DEPTH * 2 : 0;
 
 	for (uint32_t at = records; at < end; at++)
-		fetch_record(tables, slot, item_at(pipe, at));
+		fetch_record(store, tables, slot, item_at(pipe, at));
 	for (uint32_t at = pages; at < end; at++)
 		fetch_page(slot, item_at(pipe, at));
 	pipe->added = 0;

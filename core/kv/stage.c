@@ -82,7 +82,7 @@ static bool look_up(struct durable *store, struct slot *slot, struct staged *ite
 	item->there = item->below = false;
 	if (item->place.record != NULL)
 		return true;
-	if (find_whether_behind(newest, slot, item->bucket, item->hash, key, &found, &err) != 0)
+	if (find_whether_behind(store, newest, slot, item->bucket, item->hash, key, &found, &err) != 0)
 		return false;
 	item->there = found.there;
 	item->below = found.there && !found.in_memory;
