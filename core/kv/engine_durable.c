@@ -160,9 +160,14 @@ static void durable_submit(struct engine *engine, const struct engine_request *r
 static void durable_batch_ran(struct engine *engine, uint32_t worker)
 {
 	struct durable *store = (struct durable *)engine;
+	struct slot *slot = slot_of(store, worker);
 
-	if (worker < store->slot_count - 1 && store->slots[worker].inside)
-		slot_settle(store, &store->slots[worker]);
+	if (worker >= store->slot_count - 1 || !slot->inside)
+		return;
+	if (atomic_load_explicit(&store->newest_id, memory_order_relaxed) - slot->retired > MEMTABLES_SLOW)
+		slot_leave(store, slot); /* what comes next in this wake-up may have to wait for room */
+	else
+		slot_settle(store, slot);
 }
 
 static void durable_batch_end(struct engine *engine, uint32_t worker)
