@@ -77,7 +77,8 @@ static void *victim(void *unused)
 	(void)unused;
 	for (unsigned round = 0; !atomic_load(&over); round++) {
 		int fd = t_connect(t.port);
-		t_send(fd, "mark 1\nheld a\nlater b\nlatebig 100000\nbeside c\n");
+		t_send(fd, "mark 1\nbig 100000\nbig 100000\nheld a\nlater b\nlatebig 100000\nbeside c\nbig "
+			   "100000\necho d\n");
 		if (round % 2)
 			t_expect(fd, "1\n");
 		else
