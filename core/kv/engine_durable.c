@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SEGMENT_MIN = 1 << 20, SEGMENT_MAX = 1 << 30, SPARE_READERS = 16 };
+enum { SPARE_READERS = 16 };
 
 /* ---- requests ---------------------------------------------------------------------------------------------- */
 
@@ -375,7 +375,7 @@ static int open_store(struct durable *store, struct kv_error *err)
 int engine_durable_open(const struct engine_options *options, struct engine **out, struct kv_error *err)
 {
 	struct durable *store = calloc(1, sizeof(*store));
-	uint64_t segment = options->segment_size & ~(uint64_t)4095;
+	uint64_t segment = options->segment_size & ~(uint64_t)(SEGMENT_UNIT - 1);
 
 	if (store == NULL)
 		return kv_fail(err, "out of memory");

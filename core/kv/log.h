@@ -101,7 +101,7 @@ static inline bool log_broken(const struct log *log)
 
 /* ---- log_segment.c: the files ---------------------------------------------------------------------------------- */
 
-enum { SEGMENT_NAME_BYTES = 32 };
+enum { SEGMENT_NAME_BYTES = 32, SEGMENT_UNIT = 4096, SEGMENT_MIN = 1 << 20, SEGMENT_MAX = 1 << 30 };
 
 /* All of it, at `at`; EIO where the file ends before. 0 or errno. */
 int file_read(int fd, void *to, size_t size, size_t at);

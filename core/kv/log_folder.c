@@ -47,6 +47,12 @@ static int check_unused(struct recovery *recovery, struct segment *segment, cons
 	return 0;
 }
 
+/* Its space was reserved whole before its header was written. */
+static bool is_cut_short(const struct log_file *file)
+{
+	return file->size < SEGMENT_MIN || file->size % SEGMENT_UNIT != 0;
+}
+
 /* Looks at one file. Its header tells whether it belongs to this life, and its base whether the pages hold it already.
  */
 static int segment_look(struct recovery *recovery, struct segment *segment, struct kv_error *err)
@@ -71,7 +77,9 @@ static int segment_look(struct recovery *recovery, struct segment *segment, stru
 		segment->base = header.base;
 		segment->live = header.base >= store->pages.state.applied;
 		segment->applied = !segment->live;
-		return 0;
+		return segment->live && is_cut_short(&segment->file)
+			       ? segment_fail(recovery, segment, err, "it was cut short: restore it, or a backup")
+			       : 0;
 	}
 	return check_unused(recovery, segment, &header, err);
 }

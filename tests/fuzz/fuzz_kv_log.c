@@ -226,6 +226,7 @@ static void make_folder(const uint8_t *data, size_t size)
 		segment_name(files[i].number, name);
 		snprintf(path, sizeof(path), "%s/%s", log_dir, name);
 		write_file(path, files[i].bytes, files[i].size);
+		FUZZ_CHECK(truncate(path, SEGMENT_BYTES) == 0); /* one that is shorter is refused */
 	}
 }
 

@@ -55,6 +55,15 @@ static void damage(const char *bytes)
 	cr_assert(done, "there is no '%s' in the log", bytes);
 }
 
+/* The first file of the log. */
+static void cut(off_t size)
+{
+	char path[300];
+
+	snprintf(path, sizeof(path), "%s/log/0000000000000001.log", dir);
+	cr_assert(truncate(path, size) == 0);
+}
+
 static void expect_refusal(void)
 {
 	const char *message = t_open_fails(&t, dir);
@@ -145,4 +154,15 @@ Test(seal, of_a_log_that_waits_for_writes_is_no_write)
 {
 	sealed_and_killed();
 	expect_all_found();
+}
+
+Test(seal, of_a_file_that_was_cut_short_is_missed)
+{
+	const char *message;
+
+	sealed_and_killed();
+	cut(100);
+	message = t_open_fails(&t, dir);
+	cr_expect(strstr(message, "0000000000000001.log': it was cut short: restore it, or a backup") != NULL, "%s",
+		  message);
 }
