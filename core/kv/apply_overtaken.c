@@ -14,7 +14,7 @@
 #include "apply.h"
 
 enum {
-	LOOK_AT = MEMTABLE_FULL / 8, /* so full is the next one when some keys are looked up in it */
+	LOOK_AT = MEMTABLE_FULL / 32, /* so full is the next one when some keys are looked up in it */
 	SAMPLES = 512,
 	LOOK_MS = 4,
 	WAIT_MS = 1000, /* whoever writes slowly needs no help */

@@ -80,7 +80,7 @@ struct memtable {
  * cost more memory than a small record. Writes to keys that it knows already go on to the segment's end. A large store
  * allows more, in proportion to its pages, each of which is to be written for several keys and not for one.
  */
-enum { MEMTABLE_KEYS = 100 << 10, MEMTABLE_KEYS_A_PAGE = 10, MEMTABLE_FULL = 1024 };
+enum { MEMTABLE_KEYS = 100 << 10, MEMTABLE_KEYS_A_PAGE = 12, MEMTABLE_FULL = 1024 };
 
 /*
  * Buffer, entries and index of a memtable that is gone, for the next one: the kernel need not find and clear them
