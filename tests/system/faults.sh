@@ -265,6 +265,7 @@ it_lets_clients_wait_that_send_more_than_it_can_put_away() {
 	start_daemon
 	value=$(printf '%04000d' 7)
 	for ((i = 0; i < requests; i++)); do
+		# shellcheck disable=SC2016 # the $ of the protocol
 		printf '*4\r\n$4\r\nHSET\r\n$4\r\nload\r\n$6\r\n%06d\r\n$4000\r\n%s\r\n' "$i" "$value"
 	done >ahead
 	for i in 1 2 3 4 5 6; do

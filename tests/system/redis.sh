@@ -84,14 +84,15 @@ own_memory() {
 it_owes_a_client_that_reads_nothing_no_more_than_it_may() {
 	local before most=0 now limit=$((8 << 20)) value=$((8 << 20))
 	node
-	coproc GREEDY { greedy "$RESP_PORT" 100 $value; }
+	coproc GREEDY { greedy "$RESP_PORT" 100 "$value"; }
+	# shellcheck disable=SC2153 # coproc sets it
 	greedy_pid=$GREEDY_PID
 	greedy_says stored
 	before=$(own_memory)
 	echo >&"${GREEDY[1]}"
 	greedy_says asked
 	for _ in {1..50}; do
-		cli HSTRLEN greedy big = $value
+		cli HSTRLEN greedy big = "$value"
 		now=$(own_memory)
 		most=$((now > most ? now : most))
 		sleep 0.02
