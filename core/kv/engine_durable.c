@@ -333,26 +333,10 @@ static void init_locks(struct durable *store)
 	pthread_condattr_destroy(&attributes);
 }
 
-/* The applying thread is over: what it had to do is refused from now on. */
-static void changes_lost(void *context)
-{
-	struct durable *store = context;
-	struct applier *applier = &store->applier;
-	struct kv_error err;
-
-	pages_lost(&store->pages, &err);
-	pthread_mutex_lock(&applier->lock);
-	memcpy(applier->reason, err.message, sizeof(applier->reason));
-	atomic_store(&applier->stuck, true);
-	pthread_mutex_unlock(&applier->lock);
-	pthread_cond_broadcast(&applier->applied);
-	store->options.host.log(store->options.host.context, KVREL_WARN, err.message);
-}
-
 static int open_store(struct durable *store, struct kv_error *err)
 {
 	store->pages.give_up = &store->applier.stopping;
-	store->pages.lost = changes_lost;
+	store->pages.lost = guard_lost;
 	store->pages.lost_context = store;
 	if (bucket_table_init(&store->buckets) != 0 || (store->cursors = cursors_new()) == NULL)
 		return kv_fail(err, "out of memory");

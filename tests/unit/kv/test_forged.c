@@ -86,3 +86,95 @@ Test(forged, marks_from_far_ahead_keep_no_store_from_starting)
 {
 	expect_start_after(UINT64_C(1) << 62);
 }
+
+/* ---- heads of frames ------------------------------------------------------------------------------------------- */
+
+enum { LARGE = 4000, KEYS = 400 };
+
+static const char *value_of(int number)
+{
+	static char value[LARGE + 1];
+
+	memset(value, 'a' + number % 26, LARGE);
+	return value;
+}
+
+/* So many large values that they stay in their segment. */
+static void fill_and_apply(void)
+{
+	char key[16], path[300];
+
+	for (int i = 0; i < KEYS; i++) {
+		snprintf(key, sizeof(key), "k%d", i);
+		ANSWERS("OK 1", "hset", "filled", key, value_of(i));
+	}
+	snprintf(path, sizeof(path), "%s/copy", dir);
+	t_call(&t, "backup", path, NULL);
+}
+
+/* The head of a frame with one record, at this end of another's value, for who knows where that is going to be. */
+static void forge_head(char *value_end, const struct memtable *memtable, size_t value_end_at, size_t next_size)
+{
+	const struct frame head = { .checksum = 1,
+				    .size = (uint32_t)record_size(2, next_size),
+				    .position = memtable->base + value_end_at - sizeof(head) -
+						sizeof(struct segment_header) };
+
+	memcpy(value_end - sizeof(head), &head, sizeof(head));
+}
+
+/* Two keys of one request; what the first one's value ends with looks like the head of a frame of the other's. */
+static void put_forged(int number, size_t size)
+{
+	const struct durable *store = (const struct durable *)t.engine;
+	const struct memtable *memtable = atomic_load(&store->newest);
+	size_t value_at = memtable->used + sizeof(struct frame) + sizeof(struct record) + 2;
+	char first[LARGE], names[2][3] = { { 'a', (char)('0' + number) }, { 'b', (char)('0' + number) } };
+	struct kvrel_slice args[] = {
+		{ "h", 1 }, { names[0], 2 }, { first, size }, { names[1], 2 }, { value_of(number), LARGE }
+	};
+
+	memset(first, 'f', sizeof(first));
+	forge_head(first + size, memtable, value_at + size, LARGE);
+	cr_assert_str_eq(t_call_slices(&t, 0, "hset", args, 5), "OK 2");
+}
+
+Test(forged, heads_of_frames_keep_no_value_from_being_found)
+{
+	char key[3] = "b0", expected[LARGE + 16];
+
+	t_open(&t, dir, ENGINE_ALWAYS);
+	ANSWERS("OK 1", "hset", "h", "k", "1");
+	for (int i = 0; i < 8; i++)
+		put_forged(i, 2000 + (size_t)i);
+	fill_and_apply();
+	cr_expect(strstr(t_call(&t, "stats", NULL), "value_bytes_files: 0") == NULL);
+	for (int i = 0; i < 8; i++) {
+		key[1] = (char)('0' + i);
+		snprintf(expected, sizeof(expected), "OK '%s'", value_of(i));
+		ANSWERS(expected, "hget", "h", key);
+	}
+	ANSWERS("OK nil", "verify");
+	t_close(&t);
+}
+
+Test(forged, heads_of_frames_keep_no_request_from_a_replay)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		t_open(&t, dir, ENGINE_ALWAYS);
+		for (int i = 0; i < 8; i++)
+			put_forged(i, 2000 + (size_t)i);
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	cr_assert_eq(status, 0);
+	t_open(&t, dir, ENGINE_ALWAYS);
+	cr_expect_str_eq(t.log, "");
+	ANSWERS("OK 16", "hlen", "h");
+	fill_and_apply();
+	ANSWERS("OK nil", "verify");
+	t_close(&t);
+}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Large values, which stay in the files that the log put them into. */
 #include "driver.h"
-#include "durable.h"
 #include "full_disk.h"
+#include "pages.h"
 
 #include <criterion/criterion.h>
 #include <dirent.h>
@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 enum { LARGE = 4000, KEYS = 400 }; /* all together more than one segment */
@@ -386,75 +385,6 @@ Test(values, of_long_keys_are_found_overwritten_and_deleted)
 	expect_sound();
 	cr_expect(strncmp(t_call(&t, "hget", "h", key, NULL), "OK '1/2 d", 9) == 0);
 	ANSWERS("OK 1", "hdel", "h", key);
-	expect_sound();
-	t_close(&t);
-}
-
-/* The head of a frame with one record, at this end of another's value, for who knows where that is going to be. */
-static void forge_head(char *value_end, const struct memtable *memtable, size_t value_end_at, size_t next_size)
-{
-	const struct frame head = { .checksum = 1,
-				    .size = (uint32_t)record_size(2, next_size),
-				    .position = memtable->base + value_end_at - sizeof(head) -
-						sizeof(struct segment_header) };
-
-	memcpy(value_end - sizeof(head), &head, sizeof(head));
-}
-
-/* Two keys of one request; what the first one's value ends with looks like the head of a frame of the other's. */
-static void put_forged(int number, size_t size)
-{
-	const struct durable *store = (const struct durable *)t.engine;
-	const struct memtable *memtable = atomic_load(&store->newest);
-	size_t value_at = memtable->used + sizeof(struct frame) + sizeof(struct record) + 2;
-	char first[LARGE], names[2][3] = { { 'a', (char)('0' + number) }, { 'b', (char)('0' + number) } };
-	struct kvrel_slice args[] = {
-		{ "h", 1 }, { names[0], 2 }, { first, size }, { names[1], 2 }, { value_of(number, 1, LARGE), LARGE }
-	};
-
-	memset(first, 'f', sizeof(first));
-	forge_head(first + size, memtable, value_at + size, LARGE);
-	cr_assert_str_eq(t_call_slices(&t, 0, "hset", args, 5), "OK 2");
-}
-
-Test(values, beside_others_that_pretend_to_be_frames_are_found)
-{
-	char key[3] = "b0", expected[LARGE + 16];
-
-	t_open(&t, dir, ENGINE_ALWAYS);
-	ANSWERS("OK 1", "hset", "h", "k", "1");
-	for (int i = 0; i < 8; i++)
-		put_forged(i, 2000 + (size_t)i);
-	put_all("h", 1, LARGE);
-	apply();
-	cr_expect(figure("value_bytes_files") > 0);
-	for (int i = 0; i < 8; i++) {
-		key[1] = (char)('0' + i);
-		snprintf(expected, sizeof(expected), "OK '%s'", value_of(i, 1, LARGE));
-		ANSWERS(expected, "hget", "h", key);
-	}
-	expect_sound();
-	t_close(&t);
-}
-
-Test(values, of_one_request_are_found_after_a_kill)
-{
-	pid_t pid = fork();
-	int status;
-
-	if (pid == 0) {
-		t_open(&t, dir, ENGINE_ALWAYS);
-		for (int i = 0; i < 8; i++)
-			put_forged(i, 2000 + (size_t)i);
-		_exit(0);
-	}
-	waitpid(pid, &status, 0);
-	cr_assert_eq(status, 0);
-	t_open(&t, dir, ENGINE_ALWAYS);
-	cr_expect_str_eq(t.log, "");
-	ANSWERS("OK 16", "hlen", "h");
-	put_all("h", 1, LARGE);
-	apply();
 	expect_sound();
 	t_close(&t);
 }
