@@ -187,8 +187,9 @@ static bool apply_memtable(struct durable *store, struct memtable *memtable)
 			return false;
 		doze(applier, RETRY_MS);
 	}
-	/* what is in the pages, or left out for it, has to be in the log, or a replay ends elsewhere */
-	if (log_sync(&store->log) != 0) {
+	/* what is in the pages has to be in the log, or a replay ends elsewhere; and what is left out rests on it alone
+	 */
+	if ((next != NULL ? log_seal : log_sync)(&store->log) != 0) {
 		apply_done(&apply);
 		return false;
 	}

@@ -84,8 +84,8 @@ void log_complete(struct log *log, struct call_queue *queue);
 void log_lead(struct log *log, struct call_queue *queue);
 /* Returns when everything appended before is synced; -1 when the log is broken. */
 int log_sync(struct log *log);
-/* Syncs what was appended before, and says behind it that it was durable, if the pages lack any of it. */
-void log_seal(struct log *log);
+/* Syncs what was appended before, and says behind it that it was durable, if the pages lack any of it. -1: as above. */
+int log_seal(struct log *log);
 /*
  * What a start read of a segment and nothing proves to be on the disk: after a write that failed the system knows it
  * still, and takes it for written. 0 or errno; fdatasync() is the caller's.

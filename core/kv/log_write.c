@@ -219,7 +219,7 @@ void log_lead(struct log *log, struct call_queue *queue)
 	log_complete(log, queue);
 }
 
-void log_seal(struct log *log)
+int log_seal(struct log *log)
 {
 	bool whole = log_sync(log) == 0;
 	uint64_t durable;
@@ -234,4 +234,5 @@ void log_seal(struct log *log)
 		log->sealed = durable + MARK_FRAME_SIZE;
 	}
 	pthread_mutex_unlock(&log->sync_lock);
+	return log_broken(log) ? -1 : 0;
 }
