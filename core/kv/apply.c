@@ -93,10 +93,12 @@ static int get_directory(struct apply *apply, struct kvrel_slice name, struct pa
 static int put_garbage(struct apply *apply, uint64_t id)
 {
 	struct page_key key;
-	MDB_val nothing = { 0, NULL };
+	uint32_t checksum;
+	MDB_val value = { sizeof(checksum), &checksum };
 
 	page_key_set(&apply->store->pages, &key, id, (struct kvrel_slice){ 0 });
-	return mdb_put(apply->txn, apply->store->pages.garbage, &key.val, &nothing, 0);
+	checksum = garbage_checksum(&key.val);
+	return mdb_put(apply->txn, apply->store->pages.garbage, &key.val, &value, 0);
 }
 
 static struct bucket *made_bucket(const struct apply *apply, uint64_t id)

@@ -78,6 +78,13 @@ void give_memory_back(struct durable *store);
  * 0 there was nothing to do, -1 and why. */
 int clean_values(struct durable *store, struct kv_error *err);
 
+/* What an entry of the garbage table has for a value: an id that is another one by a flipped bit clears what is alive.
+ */
+static inline uint32_t garbage_checksum(const MDB_val *id)
+{
+	return crc32c(0, id->mv_data, id->mv_size);
+}
+
 /* Clears some keys of a dropped bucket; *more: there was something, ask again. 0, or -1 and why. */
 int clear_garbage(struct pages *pages, bool *more, struct kv_error *err);
 

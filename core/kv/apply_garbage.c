@@ -29,6 +29,16 @@ static int clear_keys(const struct pages *pages, MDB_cursor *cursor, const MDB_v
 	return code == MDB_NOTFOUND ? 0 : code;
 }
 
+/* Older versions left the value empty. */
+static bool is_whole(const MDB_val *key, const MDB_val *value)
+{
+	uint32_t checksum = garbage_checksum(key);
+
+	return key->mv_size <= PAGE_ID_MAX &&
+	       (value->mv_size == 0 ||
+		(value->mv_size == sizeof(checksum) && memcmp(value->mv_data, &checksum, sizeof(checksum)) == 0));
+}
+
 static int clear_first(const struct pages *pages, MDB_txn *txn, struct guard *guard, bool *more)
 {
 	unsigned char id[PAGE_ID_MAX];
@@ -41,8 +51,12 @@ static int clear_first(const struct pages *pages, MDB_txn *txn, struct guard *gu
 		return code;
 	code = mdb_cursor_get(garbage, &key, &value, MDB_FIRST);
 	*more = code == 0;
+	if (code == 0 && !is_whole(&key, &value)) {
+		page_damaged(pages, key.mv_data, &guard->damage);
+		code = MDB_CORRUPTED;
+	}
 	if (code == 0) {
-		prefix.mv_size = key.mv_size <= sizeof(id) ? key.mv_size : sizeof(id);
+		prefix.mv_size = key.mv_size;
 		memcpy(id, key.mv_data, prefix.mv_size);
 		code = mdb_cursor_open(txn, pages->data, &data);
 		if (code == 0) {

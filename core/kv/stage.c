@@ -26,6 +26,8 @@ enum {
 	STAGE_KEY_BITS = 1024
 };
 
+_Static_assert((int)STAGE_RECORD_MAX <= (int)FAR_VALUE_MIN, "where a large value may lie is append_record()'s matter");
+
 struct staged {
 	struct kvrel_call *call;
 	struct bucket *bucket;

@@ -90,6 +90,37 @@ Test(crafted, record_of_the_store_with_a_bit_flipped_is_refused)
 	SAYS(t_open_fails(&t, dir), "its state record is damaged: restore a backup");
 }
 
+/* As if a bit of a dropped bucket's id had been flipped: then it is a living one's. */
+static void note_as_dropped(uint64_t id, const char *checksum)
+{
+	unsigned char bytes[PAGE_ID_MAX];
+	MDB_val key = { page_id_put(bytes, id), bytes }, value = { strlen(checksum), (char *)checksum };
+	MDB_env *env;
+	MDB_txn *txn;
+	MDB_dbi garbage;
+
+	cr_assert(mdb_env_create(&env) == 0 && mdb_env_set_maxdbs(env, 8) == 0);
+	cr_assert(mdb_env_set_mapsize(env, 1 << 30) == 0 && mdb_env_open(env, dir, 0, 0600) == 0);
+	cr_assert(mdb_txn_begin(env, NULL, 0, &txn) == 0 && mdb_dbi_open(txn, "garbage", 0, &garbage) == 0);
+	cr_assert(mdb_put(txn, garbage, &key, &value, 0) == 0 && mdb_txn_commit(txn) == 0);
+	mdb_env_close(env);
+}
+
+Test(crafted, note_of_a_dropped_bucket_that_is_damaged_clears_nothing)
+{
+	make_store();
+	for (uint64_t id = 1; id < 4; id++)
+		note_as_dropped(id, "none");
+	t_open(&t, dir, ENGINE_NONE);
+	for (int i = 0; i < 500 && strstr(t.log, "is damaged") == NULL; i++)
+		usleep(10000);
+	SAYS(t.log, "is damaged");
+	ANSWERS("OK 600", "hlen", "h");
+	ANSWERS("OK 1", "hexists", "h", "k0");
+	ANSWERS("OK 1", "hexists", "h", "k599");
+	t_close(&t);
+}
+
 /* ---- links ----------------------------------------------------------------------------------------------------- */
 
 /* In the place of a file of the store, to one that is none of its business. */
