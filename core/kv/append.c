@@ -58,7 +58,7 @@ int rotate(struct durable *store, struct kv_error *err)
 		memtable_reserve(memtable, atomic_load(&before->entry_count));
 	keys = atomic_load(&store->leaf_pages) * MEMTABLE_KEYS_A_PAGE;
 	if (keys > MEMTABLE_KEYS)
-		memtable->keys_max = keys < memtable->entry_max ? (uint32_t)keys : memtable->entry_max;
+		memtable->keys_max = keys < MEMTABLE_KEYS_MOST ? (uint32_t)keys : MEMTABLE_KEYS_MOST;
 	segment_begin(memtable, store->pages.state.store);
 	atomic_store(&memtable->older, before);
 	if (before != NULL) {

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { RETRY_MS = 1000 };
+enum { RETRY_MS = 1000, FORGET_EVERY = 8 };
 
 void applier_nudge(struct durable *store)
 {
@@ -144,12 +144,15 @@ static bool clean(struct durable *store)
 	return done > 0;
 }
 
-/* While workers have nothing to do, nobody misses what they have read of the pages. */
-static void forget_if_idle(struct durable *store)
+/*
+ * While workers have nothing to do, nobody misses what they have read of the pages. While they have, what they read and
+ * what transactions changed adds up, until the whole file counts as resident.
+ */
+static void forget_if_due(struct durable *store)
 {
 	uint64_t turns = epoch_turns(store->readers, store->slot_count);
 
-	if (turns == store->applier.turns)
+	if (turns == store->applier.turns || atomic_load(&store->applier.transactions) % FORGET_EVERY == 0)
 		pages_forget(&store->pages);
 	store->applier.turns = turns;
 }
@@ -199,7 +202,7 @@ static bool apply_memtable(struct durable *store, struct memtable *memtable)
 	while (!finished) {
 		code = apply_step(&apply, &finished);
 		if (code == 0) {
-			forget_if_idle(store);
+			forget_if_due(store);
 			continue;
 		}
 		finished = false;

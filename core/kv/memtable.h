@@ -78,9 +78,10 @@ struct memtable {
 /*
  * So many keys at least make a memtable full, whatever room is left in its segment: an entry and its place in the index
  * cost more memory than a small record. Writes to keys that it knows already go on to the segment's end. A large store
- * allows more, in proportion to its pages, each of which is to be written for several keys and not for one.
+ * allows more, in proportion to its pages, each of which is to be written for several keys and not for one; but only so
+ * many, since a start reads two memtables or three.
  */
-enum { MEMTABLE_KEYS = 100 << 10, MEMTABLE_KEYS_A_PAGE = 12, MEMTABLE_FULL = 1024 };
+enum { MEMTABLE_KEYS = 100 << 10, MEMTABLE_KEYS_MOST = 400 << 10, MEMTABLE_KEYS_A_PAGE = 8, MEMTABLE_FULL = 1024 };
 
 /*
  * Buffer, entries and index of a memtable that is gone, for the next one: the kernel need not find and clear them
