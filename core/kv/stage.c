@@ -203,15 +203,13 @@ static uint64_t append_all(struct appender *appender, const struct slot *slot, s
 /* They wait, even where no sync is waited for: one call writes out all that a turn of the worker appends. */
 static void finish_all(struct durable *store, struct slot *slot, const struct stage *stage, uint64_t end)
 {
-	uint64_t position = end <= settled(store) ? 0 : end; /* asked once for all of them */
-
 	for (uint32_t i = 0; i < stage->count; i++) {
 		const struct staged *item = &stage->items[i];
 
 		if (item->flags & ENGINE_COUNTED)
-			finish_int(store, slot, item->call, position, !item->there);
+			finish_int(store, slot, item->call, end, !item->there);
 		else
-			finish_nil(store, slot, item->call, position);
+			finish_nil(store, slot, item->call, end);
 	}
 }
 
