@@ -175,7 +175,7 @@ static bool clear(struct durable *store)
 static bool apply_memtable(struct durable *store, struct memtable *memtable)
 {
 	struct applier *applier = &store->applier;
-	const struct memtable *next = overtaken_await(store, memtable) ? atomic_load(&memtable->newer) : NULL;
+	const struct memtable *next = overtaken_await(store, memtable);
 	struct apply apply;
 	bool finished = false;
 	int code;

@@ -55,8 +55,8 @@ int apply_step(struct apply *apply, bool *finished);
 
 /* ---- apply_overtaken.c: what the next memtable makes needless ---- */
 
-/* Waits until leaving keys out pays. False: it does not. */
-bool overtaken_await(struct durable *store, const struct memtable *memtable);
+/* Waits until leaving keys out pays: the next memtable. NULL: it does not. */
+const struct memtable *overtaken_await(struct durable *store, const struct memtable *memtable);
 /* Whether the pages may keep what they hold of the key until `next` is applied. */
 bool is_overtaken(const struct memtable *memtable, const struct memtable *next, const struct entry *entry);
 

@@ -20,11 +20,6 @@ enum {
 	WAIT_MS = 1000, /* whoever writes slowly needs no help */
 };
 
-static const struct memtable *next_of(const struct memtable *memtable)
-{
-	return atomic_load_explicit(&memtable->newer, memory_order_acquire);
-}
-
 static bool has_next_value(const struct memtable *next, const struct entry *entry)
 {
 	const struct record *record = memtable_find(next, entry->bucket, entry->hash, record_key(entry->first));
@@ -64,24 +59,23 @@ static bool is_begun(const struct memtable *next)
 	return atomic_load(&next->entry_count) > 0;
 }
 
-bool overtaken_await(struct durable *store, const struct memtable *memtable)
+const struct memtable *overtaken_await(struct durable *store, const struct memtable *memtable)
 {
+	const struct memtable *next = atomic_load(&memtable->newer); /* there is one: this is frozen */
 	const struct timespec pause = { .tv_nsec = LOOK_MS * 1000000 };
 	bool pays = store->options.leave_out_all, looked = pays;
 	bool is_full = memtable_fill(memtable) >= MEMTABLE_FULL * 3 / 4;
 
 	if (memtable->replayed)
-		return false;
+		return NULL;
 	for (int waited_ms = 0;; waited_ms += LOOK_MS) {
-		const struct memtable *next = next_of(memtable);
-
 		if (!looked && memtable_fill(next) >= LOOK_AT) {
 			looked = true;
 			pays = has_most_keys(memtable, next);
 		}
 		if ((looked && !pays) || !is_full || is_late(next) || waited_ms >= WAIT_MS ||
 		    pace_must_hurry(store, memtable))
-			return pays && is_begun(next);
+			return pays && is_begun(next) ? next : NULL;
 		nanosleep(&pause, NULL);
 	}
 }

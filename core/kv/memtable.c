@@ -72,11 +72,9 @@ struct memtable_memory memtable_take_memory(struct memtable *memtable)
 	memtable->buffer = NULL;
 	memtable->entries = NULL;
 	atomic_store(&memtable->index, NULL);
-	if (index != NULL) {
-		indexes_free(index->older);
-		index->older = NULL;
-		memset((void *)index->slots, 0, ((size_t)index->mask + 1) * sizeof(index->slots[0]));
-	}
+	indexes_free(index->older);
+	index->older = NULL;
+	memset((void *)index->slots, 0, ((size_t)index->mask + 1) * sizeof(index->slots[0]));
 	return memory;
 }
 
