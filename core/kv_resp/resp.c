@@ -179,48 +179,71 @@ static inline bool is_digit(char c)
 	return (unsigned char)c - (unsigned)'0' <= 9;
 }
 
-/* The first of several. */
-static inline bool is_first_digit(char c)
+/*
+ * "$N\r\n", or with another sign, of one or two digits: the number, with *at moved behind it; NOT_SHORT for anything
+ * else, which somebody else has to look at. 5 bytes can be read.
+ */
+enum { NOT_SHORT = 100 };
+
+static inline unsigned read_short_number(const char **at, char sign)
 {
-	return (unsigned char)c - (unsigned)'1' <= 8;
+	const char *c = *at;
+	const char one[] = { sign, 0, '\r', '\n' }, two[] = { sign, 0, 0, '\r' };
+	uint32_t word = word4(c);
+	unsigned first = (unsigned char)c[1] - (unsigned)'0';
+	if ((word & word4("\xff\0\xff\xff")) == word4(one)) {
+		*at = c + 4;
+		return first <= 9 ? first : NOT_SHORT;
+	}
+	*at = c + 5;
+	unsigned second = (unsigned char)c[2] - (unsigned)'0';
+	if ((word & word4("\xff\0\0\xff")) != word4(two) || c[4] != '\n' || first - 1 > 8 || second > 9)
+		return NOT_SHORT;
+	return first * 10 + second;
+}
+
+static inline bool is_line_end(const char *at)
+{
+	return memcmp(at, "\r\n", 2) == 0;
+}
+
+/* The same of up to five digits, as the length of a larger value has. 8 bytes can be read. */
+static inline bool read_length(const char *c, char sign, const char **data, size_t *size)
+{
+	size_t digits = 0;
+	*size = 0;
+	for (; digits < 5 && is_digit(c[1 + digits]); digits++)
+		*size = *size * 10 + (size_t)(c[1 + digits] - '0');
+	*data = c + digits + 3;
+	return *c == sign && digits > 0 && (digits == 1 || c[1] != '0') && is_line_end(c + 1 + digits);
 }
 
 /*
- * "$N\r\n", or with another sign, of one or two digits: the number, and its length in *size; -1 for anything else,
- * which somebody else has to look at. 5 bytes can be read.
+ * A word of less than a hundred bytes ends, with its head, within so many: where they are there, the end of the input
+ * is no matter.
  */
-static inline int read_short_number(const char *c, char sign, size_t *size)
+enum { NEAR_WORD_BYTES = sizeof("$99\r\n") - 1 + 99 + 2 };
+
+/* Both: the word at c; what follows it, or NULL for what has to be looked at more closely. */
+static inline const char *read_near_word(const char *c, struct kvrel_slice *word)
 {
-	const char one[] = { sign, 0, '\r', '\n' }, two[] = { sign, 0, 0, '\r' };
-	uint32_t word = word4(c);
-	if ((word & word4("\xff\0\xff\xff")) == word4(one) && is_digit(c[1])) {
-		*size = 4;
-		return c[1] - '0';
-	}
-	if ((word & word4("\xff\0\0\xff")) != word4(two) || c[4] != '\n' || !is_first_digit(c[1]) || !is_digit(c[2]))
-		return -1;
-	*size = 5;
-	return (c[1] - '0') * 10 + (c[2] - '0');
+	size_t size = read_short_number(&c, '$');
+	if (size == NOT_SHORT || !is_line_end(c + size))
+		return NULL;
+	*word = (struct kvrel_slice){ c, size };
+	return c + size + 2;
 }
 
-/* Of up to five digits, as the length of a larger value has. 8 bytes can be read. */
-static inline int read_length(const char *c, char sign, size_t *size)
+__attribute__((noinline)) static const char *read_any_word(const char *c, const char *end, struct kvrel_slice *word)
 {
-	size_t digits = 0;
-	int value = 0;
-	for (; digits < 5 && is_digit(c[1 + digits]); digits++)
-		value = value * 10 + (c[1 + digits] - '0');
-	if (*c != sign || digits == 0 || (digits > 1 && c[1] == '0') || c[1 + digits] != '\r' || c[2 + digits] != '\n')
-		return -1;
-	*size = digits + 3;
-	return value;
-}
-
-/* What comes before a word's bytes. */
-static inline int read_word_head(const char *c, const char *end, size_t *size)
-{
-	int length = end - c >= LEAST_BULK_BYTES ? read_short_number(c, '$', size) : -1;
-	return length < 0 && end - c >= 8 ? read_length(c, '$', size) : length;
+	const char *data = c;
+	size_t size = end - c >= LEAST_BULK_BYTES ? read_short_number(&data, '$') : NOT_SHORT;
+	if (size == NOT_SHORT && !(end - c >= 8 && read_length(c, '$', &data, &size)))
+		return NULL;
+	if ((size_t)(end - data) < size + 2 || !is_line_end(data + size))
+		return NULL;
+	*word = (struct kvrel_slice){ data, size };
+	return data + size + 2;
 }
 
 /*
@@ -231,20 +254,16 @@ static inline bool read_plain(struct resp_request *request, struct kvrel_slice i
 {
 	struct kvrel_slice *args = request->args;
 	const char *c = input.data, *end = c + input.size;
-	size_t head = 0;
-	int count = input.size >= LEAST_BULK_BYTES ? read_short_number(c, '*', &head) : -1;
-	if (count < 0 || count > RESP_ARGS_INLINE)
+	unsigned count = input.size >= LEAST_BULK_BYTES ? read_short_number(&c, '*') : NOT_SHORT;
+	if (count > RESP_ARGS_INLINE)
 		return false;
-	c += head;
-	for (int i = 0; i < count; i++) {
-		int size = read_word_head(c, end, &head);
-		const char *data = c + head;
-		if (size < 0 || end - data < size + 2 || data[size] != '\r' || data[size + 1] != '\n')
+	for (unsigned i = 0; i < count; i++) {
+		const char *next = end - c >= NEAR_WORD_BYTES ? read_near_word(c, &args[i]) : NULL;
+		c = next ? next : read_any_word(c, end, &args[i]);
+		if (!c)
 			return false;
-		args[i] = (struct kvrel_slice){ data, (size_t)size };
-		c = data + size + 2;
 	}
-	request->count = (uint32_t)count;
+	request->count = count;
 	request->size = (size_t)(c - input.data);
 	return request->size <= limits->request_max;
 }
