@@ -186,9 +186,12 @@ __attribute__((noinline)) static void write_any(const struct kvrel_api *api, str
 void reply_write(const struct kvrel_api *api, struct kvrel_conn *conn, uint32_t tag, const struct kvrel_result *result,
 		 struct kvrel_out *out)
 {
-	bool is_bulk = (tag & (0xff | TAG_SILENT)) == SHAPE_BULK;
-	if (is_bulk && result->status == KVREL_OK && result->kind == KVREL_BYTES)
-		write_bulk(&(struct writer){ .api = api, .out = out }, result->bytes);
+	const struct writer w = { .api = api, .out = out };
+	const uint32_t shape = tag & (0xff | TAG_SILENT);
+	if (shape == SHAPE_BULK && result->status == KVREL_OK && result->kind == KVREL_BYTES)
+		write_bulk(&w, result->bytes);
+	else if (shape == SHAPE_INTEGER && result->status == KVREL_OK && result->kind == KVREL_INT)
+		write_head(&w, ':', result->integer);
 	else
 		write_any(api, conn, tag, result, out);
 }
