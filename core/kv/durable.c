@@ -246,9 +246,19 @@ static void wait_for(struct slot *slot, struct kvrel_call *call, uint64_t positi
 	slot->waiting.last = call;
 }
 
+void wait_for_int(struct slot *slot, struct kvrel_call *call, uint64_t position, int64_t integer)
+{
+	wait_for(slot, call, position, WAITING_INT, (uint64_t)integer);
+}
+
+void wait_for_nil(struct slot *slot, struct kvrel_call *call, uint64_t position)
+{
+	wait_for(slot, call, position, WAITING_NIL, 0);
+}
+
 void wait_for_sync(struct slot *slot, struct kvrel_call *call)
 {
-	wait_for(slot, call, 0, WAITING_NIL, 0);
+	wait_for_nil(slot, call, 0);
 }
 
 uint64_t waiting_position(const struct kvrel_call *call)
@@ -256,24 +266,33 @@ uint64_t waiting_position(const struct kvrel_call *call)
 	return call->scratch[1];
 }
 
+static void complete_with_copy(struct kvrel_call *call)
+{
+	struct kvrel_result *copy = (struct kvrel_result *)(uintptr_t)call->scratch[3];
+
+	call->complete(call, copy);
+	free(copy);
+}
+
 void waiting_complete(struct kvrel_call *call, const char *reason)
 {
-	enum waiting kind = (enum waiting)call->scratch[2];
-	struct kvrel_result *copy = kind == WAITING_COPY ? (struct kvrel_result *)(uintptr_t)call->scratch[3] : NULL;
+	const enum waiting kind = (enum waiting)call->scratch[2];
 
-	if (reason != NULL)
+	if (reason != NULL) {
+		if (kind == WAITING_COPY)
+			free((void *)(uintptr_t)call->scratch[3]);
 		result_error(call, reason);
-	else if (kind == WAITING_NIL)
-		result_nil(call);
-	else if (kind == WAITING_INT)
+	} else if (kind == WAITING_INT) {
 		result_int(call, (int64_t)call->scratch[3]);
-	else if (kind == WAITING_NOT_FOUND)
+	} else if (kind == WAITING_NIL) {
+		result_nil(call);
+	} else if (kind == WAITING_NOT_FOUND) {
 		result_not_found(call);
-	else if (kind == WAITING_NO_MEMORY)
+	} else if (kind == WAITING_COPY) {
+		complete_with_copy(call);
+	} else {
 		result_error(call, "out of memory");
-	else
-		call->complete(call, copy);
-	free(copy);
+	}
 }
 
 static bool may_be_told(const struct durable *store, uint64_t position)
@@ -289,9 +308,9 @@ void finish(struct durable *store, struct slot *slot, struct kvrel_call *call, u
 	} else if (result->status == KVREL_NOT_FOUND) {
 		wait_for(slot, call, position, WAITING_NOT_FOUND, 0);
 	} else if (result->status == KVREL_OK && result->kind == KVREL_NIL) {
-		wait_for(slot, call, position, WAITING_NIL, 0);
+		wait_for_nil(slot, call, position);
 	} else if (result->status == KVREL_OK && result->kind == KVREL_INT) {
-		wait_for(slot, call, position, WAITING_INT, (uint64_t)result->integer);
+		wait_for_int(slot, call, position, result->integer);
 	} else {
 		struct kvrel_result *copy = result_copy(result);
 
@@ -301,24 +320,15 @@ void finish(struct durable *store, struct slot *slot, struct kvrel_call *call, u
 
 void finish_int(struct durable *store, struct slot *slot, struct kvrel_call *call, uint64_t position, int64_t integer)
 {
-	if (may_be_told(store, position))
-		result_int(call, integer);
-	else
-		wait_for(slot, call, position, WAITING_INT, (uint64_t)integer);
+	finish(store, slot, call, position, &(struct kvrel_result){ .kind = KVREL_INT, .integer = integer });
 }
 
 void finish_nil(struct durable *store, struct slot *slot, struct kvrel_call *call, uint64_t position)
 {
-	if (may_be_told(store, position))
-		result_nil(call);
-	else
-		wait_for(slot, call, position, WAITING_NIL, 0);
+	finish(store, slot, call, position, &(struct kvrel_result){ .kind = KVREL_NIL });
 }
 
 void finish_not_found(struct durable *store, struct slot *slot, struct kvrel_call *call, uint64_t position)
 {
-	if (may_be_told(store, position))
-		result_not_found(call);
-	else
-		wait_for(slot, call, position, WAITING_NOT_FOUND, 0);
+	finish(store, slot, call, position, &(struct kvrel_result){ .status = KVREL_NOT_FOUND });
 }

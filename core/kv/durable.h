@@ -213,6 +213,9 @@ void finish(struct durable *store, struct slot *slot, struct kvrel_call *call, u
 void finish_int(struct durable *store, struct slot *slot, struct kvrel_call *call, uint64_t position, int64_t integer);
 void finish_nil(struct durable *store, struct slot *slot, struct kvrel_call *call, uint64_t position);
 void finish_not_found(struct durable *store, struct slot *slot, struct kvrel_call *call, uint64_t position);
+/* The call waits until everything before `position` may be told, whether or not it may be by now. */
+void wait_for_int(struct slot *slot, struct kvrel_call *call, uint64_t position, int64_t integer);
+void wait_for_nil(struct slot *slot, struct kvrel_call *call, uint64_t position);
 /* The call is answered with NIL by the log's next sync. */
 void wait_for_sync(struct slot *slot, struct kvrel_call *call);
 /* Completes a call that waited; `reason`: with that error. */
@@ -237,6 +240,8 @@ void prefetch_finish(struct durable *store, struct slot *slot);
 /* durable_write.c; run_put_now: not to be staged */
 void run_put_now(struct durable *store, struct slot *slot, const struct engine_request *request);
 void run_put(struct durable *store, struct slot *slot, const struct engine_request *request);
+/* engine_type's */
+void durable_put(struct engine *engine, struct kvrel_call *call, uint32_t flags);
 void run_increment(struct durable *store, struct slot *slot, const struct engine_request *request);
 void run_delete(struct durable *store, struct slot *slot, const struct engine_request *request);
 /* durable_bucket.c */
@@ -261,8 +266,12 @@ void run_verify(struct durable *store, const struct engine_request *request);
 
 /* NULL without memory; free() suffices, when nothing is in it. */
 struct stage *stage_new(void);
-/* Takes a request to put one key of a bucket that exists. False: it is not of that kind. */
-bool stage_put(struct durable *store, struct slot *slot, const struct engine_request *request);
+/*
+ * Takes a request to put a pair of key and value, if the bucket exists and the value is small. False: it is not of that
+ * kind.
+ */
+bool stage_put(struct durable *store, struct slot *slot, struct kvrel_call *call, uint32_t flags,
+	       struct kvrel_slice bucket, const struct kvrel_slice pair[2]);
 /* Whether a key of this hash (hash_name) may have been staged, in any bucket. */
 bool stage_may_hold(const struct stage *stage, uint64_t key_hash);
 /* Appends what was staged: the calls are completed or wait. */

@@ -138,16 +138,6 @@ void run_read(struct durable *store, struct slot *slot, const struct engine_requ
 
 /* ---- the short way ---- */
 
-static void get_by_submit(struct engine *engine, struct kvrel_call *call, uint32_t flags)
-{
-	engine->type->submit(engine, &(struct engine_request){ .kind = ENGINE_GET,
-							       .flags = flags,
-							       .call = call,
-							       .bucket = call->args[0],
-							       .items = call->args + 1,
-							       .item_count = 1 });
-}
-
 static void get_from_pages(struct slot *slot, struct kvrel_call *call, uint64_t hash)
 {
 	struct kvrel_slice value = { 0 };
@@ -176,7 +166,9 @@ void durable_get(struct engine *engine, struct kvrel_call *call, uint32_t flags)
 
 	if (!is_worker || key_hash == 0 || !slot->inside || !slot_remembers(slot, call->args[0]) ||
 	    !bucket_exists(slot->memo) || (slot->stage != NULL && stage_may_hold(slot->stage, key_hash))) {
-		get_by_submit(engine, call, flags);
+		const struct engine_request request = engine_request_of(call, ENGINE_GET, flags);
+
+		engine->type->submit(engine, &request);
 		return;
 	}
 	if (slot->pipe.added > 0)

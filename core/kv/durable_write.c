@@ -172,7 +172,8 @@ static struct bucket *bucket_now(struct appender *appender, struct slot *slot, c
 
 void run_put(struct durable *store, struct slot *slot, const struct engine_request *request)
 {
-	if (stage_put(store, slot, request))
+	if (request->item_count == 2 &&
+	    stage_put(store, slot, request->call, request->flags, request->bucket, request->items))
 		return;
 	stage_append(store, slot);
 	run_put_now(store, slot, request);
@@ -314,4 +315,22 @@ void run_delete(struct durable *store, struct slot *slot, const struct engine_re
 	end = append_end(&appender, bucket);
 	finish_write(store, slot, request, end > 0 ? end : rests_on, removed);
 	keys_done(&keys);
+}
+
+/* ---- the short way ---- */
+
+void durable_put(struct engine *engine, struct kvrel_call *call, uint32_t flags)
+{
+	struct durable *store = (struct durable *)engine;
+	struct slot *slot = slot_of(store, call->worker);
+	struct engine_request request;
+
+	if (slot->inside && slot->stage != NULL) {
+		if (slot->pipe.added > 0)
+			prefetch_finish(store, slot);
+		if (stage_put(store, slot, call, flags, call->args[0], call->args + 1))
+			return;
+	}
+	request = engine_request_of(call, ENGINE_PUT, flags);
+	engine->type->submit(engine, &request);
 }

@@ -100,6 +100,17 @@ struct engine_request {
 	struct engine_scan scan;
 };
 
+/* About the bucket that is the call's first argument, with the rest as items: what most requests are. */
+static inline struct engine_request engine_request_of(struct kvrel_call *call, enum engine_kind kind, uint32_t flags)
+{
+	return (struct engine_request){ .kind = kind,
+					.flags = flags,
+					.call = call,
+					.bucket = call->args[0],
+					.items = call->args + 1,
+					.item_count = call->arg_count - 1 };
+}
+
 /* Where an engine tells what nobody asked for. Any thread. */
 struct engine_host {
 	void *context;
@@ -134,6 +145,8 @@ struct engine_type {
 	/* submit() of an ENGINE_GET with these flags, of the bucket and key that are the call's arguments: most
 	 * requests. */
 	void (*get)(struct engine *engine, struct kvrel_call *call, uint32_t flags);
+	/* And of an ENGINE_PUT of one key, which with its value comes behind the bucket. */
+	void (*put)(struct engine *engine, struct kvrel_call *call, uint32_t flags);
 	void (*batch_ran)(struct engine *engine, uint32_t worker);
 	void (*batch_end)(struct engine *engine, uint32_t worker);
 	void (*set_durability)(struct engine *engine, enum engine_durability durability);

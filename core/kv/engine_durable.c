@@ -248,6 +248,7 @@ static const struct engine_type durable_type = {
 	.prefetch = durable_prefetch,
 	.submit = durable_submit,
 	.get = durable_get,
+	.put = durable_put,
 	.batch_ran = durable_batch_ran,
 	.batch_end = durable_batch_end,
 	.set_durability = durable_set_durability,

@@ -316,12 +316,16 @@ static void memory_submit(struct engine *engine, const struct engine_request *re
 
 static void memory_get(struct engine *engine, struct kvrel_call *call, uint32_t flags)
 {
-	memory_submit(engine, &(struct engine_request){ .kind = ENGINE_GET,
-							.flags = flags,
-							.call = call,
-							.bucket = call->args[0],
-							.items = call->args + 1,
-							.item_count = 1 });
+	const struct engine_request request = engine_request_of(call, ENGINE_GET, flags);
+
+	memory_submit(engine, &request);
+}
+
+static void memory_put(struct engine *engine, struct kvrel_call *call, uint32_t flags)
+{
+	const struct engine_request request = engine_request_of(call, ENGINE_PUT, flags);
+
+	memory_submit(engine, &request);
 }
 
 /* Slot, then node: by the time the node is asked for, its slot has come in. */
@@ -369,6 +373,7 @@ static const struct engine_type memory_type = {
 	.prefetch = memory_prefetch,
 	.submit = memory_submit,
 	.get = memory_get,
+	.put = memory_put,
 	.batch_end = memory_batch_end,
 	.set_durability = memory_set_durability,
 	.close = memory_close,

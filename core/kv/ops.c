@@ -98,3 +98,22 @@ void ops_get(struct kv *kv, struct kvrel_call *call, uint32_t flags)
 	else if (router_local(kv_router(kv), call, bucket))
 		kv->engine->type->get(kv->engine, call, flags);
 }
+
+static void submit_pairs(struct kv *kv, struct kvrel_call *call, uint32_t flags)
+{
+	const struct engine_request request = engine_request_of(call, ENGINE_PUT, flags);
+
+	if (ops_accept(kv, call, call->args[0]) && ops_accept_keys(call, 1, 2) && ops_accept_values(call, 2, 2))
+		ops_submit(kv, &request);
+}
+
+void ops_put(struct kv *kv, struct kvrel_call *call, uint32_t flags)
+{
+	const struct kvrel_slice *args = call->args;
+
+	if (call->arg_count != 3 || args[0].size > KV_BUCKET_NAME_MAX || args[1].size > KV_KEY_MAX ||
+	    args[2].size > KV_VALUE_MAX || watch_any(&kv->watches))
+		submit_pairs(kv, call, flags);
+	else if (router_local(kv_router(kv), call, args[0]))
+		kv->engine->type->put(kv->engine, call, flags);
+}

@@ -59,6 +59,8 @@ bool ops_accept_scan(struct kvrel_call *call, uint32_t first, struct engine_scan
 
 /* Reads the key that is the second argument from the bucket that is the first. */
 void ops_get(struct kv *kv, struct kvrel_call *call, uint32_t flags);
+/* Puts keys, each with its value behind it, into the bucket that is the first argument. */
+void ops_put(struct kv *kv, struct kvrel_call *call, uint32_t flags);
 
 static inline void ops_submit(struct kv *kv, const struct engine_request *request)
 {

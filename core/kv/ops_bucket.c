@@ -14,14 +14,7 @@ void op_create(void *state, struct kvrel_call *call)
 
 void op_put(void *state, struct kvrel_call *call)
 {
-	struct kv *kv = state;
-
-	if (ops_accept(kv, call, call->args[0]) && ops_accept_keys(call, 1, 2) && ops_accept_values(call, 2, 2))
-		ops_submit(kv, &(struct engine_request){ .kind = ENGINE_PUT,
-							 .call = call,
-							 .bucket = call->args[0],
-							 .items = call->args + 1,
-							 .item_count = 2 });
+	ops_put(state, call, 0);
 }
 
 void op_get(void *state, struct kvrel_call *call)
@@ -31,14 +24,11 @@ void op_get(void *state, struct kvrel_call *call)
 
 void op_delete(void *state, struct kvrel_call *call)
 {
+	const struct engine_request request = engine_request_of(call, ENGINE_DELETE, 0);
 	struct kv *kv = state;
 
 	if (ops_accept(kv, call, call->args[0]) && ops_accept_keys(call, 1, 1))
-		ops_submit(kv, &(struct engine_request){ .kind = ENGINE_DELETE,
-							 .call = call,
-							 .bucket = call->args[0],
-							 .items = call->args + 1,
-							 .item_count = 1 });
+		ops_submit(kv, &request);
 }
 
 void op_keys(void *state, struct kvrel_call *call)

@@ -6,28 +6,18 @@
 
 static void submit_keys(struct kv *kv, struct kvrel_call *call, enum engine_kind kind, uint32_t flags)
 {
+	const struct engine_request request = engine_request_of(call, kind, flags);
+
 	if (ops_accept(kv, call, call->args[0]) && ops_accept_keys(call, 1, 1))
-		ops_submit(kv, &(struct engine_request){ .kind = kind,
-							 .flags = flags,
-							 .call = call,
-							 .bucket = call->args[0],
-							 .items = call->args + 1,
-							 .item_count = call->arg_count - 1 });
+		ops_submit(kv, &request);
 }
 
-static void submit_put(struct kv *kv, struct kvrel_call *call, uint32_t flags)
+static void put_pairs(struct kv *kv, struct kvrel_call *call, uint32_t flags)
 {
-	if (call->arg_count % 2 == 0) {
+	if (call->arg_count % 2 == 0)
 		result_wrong_args(call, "a key without a value");
-		return;
-	}
-	if (ops_accept(kv, call, call->args[0]) && ops_accept_keys(call, 1, 2) && ops_accept_values(call, 2, 2))
-		ops_submit(kv, &(struct engine_request){ .kind = ENGINE_PUT,
-							 .flags = ENGINE_MAKE | ENGINE_COUNTED | flags,
-							 .call = call,
-							 .bucket = call->args[0],
-							 .items = call->args + 1,
-							 .item_count = call->arg_count - 1 });
+	else
+		ops_put(kv, call, ENGINE_MAKE | ENGINE_COUNTED | flags);
 }
 
 static void submit_list(struct kv *kv, struct kvrel_call *call, enum engine_what what)
@@ -42,12 +32,12 @@ static void submit_list(struct kv *kv, struct kvrel_call *call, enum engine_what
 
 void op_hset(void *state, struct kvrel_call *call)
 {
-	submit_put(state, call, 0);
+	put_pairs(state, call, 0);
 }
 
 void op_hsetnx(void *state, struct kvrel_call *call)
 {
-	submit_put(state, call, ENGINE_IF_NEW);
+	put_pairs(state, call, ENGINE_IF_NEW);
 }
 
 void op_hincrby(void *state, struct kvrel_call *call)

@@ -91,32 +91,44 @@ static bool look_up(struct durable *store, struct slot *slot, struct staged *ite
 	return true;
 }
 
-bool stage_put(struct durable *store, struct slot *slot, const struct engine_request *request)
+/* The bucket of that name, if it exists. */
+static inline struct bucket *existing(struct durable *store, struct slot *slot, struct kvrel_slice name)
+{
+	struct bucket *bucket = slot->memo;
+	struct kv_error err;
+
+	if (!slot_remembers(slot, name) && bucket_look_up(store, slot, name, &bucket, &err) != 0)
+		return NULL; /* whoever takes the request now will see why */
+	return bucket_exists(bucket) ? bucket : NULL;
+}
+
+bool stage_put(struct durable *store, struct slot *slot, struct kvrel_call *call, uint32_t flags,
+	       struct kvrel_slice name, const struct kvrel_slice pair[2])
 {
 	struct stage *stage = slot->stage;
-	struct kvrel_slice key = request->items[0], value = request->items[1];
-	size_t size = record_size(key.size, value.size);
+	size_t size = record_size(pair[0].size, pair[1].size);
 	struct bucket *bucket;
 	struct staged *item;
-	struct kv_error err;
 	uint64_t key_hash;
 
-	if (stage == NULL || request->item_count != 2 || (request->flags & ENGINE_IF_NEW) || size > STAGE_RECORD_MAX ||
-	    bucket_look_up(store, slot, request->bucket, &bucket, &err) != 0 || !bucket_exists(bucket))
+	if (stage == NULL || (flags & ENGINE_IF_NEW) || size > STAGE_RECORD_MAX)
+		return false;
+	bucket = existing(store, slot, name);
+	if (bucket == NULL)
 		return false;
 	if (stage->count == STAGE_MAX || stage->used + size > STAGE_BYTES || stage->names > STAGE_NAMES_MAX)
 		stage_append(store, slot);
-	key_hash = request->call->scratch[0] != 0 ? request->call->scratch[0] : hash_name(store, key);
+	key_hash = call->scratch[0] != 0 ? call->scratch[0] : hash_name(store, pair[0]);
 	item = &stage->items[stage->count];
-	item->call = request->call;
+	item->call = call;
 	item->bucket = bucket;
 	item->hash = hash_in_bucket(bucket, key_hash);
 	item->at = (uint32_t)stage->used;
-	item->flags = request->flags;
-	if (!look_up(store, slot, item, key))
+	item->flags = flags;
+	if (!look_up(store, slot, item, pair[0]))
 		return false;
-	record_write(stage->bytes + item->at, RECORD_PUT, bucket->id, key, value);
-	if (stage->count == 0 || stage->items[stage->count - 1].bucket != bucket)
+	record_write(stage->bytes + item->at, RECORD_PUT, bucket->id, pair[0], pair[1]);
+	if (stage->count == 0 || item[-1].bucket != bucket)
 		stage->names += append_bucket_bytes(bucket_name(bucket));
 	stage->used += size;
 	stage->count++;
@@ -201,15 +213,15 @@ static uint64_t append_all(struct appender *appender, const struct slot *slot, s
 }
 
 /* They wait, even where no sync is waited for: one call writes out all that a turn of the worker appends. */
-static void finish_all(struct durable *store, struct slot *slot, const struct stage *stage, uint64_t end)
+static void all_wait(struct slot *slot, const struct stage *stage, uint64_t end)
 {
 	for (uint32_t i = 0; i < stage->count; i++) {
 		const struct staged *item = &stage->items[i];
 
 		if (item->flags & ENGINE_COUNTED)
-			finish_int(store, slot, item->call, end, !item->there);
+			wait_for_int(slot, item->call, end, !item->there);
 		else
-			finish_nil(store, slot, item->call, end);
+			wait_for_nil(slot, item->call, end);
 	}
 }
 
@@ -253,7 +265,7 @@ void stage_append(struct durable *store, struct slot *slot)
 		refuse_all(stage, &err);
 	} else if (buckets_are_there(stage)) {
 		end = append_all(&appender, slot, stage);
-		finish_all(store, slot, stage, end);
+		all_wait(slot, stage, end);
 	} else {
 		append_end(&appender, NULL);
 		put_all(store, slot, stage);
