@@ -3,8 +3,9 @@
  * Reading the store. The tree needs three or four pages for a look-up; most of its time goes into finding the way. A
  * reader therefore keeps a table of spots: where the key and value of a hash are in the map. A spot is good for one
  * snapshot only, which it names, and is checked against the whole key. It costs 32 bytes and copies nothing. Two spots
- * share a cache line, and a key may be in either, the newer one first: keys that meet in one place need not drive each
- * other out. Each worker has its own table, so that they share no cache line.
+ * share a cache line, and a key has two lines to be in, the second one if the first was full: keys that meet in one
+ * place drive each other out only where the table is nearly full of them. Each worker has its own table, so that they
+ * share no cache line.
  */
 #include "pages.h"
 
@@ -116,22 +117,41 @@ int page_reader_begin(struct page_reader *reader, struct kv_error *err)
 	return reader->live ? 0 : begin(reader, err);
 }
 
-static struct page_spot *spot_of(const struct page_reader *reader, uint64_t hash)
+enum { LINE_SPOTS = 2 };
+
+/* A key's first line, and its other one. */
+static struct page_spot *first_line(const struct page_reader *reader, uint64_t hash)
 {
-	return &reader->spots[hash & reader->spot_mask & ~(uint64_t)1]; /* and the one behind it */
+	return &reader->spots[hash & reader->spot_mask & ~(uint64_t)1];
+}
+
+static struct page_spot *other_line(const struct page_reader *reader, uint64_t hash)
+{
+	return &reader->spots[(hash >> 27 ^ hash) & reader->spot_mask & ~(uint64_t)1];
+}
+
+static bool may_be_of(const struct page_spot *spot, uint64_t hash)
+{
+	return spot->hash == (uint32_t)(hash >> 32);
+}
+
+/* The spot that the key has if it has one. */
+static struct page_spot *likely_spot(const struct page_reader *reader, uint64_t hash)
+{
+	struct page_spot *line = first_line(reader, hash);
+
+	if (may_be_of(&line[0], hash))
+		return &line[0];
+	if (may_be_of(&line[1], hash))
+		return &line[1];
+	line = other_line(reader, hash);
+	return may_be_of(&line[0], hash) ? &line[0] : &line[1];
 }
 
 void page_prefetch(const struct page_reader *reader, uint64_t hash)
 {
 	if (reader->spots != NULL)
-		__builtin_prefetch(spot_of(reader, hash));
-}
-
-static const struct page_spot *likely_spot(const struct page_reader *reader, uint64_t hash)
-{
-	const struct page_spot *spot = spot_of(reader, hash);
-
-	return spot->hash == (uint32_t)(hash >> 32) ? spot : spot + 1;
+		__builtin_prefetch(first_line(reader, hash));
 }
 
 /* The bucket's id before the key and the value behind it are often in another line than the key. */
@@ -145,14 +165,25 @@ void page_prefetch_spot(const struct page_reader *reader, uint64_t hash)
 	__builtin_prefetch(spot->value);
 }
 
-/* Where a spot is to be written; an older one of another key makes room. */
+static struct page_spot *free_spot(const struct page_reader *reader, struct page_spot *line)
+{
+	for (unsigned i = 0; i < LINE_SPOTS; i++)
+		if (line[i].transaction != (uint32_t)reader->transaction)
+			return &line[i];
+	return NULL;
+}
+
+/* Where a spot is to be written. Where there is no room, another key's older one makes some. */
 static struct page_spot *place_for(struct page_reader *reader, uint64_t hash)
 {
-	struct page_spot *spot = spot_of(reader, hash);
+	struct page_spot *line = first_line(reader, hash), *spot = likely_spot(reader, hash);
 
-	if (spot->hash != (uint32_t)(hash >> 32))
-		spot[1] = *spot;
-	return spot;
+	if (may_be_of(spot, hash))
+		return spot;
+	if ((spot = free_spot(reader, line)) != NULL || (spot = free_spot(reader, other_line(reader, hash))) != NULL)
+		return spot;
+	line[1] = line[0];
+	return &line[0];
 }
 
 /*
@@ -177,8 +208,8 @@ static bool spot_holds(const struct page_reader *reader, uint64_t bucket, struct
 	unsigned char id[PAGE_ID_MAX];
 	size_t id_size;
 
-	if (spot->hash != (uint32_t)(hash >> 32) || spot->transaction != (uint32_t)reader->transaction ||
-	    spot->key == NULL || spot->key_size != key.size || memcmp(spot->key, key.data, key.size) != 0)
+	if (!may_be_of(spot, hash) || spot->transaction != (uint32_t)reader->transaction || spot->key == NULL ||
+	    spot->key_size != key.size || memcmp(spot->key, key.data, key.size) != 0)
 		return false;
 	id_size = page_id_put(id, bucket);
 	if (memcmp(spot->key - id_size, id, id_size) != 0)
