@@ -109,7 +109,8 @@ static bool give_up(struct kvrel_conn *conn)
 }
 
 /* Known at once: NULL for encode() when there is nothing to say, else the bytes in args[0]. */
-static bool answer_now(struct kvrel_conn *conn, const struct kvrel_slice *args, uint32_t arg_count, uint32_t tag)
+__attribute__((noinline)) static bool answer_now(struct kvrel_conn *conn, const struct kvrel_slice *args,
+						 uint32_t arg_count, uint32_t tag)
 {
 	struct kvrel_result result = { .kind = KVREL_BYTES, .bytes = arg_count ? args[0] : (struct kvrel_slice){ 0 } };
 	if (!conn_has_room(conn))
