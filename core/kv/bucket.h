@@ -58,6 +58,12 @@ static inline bool bucket_is(const struct bucket *bucket, uint32_t state)
 	return (atomic_load_explicit(&bucket->state, memory_order_acquire) & state) != 0;
 }
 
+/* Its name leads to it, whether it exists or not. */
+static inline bool bucket_is_current(const struct bucket *bucket)
+{
+	return !bucket_is(bucket, BUCKET_DEAD | BUCKET_LEAVING);
+}
+
 static inline bool bucket_exists(const struct bucket *bucket)
 {
 	return bucket != NULL && bucket_is(bucket, BUCKET_EXISTS);

@@ -178,7 +178,7 @@ static inline bool slot_remembers(const struct slot *slot, struct kvrel_slice na
 	const struct bucket *memo = slot->memo;
 
 	return memo != NULL && memo->name_size == name.size && same_bytes(memo->name, name.data, name.size) &&
-	       !bucket_is(memo, BUCKET_DEAD | BUCKET_LEAVING);
+	       bucket_is_current(memo);
 }
 
 struct found {
@@ -228,9 +228,16 @@ uint64_t admitted(const struct durable *store);
 
 /* ---- prefetch.c */
 
-/* engine_type's. Leaves the key's hash in the call. */
+/* engine_type's. Leaves the key's hash in the call, and the bucket, for as long as the slot is inside. */
 void durable_prefetch(struct engine *engine, struct kvrel_call *call, struct kvrel_slice bucket,
 		      struct kvrel_slice key);
+/* What it left, of a worker's call that is run with those that were prefetched with it; NULL: nothing of use by now. */
+static inline struct bucket *prefetched_bucket(const struct kvrel_call *call)
+{
+	struct bucket *bucket = (struct bucket *)(uintptr_t)call->scratch[1];
+
+	return bucket != NULL && bucket_is_current(bucket) ? bucket : NULL;
+}
 /* What of it is still to be done before the first of the requests runs. */
 void prefetch_finish(struct durable *store, struct slot *slot);
 
@@ -266,12 +273,9 @@ void run_verify(struct durable *store, const struct engine_request *request);
 
 /* NULL without memory; free() suffices, when nothing is in it. */
 struct stage *stage_new(void);
-/*
- * Takes a request to put a pair of key and value, if the bucket exists and the value is small. False: it is not of that
- * kind.
- */
-bool stage_put(struct durable *store, struct slot *slot, struct kvrel_call *call, uint32_t flags,
-	       struct kvrel_slice bucket, const struct kvrel_slice pair[2]);
+/* Takes a request to put a small pair of key and value into a bucket that exists. False: it is not of that kind. */
+bool stage_put(struct durable *store, struct slot *slot, struct kvrel_call *call, uint32_t flags, struct bucket *bucket,
+	       const struct kvrel_slice pair[2]);
 /* Whether a key of this hash (hash_name) may have been staged, in any bucket. */
 bool stage_may_hold(const struct stage *stage, uint64_t key_hash);
 /* Appends what was staged: the calls are completed or wait. */

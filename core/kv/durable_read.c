@@ -138,11 +138,11 @@ void run_read(struct durable *store, struct slot *slot, const struct engine_requ
 
 /* ---- the short way ---- */
 
-static void get_from_pages(struct slot *slot, struct kvrel_call *call, uint64_t hash)
+static void get_from_pages(struct slot *slot, struct kvrel_call *call, const struct bucket *bucket, uint64_t hash)
 {
 	struct kvrel_slice value = { 0 };
 	struct kv_error err;
-	int there = page_find(&slot->reader, slot->memo->id, call->args[1], hash, &value, &err);
+	int there = page_find(&slot->reader, bucket->id, call->args[1], hash, &value, &err);
 
 	if (there < 0)
 		result_error(call, err.message);
@@ -152,30 +152,34 @@ static void get_from_pages(struct slot *slot, struct kvrel_call *call, uint64_t 
 		result_bytes(call, value);
 }
 
+__attribute__((noinline)) static void get_by_submit(struct engine *engine, struct kvrel_call *call, uint32_t flags)
+{
+	const struct engine_request request = engine_request_of(call, ENGINE_GET, flags);
+
+	engine->type->submit(engine, &request);
+}
+
 /*
- * A worker reads one key of the bucket that it used last: what most requests are, so it takes no detour. Whatever is
- * not so simple goes the other way.
+ * A worker reads one key of a bucket in memory: what most requests are, so it takes no detour. Whatever is not so
+ * simple goes the other way.
  */
 void durable_get(struct engine *engine, struct kvrel_call *call, uint32_t flags)
 {
 	struct durable *store = (struct durable *)engine;
-	const bool is_worker = call->worker < store->slot_count - 1;
+	const struct bucket *bucket = prefetched_bucket(call);
 	struct slot *slot = slot_of(store, call->worker);
-	uint64_t key_hash = call->scratch[0], hash;
 	struct found found;
+	uint64_t hash;
 
-	if (!is_worker || key_hash == 0 || !slot->inside || !slot_remembers(slot, call->args[0]) ||
-	    !bucket_exists(slot->memo) || (slot->stage != NULL && stage_may_hold(slot->stage, key_hash))) {
-		const struct engine_request request = engine_request_of(call, ENGINE_GET, flags);
-
-		engine->type->submit(engine, &request);
+	if (!bucket_exists(bucket) || stage_may_hold(slot->stage, call->scratch[0])) {
+		get_by_submit(engine, call, flags);
 		return;
 	}
 	if (slot->pipe.added > 0)
 		prefetch_finish(store, slot);
-	hash = hash_in_bucket(slot->memo, key_hash);
-	if (!find_in_memory(store, slot, slot->memo, hash, call->args[1], &found))
-		get_from_pages(slot, call, hash);
+	hash = hash_in_bucket(bucket, call->scratch[0]);
+	if (!find_in_memory(store, slot, bucket, hash, call->args[1], &found))
+		get_from_pages(slot, call, bucket, hash);
 	else if (found.position > slot->settled || !found.there)
 		finish(store, slot, call, found.position,
 		       &(struct kvrel_result){ .kind = found.there ? KVREL_BYTES : KVREL_NIL, .bytes = found.value });

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine.h"
 
+#include "result.h"
+
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 int kv_fail(struct kv_error *err, const char *format, ...)
 {
@@ -12,4 +15,13 @@ int kv_fail(struct kv_error *err, const char *format, ...)
 	vsnprintf(err->message, sizeof(err->message), format, args);
 	va_end(args);
 	return -1;
+}
+
+void result_status(struct kvrel_call *call, enum kvrel_status status, const char *message)
+{
+	const struct kvrel_result result = { .status = status,
+					     .kind = KVREL_BYTES,
+					     .bytes = { message, strlen(message) } };
+
+	call->complete(call, &result);
 }

@@ -42,20 +42,22 @@ static inline uint64_t hash_fold(uint64_t a, uint64_t b)
 static inline uint64_t hash_bytes(const void *data, size_t size, uint64_t seed)
 {
 	const uint64_t odd1 = 0xd1b54a32d192ed03u, odd2 = 0x8cb92ba72f3d8dd7u;
-	const unsigned char *p = (const unsigned char *)data;
+	const unsigned char *p = (const unsigned char *)data, *end = p + size;
 	uint64_t state = seed ^ odd1, secret = seed * odd2, a = 0, b = 0;
-	size_t rest = size;
 
-	for (; rest > 16; rest -= 16, p += 16)
-		state = hash_fold(hash_read64(p) ^ secret, hash_read64(p + 8) ^ state);
-	if (rest >= 8) {
+	if (size > 16) {
+		for (; end - p > 16; p += 16)
+			state = hash_fold(hash_read64(p) ^ secret, hash_read64(p + 8) ^ state);
+		a = hash_read64(end - 16); /* some of these were there before */
+		b = hash_read64(end - 8);
+	} else if (size >= 8) {
 		a = hash_read64(p);
-		b = hash_read64(p + rest - 8);
-	} else if (rest >= 4) {
+		b = hash_read64(end - 8);
+	} else if (size >= 4) {
 		a = hash_read32(p);
-		b = hash_read32(p + rest - 4);
-	} else if (rest > 0) {
-		a = (uint64_t)p[0] << 16 | (uint64_t)p[rest / 2] << 8 | p[rest - 1];
+		b = hash_read32(end - 4);
+	} else if (size > 0) {
+		a = (uint64_t)p[0] << 16 | (uint64_t)p[size / 2] << 8 | end[-1];
 	}
 	return hash_fold(hash_fold(a ^ secret, b ^ state) ^ odd2, size ^ odd1);
 }

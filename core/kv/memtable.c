@@ -208,18 +208,6 @@ bool memtable_reserve(struct memtable *memtable, uint32_t count)
 	return true;
 }
 
-void memtable_relocate(const struct memtable *memtable, struct memtable_place *place, const struct bucket *bucket,
-		       uint32_t hash, struct kvrel_slice key)
-{
-	uint64_t slot = atomic_load_explicit(&place->index->slots[place->at], memory_order_relaxed);
-	bool grown = place->index != atomic_load_explicit(&memtable->index, memory_order_relaxed);
-
-	if (grown || (place->record == NULL && slot != 0))
-		*place = memtable_locate(memtable, bucket, hash, key);
-	else if (place->record != NULL)
-		place->record = memtable_record(memtable, slot);
-}
-
 static void add_entry(struct memtable *memtable, struct bucket *bucket, uint32_t hash, const struct record *record,
 		      bool existed)
 {

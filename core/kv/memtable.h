@@ -109,9 +109,6 @@ void memtable_forget(struct memtable *memtable);
 
 /* Lets `count` further entries be set, and one bucket be made and gone, without failing. */
 bool memtable_reserve(struct memtable *memtable, uint32_t count);
-/* Brings up to date what memtable_locate() said before the write lock was taken. */
-void memtable_relocate(const struct memtable *memtable, struct memtable_place *place, const struct bucket *bucket,
-		       uint32_t hash, struct kvrel_slice key);
 /* `record` is the key's newest from now on; `place` is what memtable_locate() said, under the write lock. */
 void memtable_set(struct memtable *memtable, const struct memtable_place *place, struct bucket *bucket, uint32_t hash,
 		  const struct record *record, bool existed);
@@ -165,6 +162,19 @@ static inline struct memtable_place memtable_locate(const struct memtable *memta
 			return (struct memtable_place){ record, index, i };
 	}
 	return (struct memtable_place){ NULL, index, i };
+}
+
+/* Brings up to date what memtable_locate() said before the write lock was taken. */
+static inline void memtable_relocate(const struct memtable *memtable, struct memtable_place *place,
+				     const struct bucket *bucket, uint32_t hash, struct kvrel_slice key)
+{
+	uint64_t slot = atomic_load_explicit(&place->index->slots[place->at], memory_order_relaxed);
+	bool grown = place->index != atomic_load_explicit(&memtable->index, memory_order_relaxed);
+
+	if (grown || (place->record == NULL && slot != 0))
+		*place = memtable_locate(memtable, bucket, hash, key);
+	else if (place->record != NULL)
+		place->record = memtable_record(memtable, slot);
 }
 
 /* The newest record of the key, NULL: it is not there. */

@@ -83,7 +83,7 @@ bool ops_accept_scan(struct kvrel_call *call, uint32_t first, struct engine_scan
 	return true;
 }
 
-static void refuse_get(struct kv *kv, struct kvrel_call *call)
+__attribute__((noinline)) static void refuse_get(struct kv *kv, struct kvrel_call *call)
 {
 	if (ops_accept(kv, call, call->args[0]))
 		ops_accept_keys(call, 1, 1);
@@ -99,7 +99,7 @@ void ops_get(struct kv *kv, struct kvrel_call *call, uint32_t flags)
 		kv->engine->type->get(kv->engine, call, flags);
 }
 
-static void submit_pairs(struct kv *kv, struct kvrel_call *call, uint32_t flags)
+__attribute__((noinline)) static void submit_pairs(struct kv *kv, struct kvrel_call *call, uint32_t flags)
 {
 	const struct engine_request request = engine_request_of(call, ENGINE_PUT, flags);
 

@@ -3,6 +3,8 @@
 
 #include "result.h"
 
+#include <string.h>
+
 static void submit_plain(struct kv *kv, struct kvrel_call *call, enum engine_kind kind)
 {
 	ops_submit(kv, &(struct engine_request){

@@ -9,6 +9,7 @@
 #include "result.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* As long as can be said, 49 days: a bucket may be left alone, and a link that is lost ends the wait. */
 static const uint32_t WATCH_MS = UINT32_MAX;

@@ -80,6 +80,7 @@ void durable_prefetch(struct engine *engine, struct kvrel_call *call, struct kvr
 	struct slot *slot;
 
 	call->scratch[0] = hash_name(store, key);
+	call->scratch[1] = 0;
 	if (call->worker >= store->slot_count - 1)
 		return;
 	slot = slot_enter(store, call->worker);
@@ -90,6 +91,7 @@ void durable_prefetch(struct engine *engine, struct kvrel_call *call, struct kvr
 			return;
 		slot->memo = bucket;
 	}
+	call->scratch[1] = (uintptr_t)slot->memo;
 	add(store, slot, hash_in_bucket(slot->memo, call->scratch[0]));
 }
 

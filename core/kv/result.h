@@ -5,8 +5,6 @@
 
 #include "kvrel/component.h"
 
-#include <string.h>
-
 static inline void result_nil(struct kvrel_call *call)
 {
 	const struct kvrel_result result = { .status = KVREL_OK, .kind = KVREL_NIL };
@@ -35,14 +33,8 @@ static inline void result_not_found(struct kvrel_call *call)
 	call->complete(call, &result);
 }
 
-static inline void result_status(struct kvrel_call *call, enum kvrel_status status, const char *message)
-{
-	const struct kvrel_result result = { .status = status,
-					     .kind = KVREL_BYTES,
-					     .bytes = { message, strlen(message) } };
-
-	call->complete(call, &result);
-}
+/* Out of line, so that it costs nothing where nothing fails. */
+void result_status(struct kvrel_call *call, enum kvrel_status status, const char *message);
 
 static inline void result_error(struct kvrel_call *call, const char *message)
 {

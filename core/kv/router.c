@@ -3,22 +3,12 @@
 
 #include "result.h"
 
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
-enum { BYTES = 256, ORIGIN_BYTES = 256, SHOWN_NAME = 64 };
-
-struct router {
-	const char *nodes[BYTES]; /* "" is this node; into `names` */
-	char **names;
-	size_t name_count;
-	const struct kvrel_api *api; /* NULL: no links */
-	struct kvrel_node *node;
-	uint32_t timeout_ms;
-	_Atomic int64_t told_s;
-};
+enum { BYTES = ROUTER_BYTES, ORIGIN_BYTES = 256, SHOWN_NAME = 64 };
 
 static int hex_digit(char c)
 {
@@ -153,11 +143,6 @@ void router_free(struct router *router)
 	free(router);
 }
 
-const char *router_find(const struct router *router, struct kvrel_slice bucket)
-{
-	return router->nodes[bucket.size > 0 ? (unsigned char)bucket.data[0] : 0];
-}
-
 /* A bucket's name for a message: short, and without bytes that a terminal or a line protocol would act upon. */
 static void show_name(struct kvrel_slice name, char out[SHOWN_NAME + 4])
 {
@@ -183,10 +168,10 @@ static bool may_tell(struct router *router)
 						       memory_order_relaxed);
 }
 
-/* Out of line: what is not local leaves here. */
-__attribute__((noinline)) static void answer_elsewhere(struct router *router, struct kvrel_call *call,
-						       struct kvrel_slice bucket, const char *node, uint32_t timeout_ms)
+void router_answer_elsewhere(struct router *router, struct kvrel_call *call, struct kvrel_slice bucket,
+			     uint32_t timeout_ms)
 {
+	const char *node = router_find(router, bucket);
 	char message[KV_ERROR_BYTES], name[SHOWN_NAME + 4];
 
 	if (node != NULL && router->api != NULL && router->api->forward != NULL) {
@@ -201,21 +186,6 @@ __attribute__((noinline)) static void answer_elsewhere(struct router *router, st
 	if (router->api != NULL && may_tell(router))
 		router->api->log(router->node, KVREL_WARN, "%s", message);
 	result_error(call, message);
-}
-
-bool router_local_within(struct router *router, struct kvrel_call *call, struct kvrel_slice bucket, uint32_t timeout_ms)
-{
-	const char *node = router_find(router, bucket);
-
-	if (node != NULL && node[0] == '\0')
-		return true;
-	answer_elsewhere(router, call, bucket, node, timeout_ms);
-	return false;
-}
-
-bool router_local(struct router *router, struct kvrel_call *call, struct kvrel_slice bucket)
-{
-	return router_local_within(router, call, bucket, router->timeout_ms);
 }
 
 void router_connect(struct router *router, const struct kvrel_api *api, struct kvrel_node *node, uint32_t timeout_ms)

@@ -72,49 +72,37 @@ bool stage_may_hold(const struct stage *stage, uint64_t key_hash)
 	       (stage->keys[key_hash / 64 % (STAGE_KEY_BITS / 64)] & UINT64_C(1) << key_hash % 64) != 0;
 }
 
-/* Where the key is now. False: it could not be read. */
-static bool look_up(struct durable *store, struct slot *slot, struct staged *item, struct kvrel_slice key)
+__attribute__((noinline)) static bool look_behind(struct durable *store, struct slot *slot, struct staged *item,
+						  struct kvrel_slice key)
 {
-	const struct memtable *newest = atomic_load_explicit(&store->newest, memory_order_acquire);
 	struct found found;
 	struct kv_error err;
 
-	item->newest = newest;
-	item->place = memtable_locate(newest, item->bucket, (uint32_t)item->hash, key);
-	item->there = item->below = false;
-	if (item->place.record != NULL)
-		return true;
-	if (find_whether_behind(store, newest, slot, item->bucket, item->hash, key, &found, &err) != 0)
+	if (find_whether_behind(store, item->newest, slot, item->bucket, item->hash, key, &found, &err) != 0)
 		return false;
 	item->there = found.there;
 	item->below = found.there && !found.in_memory;
 	return true;
 }
 
-/* The bucket of that name, if it exists. */
-static inline struct bucket *existing(struct durable *store, struct slot *slot, struct kvrel_slice name)
+/* Where the key is now. False: it could not be read. */
+static inline bool look_up(struct durable *store, struct slot *slot, struct staged *item, struct kvrel_slice key)
 {
-	struct bucket *bucket = slot->memo;
-	struct kv_error err;
-
-	if (!slot_remembers(slot, name) && bucket_look_up(store, slot, name, &bucket, &err) != 0)
-		return NULL; /* whoever takes the request now will see why */
-	return bucket_exists(bucket) ? bucket : NULL;
+	item->newest = atomic_load_explicit(&store->newest, memory_order_acquire);
+	item->place = memtable_locate(item->newest, item->bucket, (uint32_t)item->hash, key);
+	item->there = item->below = false;
+	return item->place.record != NULL || look_behind(store, slot, item, key);
 }
 
-bool stage_put(struct durable *store, struct slot *slot, struct kvrel_call *call, uint32_t flags,
-	       struct kvrel_slice name, const struct kvrel_slice pair[2])
+bool stage_put(struct durable *store, struct slot *slot, struct kvrel_call *call, uint32_t flags, struct bucket *bucket,
+	       const struct kvrel_slice pair[2])
 {
 	struct stage *stage = slot->stage;
 	size_t size = record_size(pair[0].size, pair[1].size);
-	struct bucket *bucket;
 	struct staged *item;
 	uint64_t key_hash;
 
 	if (stage == NULL || (flags & ENGINE_IF_NEW) || size > STAGE_RECORD_MAX)
-		return false;
-	bucket = existing(store, slot, name);
-	if (bucket == NULL)
 		return false;
 	if (stage->count == STAGE_MAX || stage->used + size > STAGE_BYTES || stage->names > STAGE_NAMES_MAX)
 		stage_append(store, slot);
