@@ -97,7 +97,8 @@ static void go_on(void)
 	const char *answer;
 	char copy[300];
 
-	expect(comes(t.log, "can be read: it was cut short, or its disk fails: restore a backup"), "log", t.log);
+	/* that it was cut short; or, if all pages of a put had been read before, that those of the next are empty */
+	expect(comes(t.log, ": restore a backup"), "log", t.log);
 	answer = t_call(&t, "stats", NULL);
 	expect(strstr(answer, "store_stuck: 1") != NULL, "stats", answer);
 	answer = t_call(&t, "hset", "h", "k1", "new", NULL);
