@@ -5,6 +5,7 @@
  *
  * One instance a node, as components are, hence the one static pointer to the node's functions.
  */
+#include "plain.h"
 #include "request.h"
 
 #include <stdlib.h>

@@ -182,16 +182,28 @@ __attribute__((noinline)) static void write_any(const struct kvrel_api *api, str
 	write_value(&w, result);
 }
 
-/* What is asked most goes first, without a look at anything else. */
+/* How many keys were new, or there. */
+static inline void write_digit(const struct writer *w, int64_t digit)
+{
+	char *to = kvrel_out_room(w->api, w->out, 4);
+	if (!to)
+		return;
+	memcpy(to, ":0\r\n", 4);
+	to[1] = (char)('0' + digit);
+	kvrel_out_add(w->out, 4);
+}
+
+/* What is answered most goes first, without a look at anything else. */
 void reply_write(const struct kvrel_api *api, struct kvrel_conn *conn, uint32_t tag, const struct kvrel_result *result,
 		 struct kvrel_out *out)
 {
 	const struct writer w = { .api = api, .out = out };
 	const uint32_t shape = tag & (0xff | TAG_SILENT);
-	if (shape == SHAPE_BULK && result->status == KVREL_OK && result->kind == KVREL_BYTES)
+	if (shape == SHAPE_INTEGER && result->status == KVREL_OK && result->kind == KVREL_INT && result->integer >= 0 &&
+	    result->integer <= 9)
+		write_digit(&w, result->integer);
+	else if (shape == SHAPE_BULK && result->status == KVREL_OK && result->kind == KVREL_BYTES)
 		write_bulk(&w, result->bytes);
-	else if (shape == SHAPE_INTEGER && result->status == KVREL_OK && result->kind == KVREL_INT)
-		write_head(&w, ':', result->integer);
 	else
 		write_any(api, conn, tag, result, out);
 }

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "resp.h"
 
+#include "plain.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { LENGTH_DIGITS_MAX = 10, LEAST_BULK_BYTES = sizeof("$0\r\n\r\n") - 1 };
+enum { LENGTH_DIGITS_MAX = 10 };
 
 void resp_request_init(struct resp_request *request)
 {
@@ -104,9 +106,9 @@ static enum resp_status read_bulk(struct resp_request *request, struct kvrel_sli
 {
 	const char *end = input.data + input.size;
 	size_t done = (size_t)(*at - input.data);
-	size_t more = left * LEAST_BULK_BYTES;
+	size_t more = left * RESP_LEAST_WORD;
 	if (*at == end)
-		return incomplete(request, done + LEAST_BULK_BYTES + more);
+		return incomplete(request, done + RESP_LEAST_WORD + more);
 	if (**at != '$')
 		return unexpected(request, **at);
 	const char *data = *at + 1;
@@ -143,7 +145,7 @@ static enum resp_status read_array(struct resp_request *request, struct kvrel_sl
 		return wrong(request, "invalid multibulk length");
 	if (limits->guest && count > RESP_GUEST_ARGS_MAX)
 		return wrong(request, "unauthenticated multibulk length");
-	if (count > 0 && (size_t)count * LEAST_BULK_BYTES > limits->request_max)
+	if (count > 0 && (size_t)count * RESP_LEAST_WORD > limits->request_max)
 		return wrong(request, "too big request");
 	for (int64_t i = 0; i < count; i++) {
 		enum resp_status status = read_bulk(request, input, &at, (size_t)(count - i - 1), limits);
@@ -154,8 +156,8 @@ static enum resp_status read_array(struct resp_request *request, struct kvrel_sl
 	return RESP_REQUEST;
 }
 
-__attribute__((noinline)) static enum resp_status parse_any(struct resp_request *request, struct kvrel_slice input,
-							    const struct resp_limits *limits, struct resp_words **words)
+enum resp_status resp_parse_any(struct resp_request *request, struct kvrel_slice input,
+				const struct resp_limits *limits, struct resp_words **words)
 {
 	request->count = 0;
 	if (input.size == 0)
@@ -165,113 +167,32 @@ __attribute__((noinline)) static enum resp_status parse_any(struct resp_request 
 	return resp_parse_inline(request, input, words);
 }
 
-/* ---- the short way ---- */
+/* ---- plain.h's ---- */
 
-static inline uint32_t word4(const char *bytes)
-{
-	uint32_t word;
-	memcpy(&word, bytes, sizeof(word));
-	return word;
-}
-
-static inline bool is_digit(char c)
+static bool is_digit(char c)
 {
 	return (unsigned char)c - (unsigned)'0' <= 9;
 }
 
-/*
- * "$N\r\n", or with another sign, of one or two digits: the number, with *at moved behind it; NOT_SHORT for anything
- * else, which somebody else has to look at. 5 bytes can be read.
- */
-enum { NOT_SHORT = 100 };
-
-static inline unsigned read_short_number(const char **at, char sign)
-{
-	const char *c = *at;
-	const char one[] = { sign, 0, '\r', '\n' }, two[] = { sign, 0, 0, '\r' };
-	uint32_t word = word4(c);
-	unsigned first = (unsigned char)c[1] - (unsigned)'0';
-	if ((word & word4("\xff\0\xff\xff")) == word4(one)) {
-		*at = c + 4;
-		return first <= 9 ? first : NOT_SHORT;
-	}
-	*at = c + 5;
-	unsigned second = (unsigned char)c[2] - (unsigned)'0';
-	if ((word & word4("\xff\0\0\xff")) != word4(two) || c[4] != '\n' || first - 1 > 8 || second > 9)
-		return NOT_SHORT;
-	return first * 10 + second;
-}
-
-static inline bool is_line_end(const char *at)
-{
-	return memcmp(at, "\r\n", 2) == 0;
-}
-
 /* The same of up to five digits, as the length of a larger value has. 8 bytes can be read. */
-static inline bool read_length(const char *c, char sign, const char **data, size_t *size)
+static bool read_length(const char *c, char sign, const char **data, size_t *size)
 {
 	size_t digits = 0;
 	*size = 0;
 	for (; digits < 5 && is_digit(c[1 + digits]); digits++)
 		*size = *size * 10 + (size_t)(c[1 + digits] - '0');
 	*data = c + digits + 3;
-	return *c == sign && digits > 0 && (digits == 1 || c[1] != '0') && is_line_end(c + 1 + digits);
+	return *c == sign && digits > 0 && (digits == 1 || c[1] != '0') && resp_is_line_end(c + 1 + digits);
 }
 
-/*
- * A word of less than a hundred bytes ends, with its head, within so many: where they are there, the end of the input
- * is no matter.
- */
-enum { NEAR_WORD_BYTES = sizeof("$99\r\n") - 1 + 99 + 2 };
-
-/* Both: the word at c; what follows it, or NULL for what has to be looked at more closely. */
-static inline const char *read_near_word(const char *c, struct kvrel_slice *word)
-{
-	size_t size = read_short_number(&c, '$');
-	if (size == NOT_SHORT || !is_line_end(c + size))
-		return NULL;
-	*word = (struct kvrel_slice){ c, size };
-	return c + size + 2;
-}
-
-__attribute__((noinline)) static const char *read_any_word(const char *c, const char *end, struct kvrel_slice *word)
+const char *resp_read_word(const char *c, const char *end, struct kvrel_slice *word)
 {
 	const char *data = c;
-	size_t size = end - c >= LEAST_BULK_BYTES ? read_short_number(&data, '$') : NOT_SHORT;
-	if (size == NOT_SHORT && !(end - c >= 8 && read_length(c, '$', &data, &size)))
+	size_t size = end - c >= RESP_LEAST_WORD ? resp_short_number(&data, '$') : RESP_NOT_SHORT;
+	if (size == RESP_NOT_SHORT && !(end - c >= 8 && read_length(c, '$', &data, &size)))
 		return NULL;
-	if ((size_t)(end - data) < size + 2 || !is_line_end(data + size))
+	if ((size_t)(end - data) < size + 2 || !resp_is_line_end(data + size))
 		return NULL;
 	*word = (struct kvrel_slice){ data, size };
 	return data + size + 2;
-}
-
-/*
- * A request as nearly all of them are: few words, whole, without a mistake. False for any other, which has to be looked
- * at from its start.
- */
-static inline bool read_plain(struct resp_request *request, struct kvrel_slice input, const struct resp_limits *limits)
-{
-	struct kvrel_slice *args = request->args;
-	const char *c = input.data, *end = c + input.size;
-	unsigned count = input.size >= LEAST_BULK_BYTES ? read_short_number(&c, '*') : NOT_SHORT;
-	if (count > RESP_ARGS_INLINE)
-		return false;
-	for (unsigned i = 0; i < count; i++) {
-		const char *next = end - c >= NEAR_WORD_BYTES ? read_near_word(c, &args[i]) : NULL;
-		c = next ? next : read_any_word(c, end, &args[i]);
-		if (!c)
-			return false;
-	}
-	request->count = count;
-	request->size = (size_t)(c - input.data);
-	return request->size <= limits->request_max;
-}
-
-enum resp_status resp_parse(struct resp_request *request, struct kvrel_slice input, const struct resp_limits *limits,
-			    struct resp_words **words)
-{
-	if (!limits->guest && read_plain(request, input, limits))
-		return RESP_REQUEST;
-	return parse_any(request, input, limits, words);
 }

@@ -49,9 +49,12 @@ struct resp_request {
 
 void resp_request_init(struct resp_request *request);
 void resp_request_done(struct resp_request *request);
-/* `words` takes what an inline command had to decode; the caller frees the list when the batch has run. */
-enum resp_status resp_parse(struct resp_request *request, struct kvrel_slice input, const struct resp_limits *limits,
-			    struct resp_words **words);
+/*
+ * resp_parse() of plain.h does the same, and sooner. `words` takes what an inline command had to decode; the caller
+ * frees the list when the batch has run.
+ */
+enum resp_status resp_parse_any(struct resp_request *request, struct kvrel_slice input,
+				const struct resp_limits *limits, struct resp_words **words);
 void resp_words_free(struct resp_words *words);
 
 /* For resp.c and inline.c: appends a word; false after it set `mistake`. */

@@ -10,6 +10,7 @@
  * That is a pipeline which begins only when its end is known. Requests of others may be run between those of it, which
  * is why there is no WATCH.
  */
+#include "plain.h"
 #include "request.h"
 
 static void begin(struct session *session, size_t size)
