@@ -204,12 +204,6 @@ int read_whole(struct durable *store, const struct bucket *bucket, int (*read)(v
 
 /* ---- waiting ----------------------------------------------------------------------------------------------- */
 
-/*
- * How a waiting call keeps its result: scratch[1] the position it waits for, scratch[2] the kind below, scratch[3] a
- * number or a copy of the result.
- */
-enum waiting { WAITING_NIL, WAITING_INT, WAITING_NOT_FOUND, WAITING_COPY, WAITING_NO_MEMORY };
-
 uint64_t admitted(const struct durable *store)
 {
 	uint64_t backlog = atomic_load(&store->newest_id) - atomic_load(&store->retired), limit;
@@ -261,11 +255,6 @@ void wait_for_sync(struct slot *slot, struct kvrel_call *call)
 	wait_for_nil(slot, call, 0);
 }
 
-uint64_t waiting_position(const struct kvrel_call *call)
-{
-	return call->scratch[1];
-}
-
 static void complete_with_copy(struct kvrel_call *call)
 {
 	struct kvrel_result *copy = (struct kvrel_result *)(uintptr_t)call->scratch[3];
@@ -274,7 +263,7 @@ static void complete_with_copy(struct kvrel_call *call)
 	free(copy);
 }
 
-void waiting_complete(struct kvrel_call *call, const char *reason)
+void waiting_complete_any(struct kvrel_call *call, const char *reason)
 {
 	const enum waiting kind = (enum waiting)call->scratch[2];
 

@@ -28,6 +28,7 @@
 #include "memtable.h"
 #include "pages.h"
 #include "presence.h"
+#include "result.h"
 #include "spares.h"
 
 #include <pthread.h>
@@ -218,9 +219,26 @@ void wait_for_int(struct slot *slot, struct kvrel_call *call, uint64_t position,
 void wait_for_nil(struct slot *slot, struct kvrel_call *call, uint64_t position);
 /* The call is answered with NIL by the log's next sync. */
 void wait_for_sync(struct slot *slot, struct kvrel_call *call);
+/*
+ * How a waiting call keeps its result: scratch[1] the position it waits for, scratch[2] the kind, scratch[3] a number
+ * or a copy of the result.
+ */
+enum waiting { WAITING_NIL, WAITING_INT, WAITING_NOT_FOUND, WAITING_COPY, WAITING_NO_MEMORY };
+
+static inline uint64_t waiting_position(const struct kvrel_call *call)
+{
+	return call->scratch[1];
+}
+
 /* Completes a call that waited; `reason`: with that error. */
-void waiting_complete(struct kvrel_call *call, const char *reason);
-uint64_t waiting_position(const struct kvrel_call *call);
+void waiting_complete_any(struct kvrel_call *call, const char *reason);
+static inline void waiting_complete(struct kvrel_call *call, const char *reason)
+{
+	if (reason == NULL && call->scratch[2] == WAITING_INT) /* as nearly all do */
+		result_int(call, (int64_t)call->scratch[3]);
+	else
+		waiting_complete_any(call, reason);
+}
 /* What may be told: everything before it. */
 uint64_t settled(const struct durable *store);
 /* What may be told as far as the applying thread is concerned: it limits how far writers get ahead. */
@@ -247,8 +265,6 @@ void prefetch_finish(struct durable *store, struct slot *slot);
 /* durable_write.c; run_put_now: not to be staged */
 void run_put_now(struct durable *store, struct slot *slot, const struct engine_request *request);
 void run_put(struct durable *store, struct slot *slot, const struct engine_request *request);
-/* engine_type's */
-void durable_put(struct engine *engine, struct kvrel_call *call, uint32_t flags);
 void run_increment(struct durable *store, struct slot *slot, const struct engine_request *request);
 void run_delete(struct durable *store, struct slot *slot, const struct engine_request *request);
 /* durable_bucket.c */
@@ -273,9 +289,10 @@ void run_verify(struct durable *store, const struct engine_request *request);
 
 /* NULL without memory; free() suffices, when nothing is in it. */
 struct stage *stage_new(void);
-/* Takes a request to put a small pair of key and value into a bucket that exists. False: it is not of that kind. */
-bool stage_put(struct durable *store, struct slot *slot, struct kvrel_call *call, uint32_t flags, struct bucket *bucket,
-	       const struct kvrel_slice pair[2]);
+/* Takes a request to put one key of a bucket that exists. False: it is not of that kind. */
+bool stage_put(struct durable *store, struct slot *slot, const struct engine_request *request);
+/* engine_type's */
+void durable_put(struct engine *engine, struct kvrel_call *call, uint32_t flags);
 /* Whether a key of this hash (hash_name) may have been staged, in any bucket. */
 bool stage_may_hold(const struct stage *stage, uint64_t key_hash);
 /* Appends what was staged: the calls are completed or wait. */

@@ -172,11 +172,7 @@ static struct bucket *bucket_now(struct appender *appender, struct slot *slot, c
 
 void run_put(struct durable *store, struct slot *slot, const struct engine_request *request)
 {
-	struct bucket *bucket;
-	struct kv_error err;
-
-	if (request->item_count == 2 && bucket_look_up(store, slot, request->bucket, &bucket, &err) == 0 &&
-	    bucket_exists(bucket) && stage_put(store, slot, request->call, request->flags, bucket, request->items))
+	if (stage_put(store, slot, request))
 		return;
 	stage_append(store, slot);
 	run_put_now(store, slot, request);
@@ -318,25 +314,4 @@ void run_delete(struct durable *store, struct slot *slot, const struct engine_re
 	end = append_end(&appender, bucket);
 	finish_write(store, slot, request, end > 0 ? end : rests_on, removed);
 	keys_done(&keys);
-}
-
-/* ---- the short way ---- */
-
-__attribute__((noinline)) static void put_by_submit(struct engine *engine, struct kvrel_call *call, uint32_t flags)
-{
-	const struct engine_request request = engine_request_of(call, ENGINE_PUT, flags);
-
-	engine->type->submit(engine, &request);
-}
-
-void durable_put(struct engine *engine, struct kvrel_call *call, uint32_t flags)
-{
-	struct durable *store = (struct durable *)engine;
-	struct bucket *bucket = prefetched_bucket(call);
-	struct slot *slot = slot_of(store, call->worker);
-
-	if (bucket != NULL && slot->pipe.added > 0)
-		prefetch_finish(store, slot);
-	if (!bucket_exists(bucket) || !stage_put(store, slot, call, flags, bucket, call->args + 1))
-		put_by_submit(engine, call, flags);
 }

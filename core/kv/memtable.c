@@ -208,8 +208,8 @@ bool memtable_reserve(struct memtable *memtable, uint32_t count)
 	return true;
 }
 
-static void add_entry(struct memtable *memtable, struct bucket *bucket, uint32_t hash, const struct record *record,
-		      bool existed)
+void memtable_add_entry(struct memtable *memtable, struct bucket *bucket, uint32_t hash, const struct record *record,
+			bool existed)
 {
 	uint32_t at = atomic_load_explicit(&memtable->entry_count, memory_order_relaxed);
 
@@ -220,13 +220,4 @@ static void add_entry(struct memtable *memtable, struct bucket *bucket, uint32_t
 						.existed = existed };
 	atomic_store_explicit(&memtable->entry_count, at + 1, memory_order_release);
 	atomic_store_explicit(&bucket->chain, memtable->id << 32 | (at + 1), memory_order_release);
-}
-
-void memtable_set(struct memtable *memtable, const struct memtable_place *place, struct bucket *bucket, uint32_t hash,
-		  const struct record *record, bool existed)
-{
-	atomic_store_explicit(&place->index->slots[place->at], memtable_slot(memtable, hash, record),
-			      memory_order_release);
-	if (place->record == NULL)
-		add_entry(memtable, bucket, hash, record, existed);
 }

@@ -109,9 +109,9 @@ void memtable_forget(struct memtable *memtable);
 
 /* Lets `count` further entries be set, and one bucket be made and gone, without failing. */
 bool memtable_reserve(struct memtable *memtable, uint32_t count);
-/* `record` is the key's newest from now on; `place` is what memtable_locate() said, under the write lock. */
-void memtable_set(struct memtable *memtable, const struct memtable_place *place, struct bucket *bucket, uint32_t hash,
-		  const struct record *record, bool existed);
+/* Of a key that it does not have yet. */
+void memtable_add_entry(struct memtable *memtable, struct bucket *bucket, uint32_t hash, const struct record *record,
+			bool existed);
 void bucket_list_add(struct bucket_list *list, struct bucket *bucket);
 
 /* How full it is, by bytes or by keys, of MEMTABLE_FULL. */
@@ -162,6 +162,16 @@ static inline struct memtable_place memtable_locate(const struct memtable *memta
 			return (struct memtable_place){ record, index, i };
 	}
 	return (struct memtable_place){ NULL, index, i };
+}
+
+/* `record` is the key's newest from now on; `place` is what memtable_locate() said, under the write lock. */
+static inline void memtable_set(struct memtable *memtable, const struct memtable_place *place, struct bucket *bucket,
+				uint32_t hash, const struct record *record, bool existed)
+{
+	atomic_store_explicit(&place->index->slots[place->at], memtable_slot(memtable, hash, record),
+			      memory_order_release);
+	if (place->record == NULL)
+		memtable_add_entry(memtable, bucket, hash, record, existed);
 }
 
 /* Brings up to date what memtable_locate() said before the write lock was taken. */

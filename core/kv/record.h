@@ -12,6 +12,7 @@
 #ifndef KV_RECORD_H
 #define KV_RECORD_H
 
+#include "bytes.h"
 #include "kvrel/component.h"
 
 #include <stdbool.h>
@@ -133,10 +134,8 @@ static inline struct record *record_write(char *at, enum record_kind kind, uint6
 	record->kind = (uint8_t)kind;
 	record->bucket_high = (uint8_t)(bucket >> 32);
 	record->bucket_low = (uint32_t)bucket;
-	if (key.size > 0)
-		memcpy(record->bytes, key.data, key.size);
-	if (value.size > 0)
-		memcpy(record->bytes + key.size, value.data, value.size);
+	copy_short(record->bytes, key.data, key.size);
+	copy_short(record->bytes + key.size, value.data, value.size);
 	return record;
 }
 

@@ -94,8 +94,10 @@ static inline bool look_up(struct durable *store, struct slot *slot, struct stag
 	return item->place.record != NULL || look_behind(store, slot, item, key);
 }
 
-bool stage_put(struct durable *store, struct slot *slot, struct kvrel_call *call, uint32_t flags, struct bucket *bucket,
-	       const struct kvrel_slice pair[2])
+/* A pair of key and value for a bucket that exists. False: it cannot be staged. */
+__attribute__((always_inline)) static inline bool put(struct durable *store, struct slot *slot, struct bucket *bucket,
+						      struct kvrel_call *call, uint32_t flags,
+						      const struct kvrel_slice pair[2])
 {
 	struct stage *stage = slot->stage;
 	size_t size = record_size(pair[0].size, pair[1].size);
@@ -122,6 +124,35 @@ bool stage_put(struct durable *store, struct slot *slot, struct kvrel_call *call
 	stage->count++;
 	note_key(stage, key_hash);
 	return true;
+}
+
+bool stage_put(struct durable *store, struct slot *slot, const struct engine_request *request)
+{
+	struct bucket *bucket;
+	struct kv_error err;
+
+	return request->item_count == 2 && bucket_look_up(store, slot, request->bucket, &bucket, &err) == 0 &&
+	       bucket_exists(bucket) && put(store, slot, bucket, request->call, request->flags, request->items);
+}
+
+__attribute__((noinline)) static void put_by_submit(struct engine *engine, struct kvrel_call *call, uint32_t flags)
+{
+	const struct engine_request request = engine_request_of(call, ENGINE_PUT, flags);
+
+	engine->type->submit(engine, &request);
+}
+
+/* What most writes are, as durable_get() is for reads. */
+void durable_put(struct engine *engine, struct kvrel_call *call, uint32_t flags)
+{
+	struct durable *store = (struct durable *)engine;
+	struct bucket *bucket = prefetched_bucket(call);
+	struct slot *slot = slot_of(store, call->worker);
+
+	if (bucket != NULL && slot->pipe.added > 0)
+		prefetch_finish(store, slot);
+	if (!bucket_exists(bucket) || !put(store, slot, bucket, call, flags, call->args + 1))
+		put_by_submit(engine, call, flags);
 }
 
 /* ---- appending --------------------------------------------------------------------------------------------- */
