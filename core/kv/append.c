@@ -253,8 +253,13 @@ void append_existence(struct appender *appender, struct bucket *bucket, bool sta
 	const struct kvrel_slice bytes = { (const char *)&value, sizeof(value) };
 
 	if (!exists || (stays && !stays_now)) {
-		set_directory(appender, put_record(appender, RECORD_CREATE, bucket->id, bucket_name(bucket), bytes),
-			      bucket->hash);
+		const struct record *record =
+			put_record(appender, RECORD_CREATE, bucket->id, bucket_name(bucket), bytes);
+
+		set_directory(appender, record, bucket->hash);
+		if (!exists) /* before the state, which leads to it */
+			atomic_store_explicit(&bucket->began, memtable_position(appender->memtable, record) + 1,
+					      memory_order_relaxed);
 		atomic_store_explicit(&bucket->state, BUCKET_EXISTS | (stays ? BUCKET_STAYS : 0), memory_order_release);
 		bucket_list_add(&appender->memtable->made, bucket);
 		if (!exists)

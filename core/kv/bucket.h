@@ -30,6 +30,7 @@ struct bucket {
 	_Atomic uint32_t several; /* odd while a request of several keys is being written */
 	_Atomic int64_t count;    /* keys */
 	_Atomic uint64_t changed; /* position in or behind its last write; 0: none since the start */
+	_Atomic uint64_t began;   /* position in what made it: that a key is missing rests on it; 0: before the start */
 	_Atomic uint64_t chain;   /* newest memtable entry of this bucket: memtable id << 32 | entry + 1 */
 	uint64_t announced;       /* id of the memtable whose segment knows the name; under the write lock */
 	uint64_t died;            /* position of the drop */

@@ -154,6 +154,8 @@ static int find_in_pages(struct durable *store, struct slot *slot, const struct 
 	}
 	there = page_find(&slot->reader, bucket->id, key, hash, with_value ? &found->value : NULL, err);
 	found->there = there > 0;
+	if (!found->there)
+		found->position = atomic_load_explicit(&bucket->began, memory_order_relaxed);
 	if (found->there && !with_value)
 		presence_note(&store->presence, slot->generation, hash);
 	return there < 0 ? -1 : 0;

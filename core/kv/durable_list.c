@@ -88,7 +88,7 @@ static int overlay_collect(void *context)
 	const struct memtable *memtable;
 
 	overlay->count = 0;
-	overlay->position = 0;
+	overlay->position = atomic_load_explicit(&overlay->bucket->began, memory_order_relaxed);
 	while (at != 0 && (memtable = memtable_of(overlay->store, overlay->slot, at >> 32)) != NULL) {
 		const struct entry *entry = &memtable->entries[(uint32_t)at - 1];
 		const struct record *record = memtable_newest(memtable, entry);

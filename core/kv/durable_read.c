@@ -138,7 +138,8 @@ void run_read(struct durable *store, struct slot *slot, const struct engine_requ
 
 /* ---- the short way ---- */
 
-static void get_from_pages(struct slot *slot, struct kvrel_call *call, const struct bucket *bucket, uint64_t hash)
+static void get_from_pages(struct durable *store, struct slot *slot, struct kvrel_call *call,
+			   const struct bucket *bucket, uint64_t hash)
 {
 	struct kvrel_slice value = { 0 };
 	struct kv_error err;
@@ -147,7 +148,7 @@ static void get_from_pages(struct slot *slot, struct kvrel_call *call, const str
 	if (there < 0)
 		result_error(call, err.message);
 	else if (there == 0)
-		result_nil(call);
+		finish_nil(store, slot, call, atomic_load_explicit(&bucket->began, memory_order_relaxed));
 	else
 		result_bytes(call, value);
 }
@@ -179,7 +180,7 @@ void durable_get(struct engine *engine, struct kvrel_call *call, uint32_t flags)
 		prefetch_finish(store, slot);
 	hash = hash_in_bucket(bucket, call->scratch[0]);
 	if (!find_in_memory(store, slot, bucket, hash, call->args[1], &found))
-		get_from_pages(slot, call, bucket, hash);
+		get_from_pages(store, slot, call, bucket, hash);
 	else if (found.position > slot->settled || !found.there)
 		finish(store, slot, call, found.position,
 		       &(struct kvrel_result){ .kind = found.there ? KVREL_BYTES : KVREL_NIL, .bytes = found.value });

@@ -110,8 +110,10 @@ static int replay_begins(struct replay *replay, const struct record *record, str
 		bool stays = record_bucket(record).stays != 0;
 
 		if (!bucket_is(bucket, BUCKET_GHOST)) {
-			if (!bucket_exists(bucket))
+			if (!bucket_exists(bucket)) {
 				atomic_fetch_add(&store->bucket_count, 1);
+				atomic_store(&bucket->began, memtable_position(replay->memtable, record) + 1);
+			}
 			atomic_store(&bucket->state, BUCKET_EXISTS | (stays ? BUCKET_STAYS : 0));
 		}
 		bucket_list_add(&replay->memtable->made, bucket);

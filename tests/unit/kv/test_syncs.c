@@ -143,3 +143,77 @@ Test(syncs, of_a_backup_that_takes_long_are_its_last_when_the_store_closes)
 	ANSWERS("OK 'v'", "hget", "b", "k");
 	t_close(&t);
 }
+
+/* ---- what is missing --------------------------------------------------------------------------------------- */
+
+enum { QUESTIONS = 6 };
+
+static _Atomic bool held, let_go;
+static _Atomic unsigned answered;
+
+static int hold_log(const char *path)
+{
+	if (strstr(path, ".log") != NULL) {
+		atomic_store(&held, true);
+		while (!atomic_load(&let_go))
+			usleep(1000);
+	}
+	return 0;
+}
+
+static void *begin_anew(void *answer)
+{
+	static const struct kvrel_slice old = { "b", 1 }, empty = { "empty", 5 },
+					other[] = { { "b", 1 }, { "other", 5 }, { "v", 1 } };
+	static const struct t_request requests[] = { { .op = "drop", .args = &old, .arg_count = 1 },
+						     { .op = "hset", .args = other, .arg_count = 3 },
+						     { .op = "create", .args = &empty, .arg_count = 1 } };
+
+	snprintf(answer, 200, "%s", t_batch(&t, 0, requests, 3));
+	return NULL;
+}
+
+static const struct {
+	const char *op, *bucket, *key, *expected;
+} questions[QUESTIONS] = {
+	{ "hget", "b", "k", "OK nil" },    { "hexists", "b", "k", "OK 0" },   { "hstrlen", "b", "k", "OK 0" },
+	{ "hmget", "b", "k", "OK [nil]" }, { "get", "empty", "k", "OK nil" }, { "hkeys", "empty", NULL, "OK []" },
+};
+
+static void *ask(void *at)
+{
+	const unsigned i = (unsigned)(uintptr_t)at;
+	const char *bucket = questions[i].bucket, *key = questions[i].key;
+	const struct kvrel_slice args[] = { { bucket, strlen(bucket) }, { key, key != NULL ? strlen(key) : 0 } };
+
+	/* one on a worker, where the short way is taken */
+	const char *answer =
+		t_call_slices(&t, i == 0 ? 1 : KVREL_NO_WORKER, questions[i].op, args, key != NULL ? 2 : 1);
+
+	cr_expect_str_eq(answer, questions[i].expected, "%s: %s", questions[i].op, answer);
+	atomic_fetch_add(&answered, 1);
+	return NULL;
+}
+
+Test(syncs, are_waited_for_by_who_is_told_that_a_key_is_missing_in_a_new_bucket)
+{
+	pthread_t writer, readers[QUESTIONS];
+	char answer[200];
+
+	t_open(&t, dir, ENGINE_ALWAYS);
+	ANSWERS("OK 1", "hset", "b", "k", "v");
+	atomic_store(&sync_hook, hold_log);
+	cr_assert(pthread_create(&writer, NULL, begin_anew, answer) == 0);
+	while (!atomic_load(&held))
+		usleep(1000);
+	for (uintptr_t i = 0; i < QUESTIONS; i++)
+		cr_assert(pthread_create(&readers[i], NULL, ask, (void *)i) == 0);
+	usleep(100000);
+	cr_expect_eq(atomic_load(&answered), 0, "%u of %d are told what may not be so", answered, QUESTIONS);
+	atomic_store(&let_go, true);
+	for (unsigned i = 0; i < QUESTIONS; i++)
+		pthread_join(readers[i], NULL);
+	pthread_join(writer, NULL);
+	cr_expect_str_eq(answer, "OK 1; OK 1; OK nil");
+	t_close(&t);
+}
