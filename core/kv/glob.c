@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "glob.h"
 
-/* One set like [^a-z]; *at stands behind the '['. An unclosed set ends with the pattern. */
+/*
+ * One set like [^a-z]; *at stands behind the '['. An unclosed set ends with the pattern. As in Redis a range may end
+ * with any byte, a ']' too, and one behind a backslash begins none.
+ */
 static bool set_match(struct kvrel_slice pattern, size_t *at, unsigned char byte)
 {
 	size_t i = *at;
@@ -10,12 +13,12 @@ static bool set_match(struct kvrel_slice pattern, size_t *at, unsigned char byte
 	if (negated)
 		i++;
 	for (; i < pattern.size && pattern.data[i] != ']'; i++) {
+		bool escaped = pattern.data[i] == '\\' && i + 1 < pattern.size;
 		unsigned char low, high;
 
-		if (pattern.data[i] == '\\' && i + 1 < pattern.size)
-			i++;
+		i += escaped;
 		low = high = (unsigned char)pattern.data[i];
-		if (i + 2 < pattern.size && pattern.data[i + 1] == '-' && pattern.data[i + 2] != ']') {
+		if (!escaped && i + 2 < pattern.size && pattern.data[i + 1] == '-') {
 			high = (unsigned char)pattern.data[i + 2];
 			i += 2;
 		}

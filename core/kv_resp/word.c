@@ -39,16 +39,19 @@ bool word_is_integer(struct kvrel_slice word, int64_t *out)
 	return true;
 }
 
-/* "[a-z]" or "[^a-z]" at *at, which moves behind it; without its end it goes to the pattern's. */
+/*
+ * "[a-z]" or "[^a-z]" at *at, which moves behind it; without its end it goes to the pattern's. As in Redis a range may
+ * end with any byte, and one behind a backslash begins none.
+ */
 static bool set_has(const char **at, const char *end, char byte)
 {
 	const char *c = *at + 1;
 	bool negated = c < end && *c == '^', found = false;
 	for (c += negated; c < end && *c != ']'; c++) {
-		if (*c == '\\' && end - c > 1)
-			c++;
+		bool escaped = *c == '\\' && end - c > 1;
+		c += escaped;
 		char first = lower_of(*c), last = first;
-		if (end - c > 2 && c[1] == '-' && c[2] != ']') {
+		if (!escaped && end - c > 2 && c[1] == '-') {
 			last = lower_of(c[2]);
 			c += 2;
 		}

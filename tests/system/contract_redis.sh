@@ -90,6 +90,8 @@ it_answers_hashes_as_redis_does() {
 		KEYS *
 		KEYS h?
 		KEYS [^h]*
+		KEYS [\a-z]
+		KEYS [h-]
 		SCAN 0
 		SCAN 0 COUNT 100 TYPE hash
 		HSET h a

@@ -42,6 +42,15 @@ Test(glob, matches_as_redis_does)
 		{ "*a*b*c*", "xxaxxbxxc", true },
 		{ "*abc", "ababc", true },
 		{ "[abc", "a", true },
+		{ "[\\0-9]", "5", false },
+		{ "[\\0-9]", "0", true },
+		{ "[\\0-9]", "-", true },
+		{ "[0-\\9]", "5", true },
+		{ "[a-]", "a", true },
+		{ "[a-]", "-", false },
+		{ "[a-]b]", "^", true },
+		{ "[a-]b]", "c", false },
+		{ "[a-", "-", true },
 		{ "a\\", "a\\", true },
 	};
 
