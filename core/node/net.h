@@ -71,6 +71,9 @@ struct net_stats {
 };
 void net_stats(const struct net *net, struct net_stats *out);
 
+/* kvrel_api.call_held, for requests of connections; false: it is none. */
+bool net_call_held(struct kvrel_call *call, size_t bytes);
+
 /* The connection part of struct kvrel_api, filled in by net.c. */
 void net_fill_api(struct kvrel_api *api);
 

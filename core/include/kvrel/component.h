@@ -326,6 +326,13 @@ struct kvrel_api {
 	 * then is lost; closed() follows as always.
 	 */
 	void (*conn_cut)(struct kvrel_conn *conn);
+
+	/*
+	 * From run() of an operation that completes the call later and keeps a large result for it meanwhile, `bytes`
+	 * of it: once a call, before another thread can complete it. They count as unsent: who asks for more of them
+	 * than there is room for waits. Not worth a call for a few KiB.
+	 */
+	void (*call_held)(struct kvrel_call *call, size_t bytes);
 };
 
 /* api->out_reserve() and out_commit() without a call for most replies. `size` is not 0. */

@@ -10,6 +10,7 @@
 #include "node/components/links.h"
 #include "node/components/metrics.h"
 #include "node/components/supervise.h"
+#include "node/dist/dist.h"
 #include "node/node.h"
 #include "node/process/crash.h"
 
@@ -211,6 +212,12 @@ static void api_thread_begin(struct kvrel_node *view)
 	crash_guard_thread();
 }
 
+static void api_call_held(struct kvrel_call *call, size_t bytes)
+{
+	if (!net_call_held(call, bytes))
+		dist_call_held(call, bytes);
+}
+
 void api_fill(struct kvrel_api *api)
 {
 	*api = (struct kvrel_api){
@@ -238,6 +245,7 @@ void api_fill(struct kvrel_api *api)
 		.healthy = metrics_healthy,
 		.forward = links_forward,
 		.thread_begin = api_thread_begin,
+		.call_held = api_call_held,
 	};
 	net_fill_api(api);
 }

@@ -104,6 +104,8 @@ void dist_forward(struct dist *dist, struct kvrel_call *call, const struct dist_
 enum kvrel_status dist_call(struct dist *dist, const struct dist_request *request, const struct kvrel_slice *args,
 			    uint32_t arg_count, void (*take)(void *context, const struct kvrel_result *result),
 			    void *context);
+/* kvrel_api.call_held, for requests of other nodes; others are left alone. */
+void dist_call_held(struct kvrel_call *call, size_t bytes);
 /* Any thread. The names of the nodes that are linked now, each with a NUL behind it. */
 void dist_list(struct dist *dist, struct buf *out);
 

@@ -148,6 +148,7 @@ struct link {
 	int64_t since_ms, heard_ms, pinged_ms;
 	uint64_t instance; /* of the other node's life */
 	unsigned running;  /* its requests that are not answered yet; they hold the memory of the link */
+	size_t held;       /* bytes of results that providers keep for those */
 	char address[DIST_ADDRESS_BYTES];
 	/* relay.c */
 	int inner; /* the end of the pair that is not the control server's */
@@ -163,6 +164,7 @@ struct incoming {
 	struct link *link;
 	struct dist_op op;
 	uint64_t id;
+	size_t held; /* of link.held */
 	struct incoming *next;
 	struct buf reply; /* made by another thread */
 };

@@ -14,7 +14,7 @@ enum {
 	POOL_MAX = 4096,
 	ARGS_FIRST = 1024,
 	ARGS_AT_ONCE = 64 * ARGS_FIRST, /* of a batch: a frame may hold millions */
-	REPLIES_PART = 4,               /* of the memory of all links: more may not be unsent to one of them */
+	REPLIES_PART = 4,               /* of the memory of all links: more may not be unsent to one of them or kept */
 };
 
 static void incoming_free(struct dist *dist, struct incoming *incoming)
@@ -81,6 +81,7 @@ static void finish(struct incoming *incoming, const struct kvrel_result *result)
 		link_touch(link);
 	dist->running_calls -= incoming_waits(incoming) ? 0 : 1;
 	dist->abandoned -= link->state == LINK_CLOSED ? 1 : 0;
+	link->held -= incoming->held;
 	link->running--;
 	link_unref(link);
 	incoming_free(dist, incoming);
@@ -108,6 +109,16 @@ static void complete(struct kvrel_call *call, const struct kvrel_result *result)
 	} else if (wake) {
 		dist_wake(dist);
 	}
+}
+
+/* On the links' thread, which runs those of other nodes. */
+void dist_call_held(struct kvrel_call *call, size_t bytes)
+{
+	struct incoming *incoming = (struct incoming *)call;
+	if (call->complete != complete)
+		return;
+	incoming->held += bytes;
+	incoming->link->held += bytes;
 }
 
 void serve_collect(struct dist *dist)
@@ -203,6 +214,7 @@ static void add_to_batch(struct link *link, const struct frame_request *request,
 	incoming->link = link;
 	incoming->op = *op;
 	incoming->id = request->id;
+	incoming->held = 0;
 	link->running++;
 	dist->running_calls += incoming_waits(incoming) ? 0 : 1;
 	struct batch_entry *entry = &dist->batch[dist->batch_count++];
@@ -331,7 +343,7 @@ void serve_run(struct dist *dist)
 	}
 	for (unsigned i = 0; i < count; i++) {
 		struct incoming *incoming = dist->batch[i].incoming;
-		if (link_unsent(incoming->link) < dist->memory_bytes / REPLIES_PART)
+		if (link_unsent(incoming->link) + incoming->link->held < dist->memory_bytes / REPLIES_PART)
 			incoming->op.op->run(incoming->op.state, &incoming->call);
 		else
 			refuse_unread(incoming);

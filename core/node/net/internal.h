@@ -77,7 +77,8 @@ struct slot {
 	struct aside *aside;        /* outside the order: in no queue of its connection; NULL: a usual request */
 	void *block;                /* of its result; of its arguments while it is postponed */
 	struct slot *link;          /* in worker.done, in conn.postponed, or in the pool */
-	size_t held;                /* bytes of `block`, counted in conn.held_bytes while it waits */
+	size_t held;                /* bytes of `block`, or those that a provider keeps; 0: none */
+	bool counted;               /* they are, in conn.held_bytes */
 	bool has_result;            /* else encode() gets NULL */
 	struct kvrel_result result; /* a copy; points into `block` or `bytes` */
 	char bytes[SLOT_INLINE_BYTES];

@@ -23,6 +23,7 @@ struct slot *slot_from_heap(struct worker *worker)
 	slot->call = (struct kvrel_call){ .worker = worker->index, .complete = slot_complete };
 	slot->block = NULL;
 	slot->held = 0;
+	slot->counted = false;
 	return slot;
 }
 
@@ -34,17 +35,28 @@ struct slot *slot_new_aside(struct kvrel_conn *conn, struct aside *aside)
 	return slot;
 }
 
-static void free_block(struct slot *slot)
+static void count_held(struct slot *slot)
 {
+	if (slot->counted)
+		return;
+	slot->counted = true;
+	slot->conn->held_bytes += slot->held;
+}
+
+static void let_go(struct slot *slot)
+{
+	if (slot->counted)
+		slot->conn->held_bytes -= slot->held;
 	free(slot->block);
 	slot->block = NULL;
 	slot->held = 0;
+	slot->counted = false;
 }
 
 static inline void slot_free(struct worker *worker, struct slot *slot)
 {
-	if (slot->block)
-		free_block(slot);
+	if (slot->held > 0)
+		let_go(slot);
 	if (worker->slot_pool_count >= SLOT_POOL_MAX) {
 		free(slot);
 		return;
@@ -122,7 +134,8 @@ static void keep_result(struct slot *slot, const struct kvrel_result *result)
 		slot->result = out_of_memory;
 		return;
 	}
-	slot->held = items_size + extent.bytes;
+	if (!slot->counted)
+		slot->held = items_size + extent.bytes;
 	struct kvrel_result *items = slot->block;
 	char *bytes = (char *)slot->block + items_size;
 	copy_into(&slot->result, result, &items, &bytes);
@@ -151,7 +164,6 @@ static void encode_ready(struct kvrel_conn *conn)
 {
 	while (conn->first && conn->first->state == SLOT_READY) {
 		struct slot *slot = conn->first;
-		conn->held_bytes -= slot->held;
 		encode_head(conn, slot->has_result ? &slot->result : NULL);
 	}
 }
@@ -174,7 +186,8 @@ static void slot_ready(struct slot *slot)
 		return;
 	}
 	slot->state = SLOT_READY;
-	conn->held_bytes += slot->held;
+	if (slot->held > 0)
+		count_held(slot);
 	if (slot == conn->first) {
 		encode_ready(conn);
 		worker_touch(conn);
@@ -234,6 +247,19 @@ static void hold_late(struct worker *worker, struct slot *slot)
 	worker->last_late = slot;
 	if (++worker->late_count == LATE_MAX)
 		replies_give(worker);
+}
+
+/* Counted on the worker, before another thread can have the call; what is copied later is much the same. */
+bool net_call_held(struct kvrel_call *call, size_t bytes)
+{
+	struct slot *slot = (struct slot *)call;
+	if (call->complete != slot_complete)
+		return false;
+	if (slot->aside || slot->counted || bytes == 0)
+		return true;
+	slot->held = bytes;
+	count_held(slot);
+	return true;
 }
 
 void slot_complete(struct kvrel_call *call, const struct kvrel_result *result)

@@ -41,10 +41,17 @@ static void run_large(void *state, struct kvrel_call *call)
 	call->complete(call, &(struct kvrel_result){ .kind = KVREL_BYTES, .bytes = { large, sizeof(large) } });
 }
 
+static void run_kept(void *state, struct kvrel_call *call)
+{
+	dist_call_held(call, ASKED);
+	run_silent(state, call);
+}
+
 static const struct kvrel_op ops[] = {
 	{ .name = "echo", .min_args = 1, .max_args = 1, .flags = KVREL_OP_READ, .run = run_echo },
 	{ .name = "silent", .max_args = 1, .flags = KVREL_OP_READ | KVREL_OP_WAITS, .run = run_silent },
 	{ .name = "large", .flags = KVREL_OP_READ, .run = run_large },
+	{ .name = "kept", .flags = KVREL_OP_READ, .run = run_kept },
 };
 
 static int enter(void *context, struct slice op, struct dist_op *out, struct error *err)
@@ -181,17 +188,36 @@ Test(bounds, what_comes_in_over_all_links_is_bounded)
 	cr_expect_lt(closed, 12);
 }
 
+static int ask_often(struct slice op, uint64_t times)
+{
+	SCOPE(buf_done) struct buf out = { 0 };
+	struct frame_open open = { 0 };
+	int fd = t_connect_to(dir, "small@here");
+	t_put_hello(&out, "evil@here", "small@here");
+	for (uint64_t i = 0; i < times; i++)
+		cr_assert(frame_add_request(
+			&out, &open, &(struct frame_request){ .id = i, .trace = i, .timeout_ms = 20000, .op = op }));
+	cr_assert(t_say(fd, buf_slice(&out)));
+	return fd;
+}
+
 Test(bounds, large_answers_of_one_read_are_bounded)
 {
 	enum { REQUESTS = 60 };
-	SCOPE(buf_done) struct buf out = { 0 };
-	struct frame_open open = { 0 };
-	SCOPE_FD int fd = t_connect_to(dir, "small@here");
-	t_put_hello(&out, "evil@here", "small@here");
-	for (uint64_t i = 0; i < REQUESTS; i++)
-		cr_assert(frame_add_request(
-			&out, &open,
-			&(struct frame_request){ .id = i, .trace = i, .timeout_ms = 20000, .op = SLICE("t.large") }));
-	cr_assert(t_say(fd, buf_slice(&out)));
+	SCOPE_FD int fd = ask_often(SLICE("t.large"), REQUESTS);
 	cr_expect_eq(t_hear(fd, REQUESTS), REQUESTS); /* some of them errors, none lost */
+}
+
+Test(bounds, large_answers_that_come_late_are_bounded)
+{
+	enum { REQUESTS = 60, KEPT = 2 };
+	for (int round = 0; round < 2; round++) {
+		SCOPE_FD int fd = ask_often(SLICE("t.kept"), REQUESTS);
+		cr_expect_eq(t_hear(fd, REQUESTS - KEPT), REQUESTS - KEPT); /* refused */
+		cr_assert_eq(held_count, KEPT);
+		for (unsigned i = 0; i < KEPT; i++)
+			held[i]->complete(held[i], &(struct kvrel_result){ .kind = KVREL_NIL });
+		held_count = 0;
+		cr_expect_eq(t_hear(fd, KEPT), KEPT);
+	}
 }

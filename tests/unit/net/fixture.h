@@ -9,6 +9,7 @@
  *	later TEXT    TEXT, from the provider's thread after the batch
  *	latebig N     N times 'x', the same
  *	held TEXT     TEXT, once t_provider_release() is called
+ *	heldbig N     N times 'x', then
  *	tree          a list with a list in it, later
  *	say TEXT      TEXT, without an operation
  *	mark TEXT     the same; it is the marked connection from now on

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "provider.h"
 
+#include "node/net.h"
+
 #include <assert.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -119,8 +121,9 @@ static void run_later(void *state, struct kvrel_call *call)
 
 static void run_latebig(void *state, struct kvrel_call *call)
 {
-	char *number = arg_text(call);
-	collect(state, call, many(number));
+	char *number = arg_text(call), *text = many(number);
+	net_call_held(call, strlen(text));
+	collect(state, call, text);
 	free(number);
 }
 
@@ -129,14 +132,26 @@ static void run_tree(void *state, struct kvrel_call *call)
 	collect(state, call, NULL);
 }
 
-static void run_held(void *state, struct kvrel_call *call)
+static void hold(struct t_provider *provider, struct kvrel_call *call, char *text)
 {
-	struct t_provider *provider = state;
 	start_run(provider, call);
 	pthread_mutex_lock(&provider->lock);
-	push(&provider->held, call, arg_text(call));
+	push(&provider->held, call, text);
 	provider->held_count++;
 	pthread_mutex_unlock(&provider->lock);
+}
+
+static void run_held(void *state, struct kvrel_call *call)
+{
+	hold(state, call, arg_text(call));
+}
+
+static void run_heldbig(void *state, struct kvrel_call *call)
+{
+	char *number = arg_text(call), *text = many(number);
+	net_call_held(call, strlen(text));
+	hold(state, call, text);
+	free(number);
 }
 
 static void append(struct item **list, struct item *items)
@@ -227,6 +242,7 @@ const struct kvrel_op t_provider_ops[T_OPS] = {
 	[T_OP_LATER] = { "later", "text", "", 1, UINT16_MAX, KVREL_OP_WRITE, prefetch, run_later },
 	[T_OP_LATEBIG] = { "latebig", "n", "", 1, 1, KVREL_OP_WRITE, prefetch, run_latebig },
 	[T_OP_HELD] = { "held", "text", "", 1, 1, KVREL_OP_WRITE, prefetch, run_held },
+	[T_OP_HELDBIG] = { "heldbig", "n", "", 1, 1, KVREL_OP_READ, prefetch, run_heldbig },
 	[T_OP_TREE] = { "tree", "", "", 0, 0, KVREL_OP_READ, prefetch, run_tree },
 };
 

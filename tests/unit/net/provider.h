@@ -5,7 +5,7 @@
 
 #include "kvrel/component.h"
 
-enum { T_OP_ECHO, T_OP_BIG, T_OP_LATER, T_OP_LATEBIG, T_OP_HELD, T_OP_TREE, T_OPS };
+enum { T_OP_ECHO, T_OP_BIG, T_OP_LATER, T_OP_LATEBIG, T_OP_HELD, T_OP_HELDBIG, T_OP_TREE, T_OPS };
 extern const struct kvrel_op t_provider_ops[T_OPS];
 
 struct t_provider;

@@ -98,12 +98,12 @@ Test(room, replies_keep_their_order_whatever_had_to_wait)
 	close(fd);
 }
 
-Test(room, results_behind_a_slow_one_are_bounded_within_a_batch)
+static void expect_few_to_run_behind_a_slow_one(const char *line)
 {
 	int fd = t_connect(t.port);
 	t_send(fd, "held x\n");
 	T_WAIT(t_provider_held(t.provider) == 1);
-	repeat(fd, "big 0500000\n", BIGS);
+	repeat(fd, line, BIGS);
 	T_WAIT(t_provider_ran(t.provider) >= 3);
 	usleep(50000);
 	cr_assert_leq(t_provider_ran(t.provider), 5, "%u", t_provider_ran(t.provider));
@@ -111,6 +111,33 @@ Test(room, results_behind_a_slow_one_are_bounded_within_a_batch)
 	EXPECT(fd, "x\n");
 	for (int i = 0; i < BIGS; i++)
 		expect_big(fd, 500000);
+	close(fd);
+}
+
+Test(room, results_behind_a_slow_one_are_bounded_within_a_batch)
+{
+	expect_few_to_run_behind_a_slow_one("big 0500000\n");
+}
+
+Test(room, results_that_come_late_are_bounded_before_they_come)
+{
+	expect_few_to_run_behind_a_slow_one("latebig 0500000\n");
+}
+
+Test(room, results_that_are_kept_for_long_make_others_wait)
+{
+	int fd = t_connect(t.port);
+	repeat(fd, "heldbig 0500000\n", 6);
+	for (int i = 0; i < 6; i += 3) {
+		T_WAIT(t_provider_held(t.provider) == 3);
+		usleep(20000);
+		cr_assert_eq(t_provider_ran(t.provider), (unsigned)i + 3, "%u", t_provider_ran(t.provider));
+		t_provider_release(t.provider);
+		for (int j = 0; j < 3; j++)
+			expect_big(fd, 500000);
+	}
+	t_send(fd, "echo end\n");
+	EXPECT(fd, "end\n");
 	close(fd);
 }
 
@@ -149,9 +176,11 @@ Test(room, all_is_answered_before_the_protocol_closes)
 
 Test(room, a_client_that_leaves_takes_what_waits_with_it)
 {
-	for (int i = 0; i < 20; i++) {
+	static const char *const lines[] = { "held x\nbig 1000000\nbeside y\n", "big 1000000\n",
+					     "heldbig 1000000\nlatebig 1000000\nbeside y\n" };
+	for (int i = 0; i < 30; i++) {
 		int fd = t_connect(t.port);
-		repeat(fd, i % 2 ? "big 1000000\n" : "held x\nbig 1000000\nbeside y\n", BIGS / 3);
+		repeat(fd, lines[i % 3], BIGS / 3);
 		usleep(1000);
 		close(fd);
 	}
@@ -217,6 +246,19 @@ Test(little_room, the_first_in_order_does_not_wait_for_those_behind_it)
 	expect_big(fd, LONG);
 	EXPECT(fd, "c\n");
 	free(text);
+	close(fd);
+}
+
+Test(little_room, a_result_over_the_limit_is_kept_alone)
+{
+	int fd = t_connect(t.port);
+	repeat(fd, "heldbig 20000\necho a\n", 5);
+	for (unsigned i = 0; i < 5; i++) {
+		T_WAIT(t_provider_held(t.provider) == 1);
+		t_provider_release(t.provider);
+		expect_big(fd, 20000);
+		EXPECT(fd, "a\n");
+	}
 	close(fd);
 }
 
