@@ -27,6 +27,13 @@ static void host_thread_begin(void *context)
 	kv->api->thread_begin(kv->node);
 }
 
+static void host_call_held(void *context, struct kvrel_call *call, size_t bytes)
+{
+	struct kv *kv = context;
+
+	kv->api->call_held(call, bytes);
+}
+
 static struct kvrel_slice setting_string(struct kv *kv, const char *key)
 {
 	return kv->api->value_string(kv->api->config(kv->node, key));
@@ -119,7 +126,7 @@ static int open_engine(struct kv *kv)
 		.cache_size = setting_int(kv, "cache_size"),
 		.list_max = setting_int(kv, "max_listing"),
 		.checkpoint_ms = setting_int(kv, "checkpoint_interval"),
-		.host = { kv, host_log, host_failed, host_thread_begin },
+		.host = { kv, host_log, host_failed, host_thread_begin, host_call_held },
 	};
 	struct kv_error err;
 	bool memory = slice_is(setting_string(kv, "engine"), "memory");

@@ -7,7 +7,11 @@
 
 #include <stdlib.h>
 
-enum { WHOLE_TRIES = 8, ROOM_S = 3 };
+enum {
+	WHOLE_TRIES = 8,
+	ROOM_S = 3,
+	HELD_LARGE = 4096, /* copies of results that are worth telling of */
+};
 
 /* ---- inside and out ---------------------------------------------------------------------------------------- */
 
@@ -291,6 +295,18 @@ static bool may_be_told(const struct durable *store, uint64_t position)
 	return position == 0 || position <= settled(store);
 }
 
+static void wait_with_copy(struct durable *store, struct slot *slot, struct kvrel_call *call, uint64_t position,
+			   const struct kvrel_result *result)
+{
+	const struct engine_host *host = &store->options.host;
+	size_t size;
+	struct kvrel_result *copy = result_copy(result, &size);
+
+	wait_for(slot, call, position, copy != NULL ? WAITING_COPY : WAITING_NO_MEMORY, (uintptr_t)copy);
+	if (copy != NULL && size >= HELD_LARGE && host->call_held != NULL)
+		host->call_held(host->context, call, size);
+}
+
 void finish(struct durable *store, struct slot *slot, struct kvrel_call *call, uint64_t position,
 	    const struct kvrel_result *result)
 {
@@ -303,9 +319,7 @@ void finish(struct durable *store, struct slot *slot, struct kvrel_call *call, u
 	} else if (result->status == KVREL_OK && result->kind == KVREL_INT) {
 		wait_for_int(slot, call, position, result->integer);
 	} else {
-		struct kvrel_result *copy = result_copy(result);
-
-		wait_for(slot, call, position, copy != NULL ? WAITING_COPY : WAITING_NO_MEMORY, (uintptr_t)copy);
+		wait_with_copy(store, slot, call, position, result);
 	}
 }
 

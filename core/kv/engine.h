@@ -119,6 +119,8 @@ struct engine_host {
 	void (*failed)(void *context, const char *message);
 	/* First in each thread that the engine makes; NULL: nobody wants to know. */
 	void (*thread_begin)(void *context);
+	/* On the call's worker: so much of its result is kept until the call is completed. NULL as above. */
+	void (*call_held)(void *context, struct kvrel_call *call, size_t bytes);
 };
 
 struct engine_options {

@@ -112,14 +112,15 @@ static void copy_into(const struct kvrel_result *from, struct kvrel_result *to, 
 	}
 }
 
-struct kvrel_result *result_copy(const struct kvrel_result *result)
+struct kvrel_result *result_copy(const struct kvrel_result *result, size_t *size)
 {
 	size_t nodes = 0, bytes = 0;
 	struct kvrel_result *copy, *node;
 	char *byte;
 
 	measure(result, &nodes, &bytes);
-	copy = malloc(nodes * sizeof(*copy) + bytes);
+	*size = nodes * sizeof(*copy) + bytes;
+	copy = malloc(*size);
 	if (copy == NULL)
 		return NULL;
 	node = copy + 1;

@@ -44,8 +44,8 @@ struct listing_step {
 struct kvrel_result listing_result(const struct listing *listing, const struct engine_scan *scan, uint64_t cursor,
 				   struct listing_step *step);
 
-/* A copy in one block of memory, for free(); NULL without memory. Two levels of items at most. */
-struct kvrel_result *result_copy(const struct kvrel_result *result);
+/* A copy in one block of memory, of *size bytes, for free(); NULL without memory. Two levels of items at most. */
+struct kvrel_result *result_copy(const struct kvrel_result *result, size_t *size);
 
 /*
  * Where stepwise listings stand. A step ends at a key, but the cursors of Redis' clients are numbers: a number stands
