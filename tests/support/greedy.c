@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * greedy PORT COUNT BYTES
+ * greedy PORT COUNT BYTES [behind]
  *
  * A client of kv_resp that asks for much and reads nothing of it for a while: a pipeline of COUNT HGETs of one value of
  * BYTES, an ECHO of a number behind each. Three steps, each told on a line and the next begun by a line of its input:
- * 'stored', 'asked', and 'all replies are right', which they are not when one came out of turn.
+ * 'stored', 'asked', and 'all replies are right', which they are not when one came out of turn. `behind`: the pipeline
+ * begins with an HSET of another field, and HMGETs of both follow, so that what they read may not be told yet.
  */
 #include "client.h"
 
@@ -64,22 +65,30 @@ static void store(const char *value, size_t size)
 	expect(":1\r\n", 4);
 }
 
-static void ask(unsigned count)
+static void ask(unsigned count, bool behind)
 {
-	char *text = calloc(count, 64), *at = text;
+	char *text = calloc(count + 1, 64), *at = text;
 	if (!text)
 		fail("out of memory");
+	if (behind)
+		at += sprintf(at, "HSET greedy n 1\r\n");
 	for (unsigned i = 0; i < count; i++)
-		at += sprintf(at, "HGET greedy big\r\nECHO %08u\r\n", i);
+		at += sprintf(at, "%s\r\nECHO %08u\r\n", behind ? "HMGET greedy big n" : "HGET greedy big", i);
 	send_all(text, (size_t)(at - text));
 	free(text);
 }
 
-static void check(const char *value, size_t size, unsigned count)
+static void check(const char *value, size_t size, unsigned count, bool behind)
 {
+	if (behind)
+		expect(":1\r\n", 4);
 	for (unsigned i = 0; i < count; i++) {
 		char number[32];
+		if (behind)
+			expect("*2\r\n", 4);
 		expect(value, size);
+		if (behind)
+			expect("$1\r\n1\r\n", 7);
 		expect(number, (size_t)sprintf(number, "$8\r\n%08u\r\n", i));
 	}
 }
@@ -92,8 +101,9 @@ static void tell(const char *line)
 
 int main(int argc, char **argv)
 {
-	if (argc != 4) {
-		fprintf(stderr, "usage: greedy PORT COUNT BYTES\n");
+	bool behind = argc == 5 && strcmp(argv[4], "behind") == 0;
+	if (argc != 4 && !behind) {
+		fprintf(stderr, "usage: greedy PORT COUNT BYTES [behind]\n");
 		return 2;
 	}
 	unsigned count = (unsigned)atoi(argv[2]);
@@ -105,10 +115,10 @@ int main(int argc, char **argv)
 	store(value, size);
 	tell("stored");
 	(void)getchar();
-	ask(count);
+	ask(count, behind);
 	tell("asked");
 	(void)getchar();
-	check(value, size, count);
+	check(value, size, count, behind);
 	tell("all replies are right");
 	close(fd);
 	free(value);

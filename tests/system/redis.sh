@@ -81,10 +81,11 @@ own_memory() {
 	echo $(($(awk '/^RssAnon/ { print $2 }' "/proc/$pid/status") * 1024))
 }
 
-it_owes_a_client_that_reads_nothing_no_more_than_it_may() {
+# owes_little [behind]: to a client that asks for far more than it reads
+owes_little() {
 	local before most=0 now limit=$((8 << 20)) value=$((8 << 20))
 	node
-	coproc GREEDY { greedy "$RESP_PORT" 100 "$value"; }
+	coproc GREEDY { greedy "$RESP_PORT" 100 "$value" "$@"; }
 	# shellcheck disable=SC2153 # coproc sets it
 	greedy_pid=$GREEDY_PID
 	greedy_says stored
@@ -102,6 +103,15 @@ it_owes_a_client_that_reads_nothing_no_more_than_it_may() {
 	greedy_says 'all replies are right'
 	wait "$greedy_pid" || fail "greedy ended with $?"
 	stop_node
+}
+
+it_owes_a_client_that_reads_nothing_no_more_than_it_may() {
+	owes_little
+}
+
+# What is read is durable only after the next sync: the answers are made before they may be told.
+it_owes_no_more_where_answers_wait_for_a_sync() {
+	owes_little behind
 }
 
 greedy_says() {

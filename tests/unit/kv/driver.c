@@ -54,6 +54,14 @@ static void host_failed(void *context, const char *message)
 	snprintf(t->failed, sizeof(t->failed), "%s", message);
 }
 
+static void host_call_held(void *context, struct kvrel_call *call, size_t bytes)
+{
+	struct t_engine *t = context;
+
+	(void)call;
+	t->held += bytes;
+}
+
 struct engine_options t_options(struct t_engine *t, const char *dir)
 {
 	return (struct engine_options){ .dir = dir,
@@ -65,7 +73,7 @@ struct engine_options t_options(struct t_engine *t, const char *dir)
 					.list_max = 64 << 20,
 					.checkpoint_ms = 3600 * 1000,
 					.leave_out_all = true,
-					.host = { t, host_log, host_failed, NULL } };
+					.host = { t, host_log, host_failed, NULL, host_call_held } };
 }
 
 static void prepare(struct t_engine *t, const char *dir)

@@ -15,8 +15,9 @@ struct t_engine {
 	struct engine *engine;
 	struct engine_options options;
 	char dir[1024];
-	char log[4096];    /* what the engine logged */
-	char failed[1024]; /* what it failed with */
+	char log[4096];      /* what the engine logged */
+	char failed[1024];   /* what it failed with */
+	_Atomic size_t held; /* bytes that it said it keeps for calls, of all so far */
 };
 
 /* A folder of its own below TMPDIR; t_remove() takes it away. */

@@ -144,6 +144,40 @@ Test(syncs, of_a_backup_that_takes_long_are_its_last_when_the_store_closes)
 	t_close(&t);
 }
 
+/* ---- results that wait ------------------------------------------------------------------------------------- */
+
+static int hold_log_until_told(const char *path)
+{
+	for (int i = 0; i < 5000 && strstr(path, ".log") != NULL && t.held == 0; i++)
+		usleep(1000);
+	return 0;
+}
+
+static const char *put_and_get(struct kvrel_slice value)
+{
+	const struct kvrel_slice put[] = { { "b", 1 }, { "k", 1 }, value };
+	const struct t_request requests[] = { { .op = "hset", .args = put, .arg_count = 3 },
+					      { .op = "hget", .args = put, .arg_count = 2 } };
+
+	return t_batch(&t, 0, requests, 2);
+}
+
+Test(syncs, that_large_results_wait_for_are_told_of)
+{
+	static char large[100000];
+	const char *answer;
+
+	memset(large, 'x', sizeof(large));
+	t_open(&t, dir, ENGINE_ALWAYS);
+	cr_expect_str_eq(put_and_get((struct kvrel_slice){ "v", 1 }), "OK 1; OK 'v'");
+	cr_expect_eq(t.held, 0, "%zu bytes of small ones", t.held);
+	atomic_store(&sync_hook, hold_log_until_told);
+	answer = put_and_get((struct kvrel_slice){ large, sizeof(large) });
+	cr_expect_eq(strlen(answer), strlen("OK 0; OK ''") + sizeof(large));
+	cr_expect(t.held >= sizeof(large) && t.held < 2 * sizeof(large), "%zu", t.held);
+	t_close(&t);
+}
+
 /* ---- what is missing --------------------------------------------------------------------------------------- */
 
 enum { QUESTIONS = 6 };
