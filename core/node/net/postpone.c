@@ -6,6 +6,9 @@
  * large values and reads none, all of them would lie in its output. So before a call is run its connection is looked
  * at. One that is over its limit has the call put aside, with a copy of its arguments, and all behind it; they are run
  * when output was sent, in their order and before anything newer is parsed.
+ *
+ * A result that comes later has a length by then, too, if its provider keeps it: call_held() has it counted as what
+ * waits already. One that another node is asked for has none before it comes.
  */
 #include "internal.h"
 
