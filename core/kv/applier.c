@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { RETRY_MS = 1000, FORGET_EVERY = 8 };
+enum { RETRY_MS = 1000, FORGET_PAGES = 4096 };
 
 void applier_nudge(struct durable *store)
 {
@@ -152,8 +152,10 @@ static void forget_if_due(struct durable *store)
 {
 	uint64_t turns = epoch_turns(store->readers, store->slot_count);
 
-	if (turns == store->applier.turns || atomic_load(&store->applier.transactions) % FORGET_EVERY == 0)
+	if (turns == store->applier.turns || store->applier.pages_touched >= FORGET_PAGES) {
 		pages_forget(&store->pages);
+		store->applier.pages_touched = 0;
+	}
 	store->applier.turns = turns;
 }
 

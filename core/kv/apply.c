@@ -15,9 +15,15 @@
 
 /*
  * A transaction holds a copy of every page that it changes, in memory until it is committed and in the file until the
- * one after the next: so many pages, about, or so many bytes of values.
+ * one after the next: so many pages, about, or so many bytes of values. Each ends by waiting for the disk, so that a
+ * large store, of whose pages it is a small part, does more in one.
  */
-enum { PAGES_PER_TRANSACTION = 512, BYTES_PER_TRANSACTION = 2 << 20 };
+enum {
+	PAGES_PER_TRANSACTION = 512,
+	PAGES_PER_TRANSACTION_MOST = 1024,
+	TRANSACTIONS_AT_LEAST = 12, /* that make up a store, for more pages than the first */
+	BYTES_PER_TRANSACTION = 2 << 20
+};
 enum { ITEMS_AHEAD = 8, ITEMS_A_PIECE = 32 };
 
 /* ---- what a transaction changed in memory, should it fail --------------------------------------------------- */
@@ -230,6 +236,8 @@ static int apply_key(struct apply *apply, const struct item *item)
 		return code;
 	if (record_has_value(record)) {
 		bucket->stored.count += !existed;
+		if (!existed)
+			note_newcomer(apply, bucket, record);
 		return put_value(apply, item->bucket, record);
 	}
 	if (!existed)
@@ -284,14 +292,19 @@ static int put_counts(struct apply *apply)
 /* As many as lie on so many pages; as one a page where that is not known. */
 static size_t records_per_transaction(struct apply *apply)
 {
-	size_t per_page = 1;
+	size_t per_page = 1, pages = PAGES_PER_TRANSACTION;
 	MDB_stat stat;
 
 	if (mdb_stat(apply->txn, apply->store->pages.data, &stat) == 0 && stat.ms_leaf_pages > 0) {
 		per_page = apply->count / stat.ms_leaf_pages;
 		atomic_store(&apply->store->leaf_pages, stat.ms_leaf_pages);
+		if (stat.ms_leaf_pages / TRANSACTIONS_AT_LEAST > pages)
+			pages = stat.ms_leaf_pages / TRANSACTIONS_AT_LEAST;
+		if (pages > PAGES_PER_TRANSACTION_MOST)
+			pages = PAGES_PER_TRANSACTION_MOST;
 	}
-	return PAGES_PER_TRANSACTION * (per_page > 0 ? per_page < 64 ? per_page : 64 : 1);
+	apply->store->applier.pages_touched += pages;
+	return pages * (per_page > 0 ? per_page < 64 ? per_page : 64 : 1);
 }
 
 /* What it adds to a transaction. */
@@ -377,6 +390,7 @@ int apply_step(struct apply *apply, bool *finished)
 	}
 	if (apply->removed)
 		presence_begin_anew(&apply->store->presence);
+	note_last_newcomers(apply);
 	pthread_mutex_lock(&apply->store->write_lock);
 	apply->store->pages.state = apply->state;
 	pthread_mutex_unlock(&apply->store->write_lock);

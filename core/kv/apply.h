@@ -16,6 +16,13 @@ struct item {
 	uint32_t record; /* in the memtable's buffer, in units of RECORD_ALIGN */
 };
 
+/* Hashes of the last keys that came: they are noted when their lines of the presence have come in. */
+enum { NEWCOMERS = 8 };
+struct newcomers {
+	uint64_t hashes[NEWCOMERS];
+	unsigned count; /* modulo NEWCOMERS, the next place */
+};
+
 struct undo {
 	struct bucket *bucket;
 	bool there;
@@ -40,6 +47,7 @@ struct apply {
 	MDB_txn *txn;
 	MDB_cursor *cursor;
 	struct guard guard;
+	struct newcomers newcomers;
 	struct page_state state;
 	uint64_t transaction;
 	struct undo *undo;
@@ -59,6 +67,12 @@ int apply_step(struct apply *apply, bool *finished);
 const struct memtable *overtaken_await(struct durable *store, const struct memtable *memtable);
 /* Whether the pages may keep what they hold of the key until `next` is applied. */
 bool is_overtaken(const struct memtable *memtable, const struct memtable *next, const struct entry *entry);
+
+/* ---- apply_newcomers.c: that their next write need not look for them ---- */
+
+void note_newcomer(struct apply *apply, const struct bucket *bucket, const struct record *record);
+/* Those whose lines were still awaited. */
+void note_last_newcomers(struct apply *apply);
 
 /* ---- retire.c: what is done with ---- */
 

@@ -98,7 +98,8 @@ struct applier {
 	bool lost_told;                  /* that not all of the pages can be read */
 	uint64_t turns;                  /* of all readers, when that was last looked at */
 	struct sort_memory sorting;
-	uint64_t touches; /* numbers transactions for struct bucket's stored.touched */
+	uint64_t pages_touched; /* by transactions, at most, since pages_forget() */
+	uint64_t touches;       /* numbers transactions for struct bucket's stored.touched */
 };
 
 struct durable {

@@ -14,8 +14,8 @@
 #include <sys/mman.h>
 
 struct page_spot {
-	const char *key;   /* of the key as stored, behind the bucket's id */
-	const char *value; /* NULL: a far one that was not asked for */
+	const char *key; /* of the key as stored, behind the bucket's id */
+	const char *value;
 	uint32_t value_size;
 	uint32_t key_size;
 	uint32_t hash;
@@ -51,6 +51,7 @@ static void spots_done(struct page_reader *reader)
 	if (reader->spots != NULL)
 		munmap(reader->spots, (reader->spot_mask + 1) * sizeof(struct page_spot));
 	reader->spots = NULL;
+	reader->noted = 0;
 }
 
 void page_reader_done(struct page_reader *reader)
@@ -85,6 +86,7 @@ static int find_data(struct page_reader *reader, struct kv_error *err)
 	if (reader->transaction == reader->meta.transaction)
 		return 0;
 	reader->transaction = 0;
+	reader->noted = 0;
 	reader->path = (struct page_path){ 0 };
 	if (page_table_find(&reader->path, &pages->map, &reader->meta.tables[PAGE_TABLE_MAIN], "data", &reader->tree) <
 	    0)
@@ -148,16 +150,23 @@ static struct page_spot *likely_spot(const struct page_reader *reader, uint64_t 
 	return may_be_of(&line[0], hash) ? &line[0] : &line[1];
 }
 
+/* While few are good, look-ups seldom find theirs, or find it in a cache: while a store is written to at random, say.
+ */
+static bool are_worth_fetching(const struct page_reader *reader)
+{
+	return reader->noted > reader->spot_mask / 64;
+}
+
 void page_prefetch(const struct page_reader *reader, uint64_t hash)
 {
-	if (reader->spots != NULL)
+	if (are_worth_fetching(reader))
 		__builtin_prefetch(first_line(reader, hash));
 }
 
 /* The bucket's id before the key and the value behind it are often in another line than the key. */
 void page_prefetch_spot(const struct page_reader *reader, uint64_t hash)
 {
-	const struct page_spot *spot = reader->spots != NULL ? likely_spot(reader, hash) : NULL;
+	const struct page_spot *spot = are_worth_fetching(reader) ? likely_spot(reader, hash) : NULL;
 
 	if (spot == NULL || spot->key == NULL)
 		return;
@@ -217,7 +226,7 @@ static bool spot_holds(const struct page_reader *reader, uint64_t bucket, struct
 	if (value == NULL)
 		return true;
 	*value = (struct kvrel_slice){ spot->value, spot->value_size };
-	return spot->value != NULL && is_there(reader, spot);
+	return is_there(reader, spot);
 }
 
 static int look_up(struct page_reader *reader, uint64_t bucket, struct kvrel_slice key, uint64_t hash,
@@ -238,17 +247,16 @@ static int look_up(struct page_reader *reader, uint64_t bucket, struct kvrel_sli
 		return page_damaged(reader->pages, node.value.mv_data, err);
 	if (wanted.digested && (found.key.size != key.size || memcmp(found.key.data, key.data, key.size) != 0))
 		return 0;
-	if (found.far && value == NULL)
-		found.value = (struct kvrel_slice){ 0 };
-	else if (page_entry_value(reader->pages, &found, &found.value, err) != 0)
+	if (value == NULL) /* that a key is there is remembered elsewhere (presence.h) */
+		return 1;
+	if (page_entry_value(reader->pages, &found, value, err) != 0)
 		return -1;
-	if (value != NULL)
-		*value = found.value;
-	if (reader->spots != NULL && !wanted.digested)
-		*place_for(reader, hash) = (struct page_spot){
-			found.key.data,           found.value.data,       (uint32_t)found.value.size,
-			(uint32_t)found.key.size, (uint32_t)(hash >> 32), (uint32_t)reader->transaction
-		};
+	if (reader->spots == NULL || wanted.digested)
+		return 1;
+	reader->noted++;
+	*place_for(reader, hash) = (struct page_spot){ found.key.data,         value->data,
+						       (uint32_t)value->size,  (uint32_t)found.key.size,
+						       (uint32_t)(hash >> 32), (uint32_t)reader->transaction };
 	return 1;
 }
 

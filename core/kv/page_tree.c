@@ -107,22 +107,6 @@ static int enter_root(struct page_path *path, const struct page_tree *tree)
 
 /* ---- entries ------------------------------------------------------------------------------------------------- */
 
-const char *page_entry_at(const struct page_path *path, const struct page_level *level, unsigned i, MDB_val *key)
-{
-	const uint32_t page_size = path->tree->map->page_size;
-	const unsigned offset = level->page->pointers[i];
-	const char *entry = (const char *)level->page + offset;
-	uint16_t key_size;
-
-	if (offset < level->page->upper || offset + PAGE_NODE_BYTES > page_size)
-		return NULL;
-	memcpy(&key_size, entry + 6, sizeof(key_size));
-	if (key_size > page_size - offset - PAGE_NODE_BYTES)
-		return NULL;
-	*key = (MDB_val){ key_size, (char *)entry + PAGE_NODE_BYTES };
-	return entry;
-}
-
 static uint64_t child_of(const char *entry)
 {
 	uint64_t number = 0;
@@ -183,21 +167,6 @@ int page_node_at(struct page_path *path, unsigned i, struct page_node *node)
 }
 
 /* ---- finding ------------------------------------------------------------------------------------------------- */
-
-int page_order(const struct page_tree *tree, const MDB_val *a, const MDB_val *b)
-{
-	size_t shorter = a->mv_size < b->mv_size ? a->mv_size : b->mv_size;
-	uint64_t left, right;
-	int order;
-
-	if (tree->numbers && shorter == sizeof(left)) {
-		memcpy(&left, a->mv_data, sizeof(left));
-		memcpy(&right, b->mv_data, sizeof(right));
-		return (left > right) - (left < right);
-	}
-	order = memcmp(a->mv_data, b->mv_data, shorter);
-	return order != 0 ? order : (a->mv_size > b->mv_size) - (a->mv_size < b->mv_size);
-}
 
 /* The first entry from `low` on that is not before the key, to level->at. 1: it is equal, 0: not, -1 */
 static int find_in_page(struct page_path *path, unsigned low, const MDB_val *key)

@@ -17,10 +17,12 @@
 #ifndef KV_PAGE_TREE_H
 #define KV_PAGE_TREE_H
 
+#include <endian.h>
 #include <lmdb.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 struct page_head {
 	uint64_t number;
@@ -55,6 +57,7 @@ enum {
 	PAGE_DEPTH_MAX = 32,
 	PAGE_HEAD_BYTES = 16,
 	PAGE_NODE_BYTES = 8,
+	PAGE_ORDER_SHORT = 64,
 	PAGE_VERSION = 1
 };
 
@@ -151,8 +154,24 @@ int page_check_absent(struct page_path *path, const MDB_val *key, page_proof *pr
 
 /* ---- parts, for page_check.c and guard.c ---- */
 
-/* The i-th entry of a page, NULL if it leaves the page. */
-const char *page_entry_at(const struct page_path *path, const struct page_level *level, unsigned i, MDB_val *key);
+/* The i-th entry of a page, NULL if it leaves the page. Here, since a change looks at all entries of a leaf. */
+static inline const char *page_entry_at(const struct page_path *path, const struct page_level *level, unsigned i,
+					MDB_val *key)
+{
+	const uint32_t page_size = path->tree->map->page_size;
+	const unsigned offset = level->page->pointers[i];
+	const char *entry = (const char *)level->page + offset;
+	uint16_t key_size;
+
+	if (offset < level->page->upper || offset + PAGE_NODE_BYTES > page_size)
+		return NULL;
+	memcpy(&key_size, entry + 6, sizeof(key_size));
+	if (key_size > page_size - offset - PAGE_NODE_BYTES)
+		return NULL;
+	*key = (MDB_val){ key_size, (char *)entry + PAGE_NODE_BYTES };
+	return entry;
+}
+
 /* The i-th entry of the path's leaf. */
 int page_node_at(struct page_path *path, unsigned i, struct page_node *node);
 /* To the place in a leaf where the key is (1) or would be (0), which may be behind the last entry. */
@@ -163,7 +182,39 @@ int page_enter_child(struct page_path *path);
 bool page_bound(const struct page_path *path, unsigned depth, bool low, MDB_val *key);
 /* To the next leaf, at its first entry, or (not forward) to the one before, at its last. 0: there is none. */
 int page_move(struct page_path *path, bool forward);
-int page_order(const struct page_tree *tree, const MDB_val *a, const MDB_val *b);
+
+/* memcmp() without a call: keys are mostly short, and those of a leaf begin alike. */
+static inline int page_bytes_order(const char *a, const char *b, size_t size)
+{
+	uint64_t left, right;
+
+	if (size < sizeof(left) || size > PAGE_ORDER_SHORT)
+		return size > 0 ? memcmp(a, b, size) : 0;
+	for (size_t at = 0;; at = at + 2 * sizeof(left) <= size ? at + sizeof(left) : size - sizeof(left)) {
+		memcpy(&left, a + at, sizeof(left));
+		memcpy(&right, b + at, sizeof(right));
+		if (left != right)
+			return be64toh(left) < be64toh(right) ? -1 : 1;
+		if (at + sizeof(left) == size)
+			return 0;
+	}
+}
+
+static inline int page_order(const struct page_tree *tree, const MDB_val *a, const MDB_val *b)
+{
+	size_t shorter = a->mv_size < b->mv_size ? a->mv_size : b->mv_size;
+	uint64_t left, right;
+	int order;
+
+	if (tree->numbers && shorter == sizeof(left)) {
+		memcpy(&left, a->mv_data, sizeof(left));
+		memcpy(&right, b->mv_data, sizeof(right));
+		return (left > right) - (left < right);
+	}
+	order = page_bytes_order(a->mv_data, b->mv_data, shorter);
+	return order != 0 ? order : (a->mv_size > b->mv_size) - (a->mv_size < b->mv_size);
+}
+
 /* Returns -1. */
 int page_path_damaged(struct page_path *path, const void *place, bool is_page);
 

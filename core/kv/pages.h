@@ -90,6 +90,7 @@ struct page_reader {
 	uint64_t transaction; /* of `tree`; 0: none yet */
 	struct page_spot *spots;
 	size_t spot_mask;
+	size_t noted;          /* spots of this transaction */
 	struct page_meta meta; /* of the transaction, and */
 	struct page_tree tree; /* where its data are */
 	struct page_path path;

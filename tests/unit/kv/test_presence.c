@@ -2,6 +2,7 @@
 /* What is remembered of the pages' keys, and when it has to be forgotten. */
 #include "driver.h"
 #include "durable.h"
+#include "hash.h"
 #include "presence.h"
 
 #include <criterion/criterion.h>
@@ -18,6 +19,36 @@ Test(presence, knows_what_was_noted_and_nothing_else)
 		cr_expect(presence_knows(&presence, hash * 0x9e3779b97f4a7c15u), "%lu", (unsigned long)hash);
 	for (uint64_t hash = 101; hash <= 10000; hash++)
 		cr_expect(!presence_knows(&presence, hash * 0x9e3779b97f4a7c15u), "%lu", (unsigned long)hash);
+	presence_done(&presence);
+}
+
+Test(presence, nearly_full_loses_next_to_nothing)
+{
+	const uint64_t lines = 1 << 10, count = lines * PRESENCE_WAYS * 19 / 20;
+	uint64_t lost = 0;
+
+	presence_init(&presence, lines * PRESENCE_WAYS * sizeof(uint64_t));
+	for (uint64_t i = 1; i <= count; i++)
+		presence_note(&presence, 3, hash_bytes(&i, sizeof(i), 1));
+	presence.generation = 3;
+	for (uint64_t i = 1; i <= count; i++)
+		lost += !presence_knows(&presence, hash_bytes(&i, sizeof(i), 1));
+	cr_expect_lt(lost, count / 20, "%lu of %lu", (unsigned long)lost, (unsigned long)count);
+	presence_done(&presence);
+}
+
+Test(presence, of_an_earlier_generation_makes_room)
+{
+	const uint64_t lines = 1 << 8, count = lines * PRESENCE_WAYS / 2;
+
+	presence_init(&presence, lines * PRESENCE_WAYS * sizeof(uint64_t));
+	for (uint64_t i = 1; i <= 4 * count; i++)
+		presence_note(&presence, 0, hash_bytes(&i, sizeof(i), 1));
+	presence_begin_anew(&presence);
+	for (uint64_t i = 1; i <= count; i++)
+		presence_note(&presence, 1, hash_bytes(&i, sizeof(i), 2));
+	for (uint64_t i = 1; i <= count; i++)
+		cr_expect(presence_knows(&presence, hash_bytes(&i, sizeof(i), 2)), "%lu", (unsigned long)i);
 	presence_done(&presence);
 }
 
@@ -105,6 +136,28 @@ Test(presence, of_keys_is_right_when_they_come_and_go)
 	}
 	cr_expect_gt(marks(), 0);
 	cr_expect_gt(presence_generation(of_store()), 0);
+	t_close(&t);
+	t_remove(dir);
+}
+
+Test(presence, of_new_keys_is_noted_when_they_are_applied)
+{
+	uint64_t before;
+
+	t_make_dir(dir);
+	t_open(&t, dir, ENGINE_NONE);
+	ANSWERS("OK 1", "hset", "b", "k", "v");
+	ANSWERS("OK 1", "hset", "b", "comes and goes", "v");
+	ANSWERS("OK 1", "hdel", "b", "comes and goes");
+	cr_expect_eq(marks(), 0);
+	apply();
+	before = marks();
+	cr_expect_geq(before, 1);
+	ANSWERS("OK 0", "hset", "b", "k", "w");
+	cr_expect_eq(marks(), before, "it was known");
+	ANSWERS("OK 0", "hexists", "b", "comes and goes");
+	ANSWERS("OK 1", "hset", "b", "comes and goes", "v");
+	ANSWERS("OK 2", "hlen", "b");
 	t_close(&t);
 	t_remove(dir);
 }
