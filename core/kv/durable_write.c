@@ -10,6 +10,7 @@
 #include "result.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { KEYS_ON_STACK = 32 };
 
@@ -224,7 +225,7 @@ static bool number_at(struct durable *store, const struct slot *slot, const stru
 void run_increment(struct durable *store, struct slot *slot, const struct engine_request *request)
 {
 	struct kvrel_slice key = request->items[0];
-	uint64_t key_hash = hash_of_key(store, request, 0), hash, end;
+	uint64_t key_hash = hash_of_key(store, request, 0), hash, end, rests_on;
 	struct bucket *before, *bucket;
 	struct found found = { 0 };
 	struct appender appender;
@@ -260,9 +261,12 @@ void run_increment(struct durable *store, struct slot *slot, const struct engine
 			      (struct kvrel_slice){ text, number_print(number, text) },
 			      found.there && !found.in_memory);
 	}
+	rests_on = atomic_load(&bucket->changed);
 	end = append_end(&appender, bucket);
 	if (refusal != NULL)
-		result_error(request->call, refusal);
+		finish(store, slot, request->call, rests_on,
+		       &(struct kvrel_result){
+			       .status = KVREL_ERROR, .kind = KVREL_BYTES, .bytes = { refusal, strlen(refusal) } });
 	else
 		finish_int(store, slot, request->call, end, number);
 	slot->wrote = true;

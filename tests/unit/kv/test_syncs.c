@@ -180,7 +180,7 @@ Test(syncs, that_large_results_wait_for_are_told_of)
 
 /* ---- what is missing --------------------------------------------------------------------------------------- */
 
-enum { QUESTIONS = 6 };
+enum { QUESTIONS = 7 };
 
 static _Atomic bool held, let_go;
 static _Atomic unsigned answered;
@@ -208,21 +208,29 @@ static void *begin_anew(void *answer)
 }
 
 static const struct {
-	const char *op, *bucket, *key, *expected;
+	const char *op, *bucket, *key, *expected, *delta;
 } questions[QUESTIONS] = {
-	{ "hget", "b", "k", "OK nil" },    { "hexists", "b", "k", "OK 0" },   { "hstrlen", "b", "k", "OK 0" },
-	{ "hmget", "b", "k", "OK [nil]" }, { "get", "empty", "k", "OK nil" }, { "hkeys", "empty", NULL, "OK []" },
+	{ "hget", "b", "k", "OK nil" },
+	{ "hexists", "b", "k", "OK 0" },
+	{ "hstrlen", "b", "k", "OK 0" },
+	{ "hmget", "b", "k", "OK [nil]" },
+	{ "get", "empty", "k", "OK nil" },
+	{ "hkeys", "empty", NULL, "OK []" },
+	{ "hincrby", "b", "other", "ERROR hash value is not an integer", "1" },
 };
 
 static void *ask(void *at)
 {
 	const unsigned i = (unsigned)(uintptr_t)at;
-	const char *bucket = questions[i].bucket, *key = questions[i].key;
-	const struct kvrel_slice args[] = { { bucket, strlen(bucket) }, { key, key != NULL ? strlen(key) : 0 } };
+	const char *words[] = { questions[i].bucket, questions[i].key, questions[i].delta };
+	struct kvrel_slice args[3];
+	uint32_t count = 0;
+	const char *answer;
 
+	for (; count < 3 && words[count] != NULL; count++)
+		args[count] = (struct kvrel_slice){ words[count], strlen(words[count]) };
 	/* one on a worker, where the short way is taken */
-	const char *answer =
-		t_call_slices(&t, i == 0 ? 1 : KVREL_NO_WORKER, questions[i].op, args, key != NULL ? 2 : 1);
+	answer = t_call_slices(&t, i == 0 ? 1 : KVREL_NO_WORKER, questions[i].op, args, count);
 
 	cr_expect_str_eq(answer, questions[i].expected, "%s: %s", questions[i].op, answer);
 	atomic_fetch_add(&answered, 1);
