@@ -66,6 +66,15 @@ static bool is_partial(const struct backup *backup)
 	       locked.st_dev == named.st_dev && locked.st_ino == named.st_ino;
 }
 
+/* Whether it would lie among the log's segments, which a start takes all that has their names for. */
+static bool is_in_log(const struct backup *backup)
+{
+	struct stat log, parent;
+
+	return fstat(backup->base.store->log.dir_fd, &log) == 0 && fstatat(backup->partial_fd, "..", &parent, 0) == 0 &&
+	       log.st_dev == parent.st_dev && log.st_ino == parent.st_ino;
+}
+
 static int take_partial(struct backup *backup, struct kv_error *err)
 {
 	const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
@@ -77,7 +86,11 @@ static int take_partial(struct backup *backup, struct kv_error *err)
 		return kv_fail(err, "backup: cannot open '%.300s': %s", backup->partial, strerror(errno));
 	if (flock(backup->partial_fd, LOCK_EX | LOCK_NB) == 0 && is_partial(backup)) {
 		clear_partial(backup);
-		return 0;
+		if (!is_in_log(backup))
+			return 0;
+		rmdir(backup->partial);
+		close(backup->partial_fd);
+		return kv_fail(err, "backup: '%.300s' lies in the store's own log: choose another path", backup->path);
 	}
 	close(backup->partial_fd);
 	return kv_fail(err, "backup: another one is being written to '%.300s'", backup->path);

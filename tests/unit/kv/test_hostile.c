@@ -196,6 +196,8 @@ Test(hostile, writes_no_backup_where_there_is_no_place_for_one)
 	expect_no_backup(data, "exists already");
 	snprintf(path, sizeof(path), "%s/data.mdb/copy", dir);
 	expect_no_backup(path, "Not a directory");
+	snprintf(path, sizeof(path), "%s/log/00000000000000ff.log", dir);
+	expect_no_backup(path, "lies in the store's own log");
 	t_close(&t);
 }
 
