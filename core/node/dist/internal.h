@@ -43,6 +43,7 @@ enum {
 	READ_BYTES = 256 << 10,
 	WIRE_BYTES = 128 << 10, /* encrypted and not sent yet */
 	KEEP_BYTES = 256 << 10, /* larger empty buffers go back to the heap */
+	DROP_BYTES = 256 << 10, /* sent and not yet dropped from the front of one */
 	GREETINGS_MAX = 128,    /* accepted and unproven; over it the oldest one goes */
 	GREETING_MS = 5000,
 	CONNECT_MS = 5000,

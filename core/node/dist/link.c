@@ -147,6 +147,15 @@ void link_keep_small(struct buf *buf, size_t *sent)
 		buf_clear(buf);
 }
 
+/* What a buffer has sent that never runs empty, as long as its peer asks faster than it reads. */
+static void drop_sent(struct buf *buf, size_t *sent)
+{
+	if (*sent < DROP_BYTES || *sent < buf->size / 2)
+		return;
+	buf_consume(buf, *sent);
+	*sent = 0;
+}
+
 /* 1: all of it is gone, 0: the socket is full, -1: it is broken. `*sent` says how much is gone. */
 static int send_bytes(const struct link *link, const char *data, size_t size, size_t *sent)
 {
@@ -280,6 +289,7 @@ void link_flush(struct link *link)
 		link_close(link, "closed");
 		return;
 	}
+	drop_sent(&link->out, &link->out_sent);
 	if (link->backlog.size > 0)
 		take_backlog(link);
 	if (link->state != LINK_CLOSED)

@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { MEMORY = 16 << 20, HALF = 4 << 20, ASKED = 3 << 20 };
+enum { MEMORY = 16 << 20, HALF = 4 << 20, ASKED = 3 << 20, PIECE = 64 << 10 };
 
 static char dir[] = "/tmp/kvrel-bounds-XXXXXX";
 static struct dist *small, *others[2];
@@ -41,6 +41,13 @@ static void run_large(void *state, struct kvrel_call *call)
 	call->complete(call, &(struct kvrel_result){ .kind = KVREL_BYTES, .bytes = { large, sizeof(large) } });
 }
 
+static void run_piece(void *state, struct kvrel_call *call)
+{
+	static const char piece[PIECE];
+	(void)state;
+	call->complete(call, &(struct kvrel_result){ .kind = KVREL_BYTES, .bytes = { piece, sizeof(piece) } });
+}
+
 static void run_kept(void *state, struct kvrel_call *call)
 {
 	dist_call_held(call, ASKED);
@@ -52,6 +59,7 @@ static const struct kvrel_op ops[] = {
 	{ .name = "silent", .max_args = 1, .flags = KVREL_OP_READ | KVREL_OP_WAITS, .run = run_silent },
 	{ .name = "large", .flags = KVREL_OP_READ, .run = run_large },
 	{ .name = "kept", .flags = KVREL_OP_READ, .run = run_kept },
+	{ .name = "piece", .flags = KVREL_OP_READ, .run = run_piece },
 };
 
 static int enter(void *context, struct slice op, struct dist_op *out, struct error *err)
@@ -188,12 +196,12 @@ Test(bounds, what_comes_in_over_all_links_is_bounded)
 	cr_expect_lt(closed, 12);
 }
 
-static int ask_often(struct slice op, uint64_t times)
+static int ask_often(const char *node, struct slice op, uint64_t times)
 {
 	SCOPE(buf_done) struct buf out = { 0 };
 	struct frame_open open = { 0 };
-	int fd = t_connect_to(dir, "small@here");
-	t_put_hello(&out, "evil@here", "small@here");
+	int fd = t_connect_to(dir, node);
+	t_put_hello(&out, "evil@here", node);
 	for (uint64_t i = 0; i < times; i++)
 		cr_assert(frame_add_request(
 			&out, &open, &(struct frame_request){ .id = i, .trace = i, .timeout_ms = 20000, .op = op }));
@@ -204,7 +212,7 @@ static int ask_often(struct slice op, uint64_t times)
 Test(bounds, large_answers_of_one_read_are_bounded)
 {
 	enum { REQUESTS = 60 };
-	SCOPE_FD int fd = ask_often(SLICE("t.large"), REQUESTS);
+	SCOPE_FD int fd = ask_often("small@here", SLICE("t.large"), REQUESTS);
 	cr_expect_eq(t_hear(fd, REQUESTS), REQUESTS); /* some of them errors, none lost */
 }
 
@@ -212,7 +220,7 @@ Test(bounds, large_answers_that_come_late_are_bounded)
 {
 	enum { REQUESTS = 60, KEPT = 2 };
 	for (int round = 0; round < 2; round++) {
-		SCOPE_FD int fd = ask_often(SLICE("t.kept"), REQUESTS);
+		SCOPE_FD int fd = ask_often("small@here", SLICE("t.kept"), REQUESTS);
 		cr_expect_eq(t_hear(fd, REQUESTS - KEPT), REQUESTS - KEPT); /* refused */
 		cr_assert_eq(held_count, KEPT);
 		for (unsigned i = 0; i < KEPT; i++)
@@ -220,4 +228,22 @@ Test(bounds, large_answers_that_come_late_are_bounded)
 		held_count = 0;
 		cr_expect_eq(t_hear(fd, KEPT), KEPT);
 	}
+}
+
+/* Who reads a little at a time gets much more, in the end, than the node may hold. */
+Test(bounds, answers_that_are_always_read_a_little_late_are_all_sent)
+{
+	enum { REQUESTS = 2000 };
+	struct dist *middle = t_start(dir, "middle@here", enter, 3 * MEMORY);
+	SCOPE_FD int fd = ask_often("middle@here", SLICE("t.piece"), REQUESTS);
+	static char bytes[4 * PIECE];
+	size_t heard = 0;
+	ssize_t n = 1;
+	for (usleep(50000); heard < (size_t)REQUESTS * PIECE && n > 0; usleep(200)) {
+		n = recv(fd, bytes, sizeof(bytes), 0);
+		heard += n > 0 ? (size_t)n : 0;
+	}
+	cr_expect(n > 0, "the link was closed after %zu KiB", heard >> 10);
+	dist_stop(middle, 100);
+	dist_free(middle);
 }
