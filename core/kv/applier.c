@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { RETRY_MS = 1000, FORGET_PAGES = 4096 };
+enum { RETRY_MS = 1000, FORGET_PAGES = 1024 };
 
 void applier_nudge(struct durable *store)
 {

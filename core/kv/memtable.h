@@ -81,7 +81,7 @@ struct memtable {
  * allows more, in proportion to its pages, each of which is to be written for several keys and not for one; but only so
  * many, since a start reads two memtables or three.
  */
-enum { MEMTABLE_KEYS = 100 << 10, MEMTABLE_KEYS_MOST = 400 << 10, MEMTABLE_KEYS_A_PAGE = 8, MEMTABLE_FULL = 1024 };
+enum { MEMTABLE_KEYS = 100 << 10, MEMTABLE_KEYS_MOST = 400 << 10, MEMTABLE_KEYS_A_PAGE = 10, MEMTABLE_FULL = 1024 };
 
 /*
  * Buffer, entries and index of a memtable that is gone, for the next one: the kernel need not find and clear them
