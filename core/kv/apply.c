@@ -334,8 +334,6 @@ static int apply_some(struct apply *apply)
 
 static int put_state(struct apply *apply, bool finished)
 {
-	MDB_val key = { 5, (char *)"state" }, value = { sizeof(apply->state), &apply->state };
-
 	if (finished)
 		apply->state.applied = memtable_end(apply->memtable);
 	pthread_mutex_lock(&apply->store->write_lock);
@@ -343,7 +341,7 @@ static int put_state(struct apply *apply, bool finished)
 	if (apply->far)
 		apply->state.format = PAGES_FORMAT;
 	pthread_mutex_unlock(&apply->store->write_lock);
-	return mdb_put(apply->txn, apply->store->pages.meta, &key, &value, 0);
+	return page_state_put(&apply->store->pages, apply->txn, &apply->state);
 }
 
 static int begin(struct apply *apply)

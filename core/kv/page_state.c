@@ -24,27 +24,26 @@ static uint32_t state_checksum(const struct page_state *state)
 }
 
 /* 0: by an earlier version, which had none. */
-bool page_state_valid(const struct page_state *state)
+static bool is_sealed(const struct page_state *state)
 {
 	return state->checksum == 0 || state->checksum == state_checksum(state);
 }
 
-/* Whoever changed it leaves that to the commit. */
-int page_state_seal(const struct pages *pages, MDB_txn *txn)
+bool page_state_get(const MDB_val *value, struct page_state *state)
 {
-	MDB_val key = { 5, (char *)"state" }, value;
-	struct page_state state;
-	uint32_t sum;
-	int code = mdb_get(txn, pages->meta, &key, &value);
+	if (value->mv_size != sizeof(*state))
+		return false;
+	memcpy(state, value->mv_data, sizeof(*state));
+	return is_sealed(state);
+}
 
-	if (code != 0 || value.mv_size != sizeof(state))
-		return code != 0 ? code : MDB_CORRUPTED;
-	memcpy(&state, value.mv_data, sizeof(state));
-	sum = state_checksum(&state);
-	if (state.checksum == sum)
-		return 0;
-	state.checksum = sum;
-	value.mv_data = &state;
+int page_state_put(const struct pages *pages, MDB_txn *txn, const struct page_state *state)
+{
+	MDB_val key = PAGE_STATE_KEY, value;
+	struct page_state sealed = *state;
+
+	sealed.checksum = state_checksum(state);
+	value = (MDB_val){ sizeof(sealed), &sealed };
 	return mdb_put(txn, pages->meta, &key, &value, 0);
 }
 
@@ -54,7 +53,6 @@ int page_state_seal(const struct pages *pages, MDB_txn *txn)
  */
 static int make_state(struct pages *pages, MDB_txn *txn)
 {
-	MDB_val key = { 5, (char *)"state" }, value = { sizeof(pages->state), &pages->state };
 	uint64_t position;
 
 	pages->state = (struct page_state){ .format = PAGES_FORMAT_NEAR, .next_bucket = 1 };
@@ -62,30 +60,35 @@ static int make_state(struct pages *pages, MDB_txn *txn)
 	    getrandom(&position, sizeof(position), 0) != sizeof(position))
 		return errno;
 	pages->state.applied = POSITION_MIN + (position >> 2) / POSITION_MIN * POSITION_MIN;
-	return mdb_put(txn, pages->meta, &key, &value, 0);
+	return page_state_put(pages, txn, &pages->state);
+}
+
+int page_state_damaged(struct kv_error *err)
+{
+	return kv_fail(err, "kv store: its state record is damaged: restore a backup");
+}
+
+static int take_state(struct pages *pages, const MDB_val *value, struct kv_error *err)
+{
+	uint32_t format;
+
+	if (value->mv_size < sizeof(format))
+		return page_state_damaged(err);
+	memcpy(&format, value->mv_data, sizeof(format));
+	if (format != PAGES_FORMAT && format != PAGES_FORMAT_NEAR)
+		return kv_fail(err, "kv store: it has format %u, this version knows %d: run the version that wrote it",
+			       format, PAGES_FORMAT);
+	return page_state_get(value, &pages->state) ? 0 : page_state_damaged(err);
 }
 
 int page_state_load(struct pages *pages, MDB_txn *txn, struct kv_error *err)
 {
-	MDB_val key = { 5, (char *)"state" }, value;
+	MDB_val key = PAGE_STATE_KEY, value;
 	int code = mdb_get(txn, pages->meta, &key, &value);
-	uint32_t format;
 
+	if (code == 0)
+		return take_state(pages, &value, err);
 	if (code == MDB_NOTFOUND)
 		code = make_state(pages, txn);
-	else if (code == 0) {
-		if (value.mv_size < sizeof(format))
-			return kv_fail(err, "kv store: its state record is damaged: restore a backup");
-		memcpy(&format, value.mv_data, sizeof(format));
-		if (format != PAGES_FORMAT && format != PAGES_FORMAT_NEAR)
-			return kv_fail(
-				err, "kv store: it has format %u, this version knows %d: run the version that wrote it",
-				format, PAGES_FORMAT);
-		if (value.mv_size != sizeof(pages->state))
-			return kv_fail(err, "kv store: its state record is damaged: restore a backup");
-		memcpy(&pages->state, value.mv_data, sizeof(pages->state));
-		if (!page_state_valid(&pages->state))
-			return kv_fail(err, "kv store: its state record is damaged: restore a backup");
-	}
 	return code == 0 ? 0 : pages_fail(err, "cannot read its state", code);
 }

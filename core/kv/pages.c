@@ -102,7 +102,7 @@ static int open_store(struct pages *pages, const char *dir, struct kv_error *err
  */
 static int find_map(struct pages *pages, struct kv_error *err)
 {
-	MDB_val key = { 5, (char *)"state" }, value;
+	MDB_val key = PAGE_STATE_KEY, value;
 	const struct page_head *page;
 	const char *at;
 	MDB_txn *txn;
@@ -260,12 +260,8 @@ void pages_close(struct pages *pages)
 
 int pages_commit(struct pages *pages, MDB_txn *txn)
 {
-	int code = page_state_seal(pages, txn);
+	int code;
 
-	if (code != 0) {
-		mdb_txn_abort(txn);
-		return code;
-	}
 	atomic_fetch_add(&pages->commits_begun, 1);
 	code = mdb_txn_commit(txn);
 	atomic_fetch_add(&pages->commits_done, 1);
@@ -314,13 +310,12 @@ int pages_begin(struct pages *pages, MDB_txn **txn, struct page_meta *meta, stru
 /* Once more what was committed last, in other pages. */
 static int commit_again(struct pages *pages)
 {
-	MDB_val key = { 5, (char *)"state" }, value = { sizeof(pages->state), &pages->state };
 	MDB_txn *txn;
 	int code = page_map_whole(&pages->map) ? mdb_txn_begin(pages->env, NULL, 0, &txn) : MDB_CORRUPTED;
 
 	if (code != 0)
 		return code;
-	code = mdb_put(txn, pages->meta, &key, &value, 0);
+	code = page_state_put(pages, txn, &pages->state);
 	if (code == 0)
 		return pages_commit(pages, txn);
 	mdb_txn_abort(txn);

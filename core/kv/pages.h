@@ -41,7 +41,7 @@ enum {
 
 struct page_state {
 	uint32_t format;
-	uint32_t checksum;    /* of all this with 0 here: pages_commit() sees to it */
+	uint32_t checksum;    /* of all this with 0 here, as stored */
 	uint64_t store[2];    /* random: the store's identity, and the digests' key */
 	uint64_t applied;     /* position: every write before it is in here */
 	uint64_t next_bucket; /* id */
@@ -130,12 +130,15 @@ int pages_fail(struct kv_error *err, const char *what, int code);
 
 /* ---- page_state.c */
 
-/* Whether its checksum is right. */
-bool page_state_valid(const struct page_state *state);
+#define PAGE_STATE_KEY ((MDB_val){ 5, (char *)"state" })
+/* What the record says, if its size and checksum are right. */
+bool page_state_get(const MDB_val *value, struct page_state *state);
+/* Says that they are not. Returns -1. */
+int page_state_damaged(struct kv_error *err);
 /* Reads it, or makes it for a new store. 0, or -1 and why. */
 int page_state_load(struct pages *pages, MDB_txn *txn, struct kv_error *err);
-/* Gives it its checksum, before a commit. LMDB's code. */
-int page_state_seal(const struct pages *pages, MDB_txn *txn);
+/* Writes it, with its checksum. LMDB's code. */
+int page_state_put(const struct pages *pages, MDB_txn *txn, const struct page_state *state);
 
 void page_key_set(const struct pages *pages, struct page_key *out, uint64_t bucket, struct kvrel_slice key);
 /* Order of two keys of one bucket in the store. */

@@ -205,15 +205,12 @@ static int check_named(struct verify *verify, const char *name, struct page_tree
 
 static int check_state(struct verify *verify, const struct page_tree *tree)
 {
-	const MDB_val key = { 5, (char *)"state" };
+	const MDB_val key = PAGE_STATE_KEY;
 	struct page_state state;
 	struct page_node node;
 
-	if (page_get(&verify->survey.path, tree, &key, NULL, &node) != 1 || node.value.mv_size != sizeof(state))
-		return kv_fail(verify->err, "kv store: its state record is damaged: restore a backup");
-	memcpy(&state, node.value.mv_data, sizeof(state));
-	if (!page_state_valid(&state))
-		return kv_fail(verify->err, "kv store: its state record is damaged: restore a backup");
+	if (page_get(&verify->survey.path, tree, &key, NULL, &node) != 1 || !page_state_get(&node.value, &state))
+		return page_state_damaged(verify->err);
 	if (state.bucket_count == (int64_t)verify->count)
 		return 0;
 	return kv_fail(verify->err, "kv store: '%.300s': it has %zu buckets and should have %lld: restore a backup",

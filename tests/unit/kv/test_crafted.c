@@ -90,6 +90,31 @@ Test(crafted, record_of_the_store_with_a_bit_flipped_is_refused)
 	SAYS(t_open_fails(&t, dir), "its state record is damaged: restore a backup");
 }
 
+/* A commit that has nothing to do with the record. */
+static void drop_a_bucket(struct pages *pages)
+{
+	unsigned char bytes[PAGE_ID_MAX];
+	MDB_val key = { page_id_put(bytes, 1000), bytes }, value = { 0, NULL };
+	MDB_txn *txn;
+
+	cr_assert(mdb_txn_begin(pages->env, NULL, 0, &txn) == 0);
+	cr_assert(mdb_put(txn, pages->garbage, &key, &value, 0) == 0 && pages_commit(pages, txn) == 0);
+}
+
+Test(crafted, record_of_the_store_with_a_bit_flipped_gets_no_new_checksum)
+{
+	const uint64_t next = 1 << 20;
+	struct pages pages = { 0 };
+	struct kv_error err;
+
+	make_store();
+	cr_assert(pages_open(&pages, dir, 1 << 30, 4, &err) == 0, "%s", err.message);
+	patch_behind("state", offsetof(struct page_state, next_bucket), &next, sizeof(next));
+	drop_a_bucket(&pages);
+	pages_close(&pages);
+	SAYS(t_open_fails(&t, dir), "its state record is damaged: restore a backup");
+}
+
 /* As if a bit of a dropped bucket's id had been flipped: then it is a living one's. */
 static void note_as_dropped(uint64_t id, const char *checksum)
 {

@@ -263,7 +263,6 @@ Test(room, takes_no_memory_for_buckets_that_came_and_went)
 static void nearly_all_buckets_made(void)
 {
 	struct pages pages = { 0 };
-	MDB_val key = { 5, (char *)"state" }, value = { sizeof(pages.state), &pages.state };
 	struct kv_error err;
 	MDB_txn *txn;
 
@@ -273,7 +272,7 @@ static void nearly_all_buckets_made(void)
 	cr_assert(pages_open(&pages, dir, 1 << 30, 4, &err) == 0, "%s", err.message);
 	pages.state.next_bucket = BUCKET_ID_MAX;
 	cr_assert(mdb_txn_begin(pages.env, NULL, 0, &txn) == 0);
-	cr_assert(mdb_put(txn, pages.meta, &key, &value, 0) == 0 && pages_commit(&pages, txn) == 0);
+	cr_assert(page_state_put(&pages, txn, &pages.state) == 0 && pages_commit(&pages, txn) == 0);
 	pages_close(&pages);
 }
 
