@@ -6,10 +6,10 @@
  * What they leave equal is compared.
  */
 #include "apply.h"
+#include "mapped.h"
 
 #include <endian.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 
 enum {
 	COMMON_MAX = 256, /* well within what the pages keep of a long key */
@@ -18,20 +18,10 @@ enum {
 	ITEMS_A_PIECE = 4096, /* between two looks at the clock */
 };
 
-static struct item *items_new(size_t count)
-{
-	struct item *items =
-		mmap(NULL, count * sizeof(struct item), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	return items != MAP_FAILED ? items : NULL;
-}
-
 void sort_memory_done(struct sort_memory *memory)
 {
-	if (memory->items != NULL)
-		munmap(memory->items, memory->capacity * sizeof(struct item));
-	if (memory->other != NULL)
-		munmap(memory->other, memory->capacity * sizeof(struct item));
+	mapped_free(memory->items, memory->capacity * sizeof(struct item));
+	mapped_free(memory->other, memory->capacity * sizeof(struct item));
 	*memory = (struct sort_memory){ 0 };
 }
 
@@ -40,8 +30,8 @@ static bool sort_memory_reserve(struct sort_memory *memory, size_t count)
 	if (memory->capacity >= count)
 		return true;
 	sort_memory_done(memory);
-	memory->items = items_new(count);
-	memory->other = items_new(count);
+	memory->items = mapped_new(count * sizeof(struct item), MAPPED_WHOLE);
+	memory->other = mapped_new(count * sizeof(struct item), MAPPED_WHOLE);
 	memory->capacity = count;
 	if (memory->items != NULL && memory->other != NULL)
 		return true;

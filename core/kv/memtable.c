@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "memtable.h"
 
+#include "mapped.h"
+
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 enum { FIRST_INDEX_SLOTS = 1024, MAPPED_INDEX_SLOTS = 1 << 15, PAGE_BYTES = 4096 };
@@ -18,12 +19,10 @@ static struct memtable_index *index_new(uint32_t slots, struct memtable_index *o
 {
 	struct memtable_index *index;
 
-	if (slots < MAPPED_INDEX_SLOTS) {
+	if (slots < MAPPED_INDEX_SLOTS)
 		index = calloc(1, index_bytes(slots));
-	} else {
-		index = mmap(NULL, index_bytes(slots), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		index = index != MAP_FAILED ? index : NULL;
-	}
+	else
+		index = mapped_new(index_bytes(slots), MAPPED_WHOLE);
 	if (index != NULL) {
 		index->mask = slots - 1;
 		index->older = older;
@@ -36,18 +35,7 @@ static void index_free(struct memtable_index *index)
 	if (index->mask < MAPPED_INDEX_SLOTS - 1)
 		free(index);
 	else
-		munmap(index, index_bytes((uint64_t)index->mask + 1));
-}
-
-/*
- * In small pages: a writer meets each first, and a large one, which the kernel clears at once, keeps it for hundreds of
- * microseconds, on a virtual machine for milliseconds. Later the same memory is used again and again.
- */
-static void *reserve_memory(size_t size)
-{
-	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	return memory != MAP_FAILED ? memory : NULL;
+		mapped_free(index, index_bytes((uint64_t)index->mask + 1));
 }
 
 static uint32_t entry_max(size_t size)
@@ -80,10 +68,8 @@ struct memtable_memory memtable_take_memory(struct memtable *memtable)
 
 void memtable_memory_done(struct memtable_memory *memory)
 {
-	if (memory->buffer != NULL)
-		munmap(memory->buffer, memory->size);
-	if (memory->entries != NULL)
-		munmap(memory->entries, entry_max(memory->size) * sizeof(struct entry));
+	mapped_free(memory->buffer, memory->size);
+	mapped_free(memory->entries, entry_max(memory->size) * sizeof(struct entry));
 	indexes_free(memory->index);
 	*memory = (struct memtable_memory){ 0 };
 }
@@ -104,6 +90,10 @@ void memtable_forget(struct memtable *memtable)
 		forget(index, index_bytes((uint64_t)index->mask + 1));
 }
 
+/*
+ * Its memory is in small pages: a writer meets each first, and a large one, which the kernel clears at once, keeps it
+ * for hundreds of microseconds, on a virtual machine for milliseconds. Later the same memory is used again and again.
+ */
 struct memtable *memtable_new(uint64_t id, uint64_t number, uint64_t base, size_t size, int fd,
 			      struct memtable_memory *memory)
 {
@@ -125,8 +115,8 @@ struct memtable *memtable_new(uint64_t id, uint64_t number, uint64_t base, size_
 		atomic_init(&memtable->index, memory->index);
 		*memory = (struct memtable_memory){ 0 };
 	} else {
-		memtable->buffer = reserve_memory(size);
-		memtable->entries = reserve_memory(memtable->entry_max * sizeof(struct entry));
+		memtable->buffer = mapped_new(size, MAPPED_AS_USED);
+		memtable->entries = mapped_new(memtable->entry_max * sizeof(struct entry), MAPPED_AS_USED);
 		atomic_init(&memtable->index, index_new(FIRST_INDEX_SLOTS, NULL));
 	}
 	if (memtable->buffer == NULL || memtable->entries == NULL || atomic_load(&memtable->index) == NULL) {

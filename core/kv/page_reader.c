@@ -7,11 +7,11 @@
  * place drive each other out only where the table is nearly full of them. Each worker has its own table, so that they
  * share no cache line.
  */
+#include "mapped.h"
 #include "pages.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 struct page_spot {
 	const char *key; /* of the key as stored, behind the bucket's id */
@@ -32,10 +32,7 @@ static void spots_init(struct page_reader *reader, uint64_t bytes)
 		count *= 2;
 	if (bytes < 2 * sizeof(struct page_spot))
 		return;
-	reader->spots = mmap(NULL, count * sizeof(struct page_spot), PROT_READ | PROT_WRITE,
-			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (reader->spots == MAP_FAILED)
-		reader->spots = NULL; /* slower, but as right */
+	reader->spots = mapped_new(count * sizeof(struct page_spot), MAPPED_AS_USED); /* NULL: slower, but as right */
 	reader->spot_mask = count - 1;
 }
 
@@ -48,8 +45,7 @@ int page_reader_init(struct page_reader *reader, struct pages *pages, uint64_t c
 
 static void spots_done(struct page_reader *reader)
 {
-	if (reader->spots != NULL)
-		munmap(reader->spots, (reader->spot_mask + 1) * sizeof(struct page_spot));
+	mapped_free(reader->spots, (reader->spot_mask + 1) * sizeof(struct page_spot));
 	reader->spots = NULL;
 	reader->noted = 0;
 }
