@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A data folder that somebody made who wants more than to have it served. */
-#include "driver.h"
+#include "fixture.h"
 #include "pages.h"
 
 #include <criterion/criterion.h>
@@ -12,22 +12,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static struct t_engine t;
-static char dir[256], data[300], victim[300];
+static char victim[300];
 
 static void up(void)
 {
-	t_make_dir(dir);
-	snprintf(data, sizeof(data), "%s/data.mdb", dir);
+	t_up();
 	snprintf(victim, sizeof(victim), "%s/victim", dir);
 }
 
-static void down(void)
-{
-	t_remove(dir);
-}
-
-TestSuite(crafted, .init = up, .fini = down);
+TestSuite(crafted, .init = up, .fini = t_down);
 
 #define SAYS(text, part) cr_expect(strstr(text, part) != NULL, "%s", text)
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the durable engine answers. model.c compares it with the memory engine. */
-#include "driver.h"
+#include "fixture.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -8,19 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct t_engine t;
-static char dir[256];
-
 static void durable_up(void)
 {
-	t_make_dir(dir);
+	t_up();
 	t_open(&t, dir, ENGINE_ALWAYS);
 }
 
 static void durable_down(void)
 {
 	t_close(&t);
-	t_remove(dir);
+	t_down();
 }
 
 /* Stops the engine as a clean stop does, and starts it again. */

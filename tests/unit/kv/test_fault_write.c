@@ -4,7 +4,7 @@
  * test stands in for, do that first. What LMDB had begun is never freed, so each store of this kind has a process of
  * its own, which ends without a look for leaks.
  */
-#include "driver.h"
+#include "fixture.h"
 #include "pages.h"
 
 #include <criterion/criterion.h>
@@ -20,8 +20,6 @@
 
 enum { KEYS = 3000 };
 
-static struct t_engine t;
-static char dir[256], data[300];
 static _Atomic bool cut_in_put, cut_in_commit;
 
 static void cut(_Atomic bool *wanted)
@@ -52,18 +50,7 @@ STANDS_IN int mdb_txn_commit(MDB_txn *txn)
 	return real(txn);
 }
 
-static void up(void)
-{
-	t_make_dir(dir);
-	snprintf(data, sizeof(data), "%s/data.mdb", dir);
-}
-
-static void down(void)
-{
-	t_remove(dir);
-}
-
-TestSuite(fault_write, .init = up, .fini = down);
+TestSuite(fault_write, .init = t_up, .fini = t_down);
 
 /* In the process of its own. */
 static void expect(bool fine, const char *what, const char *text)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Values that look like parts of the log, from somebody who knows its format. */
-#include "driver.h"
 #include "durable.h"
+#include "fixture.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -12,20 +12,7 @@
 
 enum { NUMBERS = 24, VALUE_BYTES = NUMBERS * MARK_FRAME_SIZE, ROUNDS = 4000 };
 
-static struct t_engine t;
-static char dir[256];
-
-static void up(void)
-{
-	t_make_dir(dir);
-}
-
-static void down(void)
-{
-	t_remove(dir);
-}
-
-TestSuite(forged, .init = up, .fini = down);
+TestSuite(forged, .init = t_up, .fini = t_down);
 
 /* A mark for each of the next segments: everything was durable, far behind `position`. */
 static struct kvrel_slice forge(char *value, uint64_t position)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A data folder that is not what it should be, a disk that fails, and places for backups that are none. */
-#include "driver.h"
+#include "fixture.h"
 
 #include "pages.h"
 
@@ -15,9 +15,6 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static struct t_engine t;
-static char dir[256], data[300];
 
 /* A disk that cannot write any more, when a test says so: stands in for the C library's, for LMDB too. */
 __attribute__((visibility("default"))) int fdatasync(int fd);
@@ -36,18 +33,7 @@ int fdatasync(int fd)
 	return real(fd);
 }
 
-static void up(void)
-{
-	t_make_dir(dir);
-	snprintf(data, sizeof(data), "%s/data.mdb", dir);
-}
-
-static void down(void)
-{
-	t_remove(dir);
-}
-
-TestSuite(hostile, .init = up, .fini = down);
+TestSuite(hostile, .init = t_up, .fini = t_down);
 
 #define SAYS(text, part) cr_expect(strstr(text, part) != NULL, "%s", text)
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Keys that are written again and again, and what of that goes into the pages. */
-#include "driver.h"
 #include "durable.h"
+#include "fixture.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -11,20 +11,7 @@
 
 enum { KEYS = 400, BATCH = 50, PADDING = 200, SEGMENT_ROUNDS = T_SEGMENT_BYTES / (KEYS * (PADDING + 40)) + 1 };
 
-static struct t_engine t;
-static char dir[256];
-
-static void up(void)
-{
-	t_make_dir(dir);
-}
-
-static void down(void)
-{
-	t_remove(dir);
-}
-
-TestSuite(overtaken, .init = up, .fini = down);
+TestSuite(overtaken, .init = t_up, .fini = t_down);
 
 static uint64_t figure(const char *name)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What is remembered of the pages' keys, and when it has to be forgotten. */
-#include "driver.h"
 #include "durable.h"
+#include "fixture.h"
 #include "hash.h"
 #include "presence.h"
 
@@ -9,6 +9,8 @@
 #include <stdio.h>
 
 static struct presence presence;
+
+TestSuite(presence, .init = t_up, .fini = t_down);
 
 Test(presence, knows_what_was_noted_and_nothing_else)
 {
@@ -87,9 +89,6 @@ Test(presence, without_room_knows_nothing)
 	presence_done(&presence);
 }
 
-static struct t_engine t;
-static char dir[256];
-
 /* What was written is in the pages, and in no memtable. */
 static void apply(void)
 {
@@ -117,7 +116,6 @@ static uint64_t marks(void)
 
 Test(presence, of_keys_is_right_when_they_come_and_go)
 {
-	t_make_dir(dir);
 	t_open(&t, dir, ENGINE_NONE);
 	for (int round = 0; round < 3; round++) {
 		ANSWERS("OK 1", "hset", "b", "k", "v");
@@ -137,14 +135,12 @@ Test(presence, of_keys_is_right_when_they_come_and_go)
 	cr_expect_gt(marks(), 0);
 	cr_expect_gt(presence_generation(of_store()), 0);
 	t_close(&t);
-	t_remove(dir);
 }
 
 Test(presence, of_new_keys_is_noted_when_they_are_applied)
 {
 	uint64_t before;
 
-	t_make_dir(dir);
 	t_open(&t, dir, ENGINE_NONE);
 	ANSWERS("OK 1", "hset", "b", "k", "v");
 	ANSWERS("OK 1", "hset", "b", "comes and goes", "v");
@@ -159,12 +155,10 @@ Test(presence, of_new_keys_is_noted_when_they_are_applied)
 	ANSWERS("OK 1", "hset", "b", "comes and goes", "v");
 	ANSWERS("OK 2", "hlen", "b");
 	t_close(&t);
-	t_remove(dir);
 }
 
 Test(presence, of_keys_of_a_dropped_bucket_is_not_that_of_the_next_ones)
 {
-	t_make_dir(dir);
 	t_open(&t, dir, ENGINE_NONE);
 	ANSWERS("OK 1", "hset", "b", "k", "v");
 	apply();
@@ -176,5 +170,4 @@ Test(presence, of_keys_of_a_dropped_bucket_is_not_that_of_the_next_ones)
 	ANSWERS("OK 0", "hexists", "b", "k");
 	ANSWERS("OK 1", "hset", "b", "k", "v");
 	t_close(&t);
-	t_remove(dir);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What a start does with a folder that is damaged, torn, in use, of a newer version; and backups. */
-#include "driver.h"
+#include "fixture.h"
 
 #include "pages.h"
 #include "record.h"
@@ -16,20 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static struct t_engine t;
-static char dir[256];
-
-static void up(void)
-{
-	t_make_dir(dir);
-}
-
-static void down(void)
-{
-	t_remove(dir);
-}
-
-TestSuite(recovery, .init = up, .fini = down);
+TestSuite(recovery, .init = t_up, .fini = t_down);
 
 /* Leaves a store as kill -9 does, with `count` keys acknowledged one by one. */
 static void killed_store_of(enum engine_durability durability, int count)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Starts behind odd ends: what a log may hold that a store seldom leaves, and what has to be given up on the way. */
-#include "driver.h"
+#include "fixture.h"
 #include "made_log.h"
 #include "memtable.h"
 
@@ -13,21 +13,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static struct t_engine t;
-static char dir[256];
 static struct made_segment segment;
 
-static void up(void)
-{
-	t_make_dir(dir);
-}
-
-static void down(void)
-{
-	t_remove(dir);
-}
-
-TestSuite(restart, .init = up, .fini = down);
+TestSuite(restart, .init = t_up, .fini = t_down);
 
 /* Runs `write` on a store in a process that then ends as if it were killed. */
 static void killed_after(void (*write)(void))

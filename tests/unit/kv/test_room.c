@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Where there is no room: a full disk, a full map, no more numbers for buckets; and room that is used again. */
-#include "driver.h"
+#include "fixture.h"
 #include "full_disk.h"
 #include "pages.h"
 
@@ -14,20 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static struct t_engine t;
-static char dir[256];
-
-static void up(void)
-{
-	t_make_dir(dir);
-}
-
-static void down(void)
-{
-	t_remove(dir);
-}
-
-TestSuite(room, .init = up, .fini = down);
+TestSuite(room, .init = t_up, .fini = t_down);
 
 Test(room, answers_errors_on_a_full_disk_and_goes_on_when_there_is_room)
 {

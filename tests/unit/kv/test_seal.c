@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The log's end, once it is known: damage of what was synced last is told, and not cut as if a power loss had torn it.
  */
-#include "driver.h"
 #include "durable.h"
+#include "fixture.h"
 #include "sync_hook.h"
 
 #include <criterion/criterion.h>
@@ -15,21 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static struct t_engine t;
-static char dir[256];
-
-static void up(void)
-{
-	t_make_dir(dir);
-}
-
-static void down(void)
-{
-	atomic_store(&sync_hook, NULL);
-	t_remove(dir);
-}
-
-TestSuite(seal, .init = up, .fini = down);
+TestSuite(seal, .init = t_up, .fini = t_down);
 
 /* In the file of the log that has it, once. */
 static void damage(const char *bytes)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Syncs that fail, and a store that ends while one takes its time. */
-#include "driver.h"
 #include "durable.h"
+#include "fixture.h"
 #include "sync_hook.h"
 
 #include <criterion/criterion.h>
@@ -12,21 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static struct t_engine t;
-static char dir[256];
-
-static void up(void)
-{
-	t_make_dir(dir);
-}
-
-static void down(void)
-{
-	atomic_store(&sync_hook, NULL);
-	t_remove(dir);
-}
-
-TestSuite(syncs, .init = up, .fini = down);
+TestSuite(syncs, .init = t_up, .fini = t_down);
 
 static int fail_of_log(const char *path)
 {

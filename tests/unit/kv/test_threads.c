@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The engine's own threads: what the node and the system get to see of them. And what workers see of each other. */
-#include "driver.h"
+#include "fixture.h"
 
 #include "thread.h"
 
@@ -14,9 +14,9 @@
 #include <string.h>
 #include <unistd.h>
 
-static struct t_engine t;
-static char dir[256];
 static _Atomic int begun;
+
+TestSuite(threads, .init = t_up, .fini = t_down);
 
 static void thread_begin(void *context)
 {
@@ -38,7 +38,6 @@ static void open_store(void)
 {
 	struct kv_error err;
 
-	t_make_dir(dir);
 	t.options = t_options(&t, dir);
 	t.options.host = (struct engine_host){ &t, quiet_log, quiet_failed, thread_begin };
 	cr_assert(engine_durable_open(&t.options, &t.engine, &err) == 0, "%s", err.message);
@@ -93,7 +92,6 @@ Test(threads, bear_names_and_leave_signals_to_the_main_thread)
 		cr_expect_eq(blocks(mask, SIGSEGV) || blocks(mask, SIGBUS) || blocks(mask, SIGABRT), false);
 	}
 	t_close(&t);
-	t_remove(dir);
 }
 
 Test(threads, are_known_to_the_node_that_of_a_backup_too)
@@ -105,7 +103,6 @@ Test(threads, are_known_to_the_node_that_of_a_backup_too)
 	cr_expect_str_eq(t_call(&t, "backup", copy, NULL), "OK nil");
 	t_close(&t);
 	cr_expect_eq(atomic_load(&begun), 3);
-	t_remove(dir);
 }
 
 static void note_thread(void *argument)
@@ -175,5 +172,4 @@ Test(threads, see_requests_of_several_keys_as_a_whole)
 	atomic_store(&stop, true);
 	pthread_join(writer, NULL);
 	t_close(&t);
-	t_remove(dir);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Large values, which stay in the files that the log put them into. */
-#include "driver.h"
+#include "fixture.h"
 #include "full_disk.h"
 #include "pages.h"
 
@@ -15,20 +15,7 @@
 
 enum { LARGE = 4000, KEYS = 400 }; /* all together more than one segment */
 
-static struct t_engine t;
-static char dir[256];
-
-static void up(void)
-{
-	t_make_dir(dir);
-}
-
-static void down(void)
-{
-	t_remove(dir);
-}
-
-TestSuite(values, .init = up, .fini = down);
+TestSuite(values, .init = t_up, .fini = t_down);
 
 /* What key `number` holds after `round`. */
 static const char *value_of(int number, int round, size_t size)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What watchers of a bucket are told, by either engine. */
-#include "driver.h"
+#include "fixture.h"
 
 #include "kv.h"
 #include "router.h"
@@ -12,8 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct t_engine t;
-static char dir[256];
 static struct kv kv;
 
 static void up(bool durable)
@@ -21,7 +19,7 @@ static void up(bool durable)
 	struct router *router = NULL;
 	struct kv_error err;
 
-	t_make_dir(dir);
+	t_up();
 	if (durable)
 		t_open(&t, dir, ENGINE_ALWAYS);
 	else
@@ -38,7 +36,7 @@ static void down(void)
 	t_close(&t);
 	watches_done(&kv.watches);
 	router_free(kv_router(&kv));
-	t_remove(dir);
+	t_down();
 }
 
 struct asked {
