@@ -10,6 +10,7 @@
  * the segment is done.
  */
 #include "apply.h"
+#include "array.h"
 
 #include <stdlib.h>
 
@@ -30,17 +31,14 @@ enum { ITEMS_AHEAD = 8, ITEMS_A_PIECE = 32 };
 
 static int touch(struct apply *apply, struct bucket *bucket)
 {
+	struct undo *grown;
+
 	if (bucket->stored.touched == apply->transaction)
 		return 0;
-	if (apply->undo_count == apply->undo_capacity) {
-		size_t capacity = apply->undo_capacity > 0 ? apply->undo_capacity * 2 : 64;
-		struct undo *grown = realloc(apply->undo, capacity * sizeof(*grown));
-
-		if (grown == NULL)
-			return ENOMEM;
-		apply->undo = grown;
-		apply->undo_capacity = capacity;
-	}
+	grown = array_grow(apply->undo, apply->undo_count, &apply->undo_capacity, sizeof(*grown));
+	if (grown == NULL)
+		return ENOMEM;
+	apply->undo = grown;
 	apply->undo[apply->undo_count++] =
 		(struct undo){ bucket, bucket->stored.there, bucket->stored.stays, bucket->stored.count };
 	bucket->stored.touched = apply->transaction;

@@ -13,6 +13,7 @@
  * memtable brings: space comes back as fast as it is used up.
  */
 #include "clean.h"
+#include "array.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,15 +79,11 @@ static int look_up(struct clean *clean, const struct value_file *file, const str
 
 static int add_moved(struct clean *clean, const struct record *record, const struct far_value *from)
 {
-	if (clean->count == clean->capacity) {
-		size_t capacity = clean->capacity > 0 ? clean->capacity * 2 : 1024;
-		struct moved *grown = realloc(clean->moved, capacity * sizeof(*grown));
+	struct moved *grown = array_grow(clean->moved, clean->count, &clean->capacity, sizeof(*grown));
 
-		if (grown == NULL)
-			return ENOMEM;
-		clean->moved = grown;
-		clean->capacity = capacity;
-	}
+	if (grown == NULL)
+		return ENOMEM;
+	clean->moved = grown;
 	clean->moved[clean->count++] =
 		(struct moved){ .record = record, .bucket = record_bucket_id(record), .from = *from };
 	return 0;

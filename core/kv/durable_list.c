@@ -5,6 +5,7 @@
  *
  * A bucket's entries in memtables are chained, so that a listing looks at its own bucket's only.
  */
+#include "array.h"
 #include "durable.h"
 
 #include "glob.h"
@@ -30,15 +31,11 @@ struct overlay {
 
 static bool overlay_add(struct overlay *overlay, const struct record *record)
 {
-	if (overlay->count == overlay->capacity) {
-		size_t capacity = overlay->capacity > 0 ? overlay->capacity * 2 : 64;
-		struct overlaid *grown = realloc(overlay->items, capacity * sizeof(*grown));
+	struct overlaid *grown = array_grow(overlay->items, overlay->count, &overlay->capacity, sizeof(*grown));
 
-		if (grown == NULL)
-			return false;
-		overlay->items = grown;
-		overlay->capacity = capacity;
-	}
+	if (grown == NULL)
+		return false;
+	overlay->items = grown;
 	overlay->items[overlay->count] = (struct overlaid){ record, overlay->count };
 	overlay->count++;
 	return true;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "listing.h"
 
+#include "array.h"
 #include "number.h"
 
 #include <stdlib.h>
@@ -19,19 +20,16 @@ void listing_done(struct listing *listing)
 
 static void add(struct listing *listing, enum kvrel_kind kind, struct kvrel_slice bytes)
 {
+	struct kvrel_result *grown;
+
 	if (listing_failed(listing))
 		return;
-	if (listing->count == listing->capacity) {
-		size_t capacity = listing->capacity > 0 ? listing->capacity * 2 : 16;
-		struct kvrel_result *grown = realloc(listing->items, capacity * sizeof(*grown));
-
-		if (grown == NULL) {
-			listing->no_memory = true;
-			return;
-		}
-		listing->items = grown;
-		listing->capacity = capacity;
+	grown = array_grow(listing->items, listing->count, &listing->capacity, sizeof(*grown));
+	if (grown == NULL) {
+		listing->no_memory = true;
+		return;
 	}
+	listing->items = grown;
 	listing->bytes += bytes.size + sizeof(struct kvrel_result);
 	listing->items[listing->count++] = (struct kvrel_result){ .status = KVREL_OK, .kind = kind, .bytes = bytes };
 }

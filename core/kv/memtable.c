@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "memtable.h"
 
+#include "array.h"
 #include "mapped.h"
 
 #include <stdlib.h>
@@ -159,16 +160,11 @@ static void index_copy(struct memtable_index *to, const struct memtable_index *f
 
 static bool list_reserve(struct bucket_list *list)
 {
-	size_t capacity = list->capacity > 0 ? list->capacity * 2 : 8;
-	struct bucket **grown;
+	struct bucket **grown = array_grow(list->items, list->count, &list->capacity, sizeof(struct bucket *));
 
-	if (list->count < list->capacity)
-		return true;
-	grown = realloc(list->items, capacity * sizeof(struct bucket *));
 	if (grown == NULL)
 		return false;
 	list->items = grown;
-	list->capacity = capacity;
 	return true;
 }
 

@@ -4,6 +4,7 @@
  * against what the directory says of their buckets, entries against what LMDB says of their table, and every page is
  * looked at, the free ones too. Far values are read, and their bytes counted against what the table of files says.
  */
+#include "array.h"
 #include "pages.h"
 
 #include "page_survey.h"
@@ -42,19 +43,15 @@ static int by_id(const void *a, const void *b)
 static int add_bucket(struct verify *verify, const struct page_entry *entry, struct kv_error *err)
 {
 	struct page_bucket page;
+	struct expected *grown;
 
 	if (entry->value.size != sizeof(page))
 		return page_damaged(verify->pages, entry->value.data, err);
 	memcpy(&page, entry->value.data, sizeof(page));
-	if (verify->count == verify->capacity) {
-		size_t capacity = verify->capacity > 0 ? verify->capacity * 2 : 64;
-		struct expected *grown = realloc(verify->buckets, capacity * sizeof(*grown));
-
-		if (grown == NULL)
-			return kv_fail(err, "out of memory");
-		verify->buckets = grown;
-		verify->capacity = capacity;
-	}
+	grown = array_grow(verify->buckets, verify->count, &verify->capacity, sizeof(*grown));
+	if (grown == NULL)
+		return kv_fail(err, "out of memory");
+	verify->buckets = grown;
 	verify->buckets[verify->count++] = (struct expected){ page.id, page.count };
 	return 0;
 }
