@@ -16,8 +16,10 @@ enum shape {
 	SHAPE_INTEGER,
 	SHAPE_BULK, /* or nil */
 	SHAPE_ARRAY,
-	SHAPE_MAP,  /* pairs: a map in RESP3, an array in RESP2 */
-	SHAPE_SCAN, /* cursor and an array */
+	SHAPE_MAP,         /* pairs: a map in RESP3, an array in RESP2 */
+	SHAPE_SCAN,        /* cursor and an array */
+	SHAPE_SCAN_SYNTAX, /* of a scan with a mistake: whether there is anything to go through */
+	SHAPE_SCAN_NUMBER,
 	SHAPE_TYPE, /* 1: +hash, 0: +none */
 	SHAPE_INFO, /* the report of INFO, with the number of buckets */
 	SHAPE_RAW,  /* bytes as they are: replies that needed no operation */
@@ -26,12 +28,10 @@ enum shape {
 };
 
 enum command_flags {
-	COMMAND_READ = 1,
-	COMMAND_WRITE = 2,
-	COMMAND_GUEST = 4, /* allowed before AUTH */
-	COMMAND_KEYS = 8,  /* all arguments are names of buckets */
-	COMMAND_KEY = 16,  /* the first argument is the name of a bucket */
-	COMMAND_NOW = 32,  /* run when it is read, also in a transaction */
+	COMMAND_GUEST = 1, /* allowed before AUTH */
+	COMMAND_KEYS = 2,  /* all arguments are names of buckets */
+	COMMAND_KEY = 4,   /* the first argument is the name of a bucket */
+	COMMAND_NOW = 8,   /* run when it is read, also in a transaction */
 };
 
 struct command {
@@ -73,6 +73,17 @@ bool subcommand_run(struct request *request);
 /* Whether the second word or the number of words is wrong; then that was answered, or *taken is false. */
 bool subcommand_refused(struct request *request, bool *taken);
 extern const struct subcommand client_family[], command_family[], config_family[];
+
+/* Of Redis' command of this name: words with blanks between them. */
+struct traits {
+	const char *name;
+	const char *flags;
+	const char *categories;
+	const char *tips;
+	const char *access; /* what it does to its keys; empty: it has none */
+};
+/* Of empty texts when nothing is known of it. */
+const struct traits *traits_of(const struct command *command);
 
 /* Words compare as commands and options do: letters in any case. */
 bool word_is(struct kvrel_slice word, const char *lower);

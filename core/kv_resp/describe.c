@@ -3,38 +3,88 @@
 #include "request.h"
 
 #include <string.h>
+#include <strings.h>
 
 /* ---- INFO and DOCS ---- */
 
-static void write_flags(struct text *text, const struct command *command)
+typedef void write_word_fn(struct text *text, struct kvrel_slice word);
+
+static void write_plain(struct text *text, struct kvrel_slice word)
 {
-	const char *flags[3];
+	text_format(text, "+%.*s\r\n", (int)word.size, word.data);
+}
+
+/* *words moves behind the word and its blank; false at the end. */
+static bool next_word(const char **words, struct kvrel_slice *word)
+{
+	*word = (struct kvrel_slice){ *words, strcspn(*words, " ") };
+	*words += word->size;
+	*words += **words == ' ';
+	return word->size > 0;
+}
+
+static void write_words(struct text *text, const char *words, write_word_fn *write)
+{
+	struct kvrel_slice word;
 	size_t count = 0;
-	if (command->flags & COMMAND_READ)
-		flags[count++] = "readonly";
-	if (command->flags & COMMAND_WRITE)
-		flags[count++] = "write";
-	if (command->flags & COMMAND_GUEST)
-		flags[count++] = "no-auth";
+	for (const char *at = words; next_word(&at, &word);)
+		count++;
 	text_set(text, count);
-	for (size_t i = 0; i < count; i++)
-		text_simple(text, flags[i]);
+	while (next_word(&words, &word))
+		write(text, word);
+}
+
+static void write_number(struct text *text, const char *name, int64_t number)
+{
+	text_string(text, name);
+	text_integer(text, number);
+}
+
+/* Where to begin looking for keys, and how to find them from there. */
+static void write_search(struct text *text, const char *step, const char *type)
+{
+	text_string(text, step);
+	text_map(text, 2);
+	text_string(text, "type");
+	text_string(text, type);
+	text_string(text, "spec");
+}
+
+static void write_key_specs(struct text *text, const struct command *command, const char *access)
+{
+	text_set(text, *access ? 1 : 0);
+	if (!*access)
+		return;
+	text_map(text, 3);
+	text_string(text, "flags");
+	write_words(text, access, write_plain);
+	write_search(text, "begin_search", "index");
+	text_map(text, 1);
+	write_number(text, "index", 1);
+	write_search(text, "find_keys", "range");
+	text_map(text, 3);
+	write_number(text, "lastkey", command->flags & COMMAND_KEYS ? -1 : 0); /* from the first one */
+	write_number(text, "keystep", 1);
+	write_number(text, "limit", 0);
 }
 
 /* Name, arity, flags, first key, last key, step, then what later versions added: categories, tips, key specs,
- * sub-commands. */
+ * sub-commands, which are not listed. */
 static void write_command(struct text *text, const struct command *command)
 {
-	bool keyed = command->flags & (COMMAND_KEY | COMMAND_KEYS);
+	const struct traits *traits = traits_of(command);
+	bool keyed = *traits->access;
 	text_array(text, 10);
 	text_string(text, command->name);
 	text_integer(text, command->arity);
-	write_flags(text, command);
+	write_words(text, traits->flags, write_plain);
 	text_integer(text, keyed ? 1 : 0);
 	text_integer(text, command->flags & COMMAND_KEYS ? -1 : keyed ? 1 : 0);
 	text_integer(text, keyed ? 1 : 0);
-	for (int i = 0; i < 4; i++)
-		text_set(text, 0);
+	write_words(text, traits->categories, write_plain);
+	write_words(text, traits->tips, text_bulk);
+	write_key_specs(text, command, traits->access);
+	text_set(text, 0);
 }
 
 static bool command_all(struct request *request)
@@ -101,19 +151,14 @@ static bool command_docs(struct request *request)
 
 /* ---- LIST and GETKEYS ---- */
 
-static const char *category_of(const char *group)
-{
-	if (strcmp(group, "generic") == 0)
-		return "keyspace";
-	return strcmp(group, "transactions") == 0 ? "transaction" : group;
-}
-
-/* The categories of Redis that fit: what it does to keys, and what it is about. */
 static bool is_of_category(const struct command *command, struct kvrel_slice category)
 {
-	return (command->flags & COMMAND_READ && word_is(category, "read")) ||
-	       (command->flags & COMMAND_WRITE && word_is(category, "write")) ||
-	       word_is(category, category_of(command->group));
+	struct kvrel_slice word;
+	for (const char *at = traits_of(command)->categories; next_word(&at, &word);) {
+		if (category.size == word.size - 1 && strncasecmp(word.data + 1, category.data, category.size) == 0)
+			return true;
+	}
+	return false;
 }
 
 static bool is_listed(const struct request *request, const struct command *command)
@@ -145,10 +190,20 @@ static bool command_list(struct request *request)
 	return request_answer(request, &text);
 }
 
-static bool command_getkeys(struct request *request)
+/* One of the keys of a command, `access` NULL, or with what is done to it. */
+static void write_key(struct text *text, struct kvrel_slice key, const char *access)
+{
+	if (access)
+		text_array(text, 2);
+	text_bulk(text, key);
+	if (access)
+		write_words(text, access, write_plain);
+}
+
+static bool answer_keys(struct request *request, bool with_access)
 {
 	const struct command *command = command_find(request->args[2]);
-	struct text text = { 0 };
+	struct text text = { .resp3 = request->session->resp3 };
 	if (!command)
 		return request_error(request, "ERR Invalid command specified");
 	if (!(command->flags & (COMMAND_KEY | COMMAND_KEYS)))
@@ -158,8 +213,18 @@ static bool command_getkeys(struct request *request)
 	uint32_t end = command->flags & COMMAND_KEYS ? request->count : 4;
 	text_array(&text, end - 3);
 	for (uint32_t i = 3; i < end; i++)
-		text_bulk(&text, request->args[i]);
+		write_key(&text, request->args[i], with_access ? traits_of(command)->access : NULL);
 	return request_answer(request, &text);
+}
+
+static bool command_getkeys(struct request *request)
+{
+	return answer_keys(request, false);
+}
+
+static bool command_getkeys_and_flags(struct request *request)
+{
+	return answer_keys(request, true);
 }
 
 const struct subcommand command_family[] = {
@@ -167,6 +232,8 @@ const struct subcommand command_family[] = {
 	{ "docs", -2, command_docs, "DOCS [<command-name> ...]",
 	  "Return documentation details about multiple commands." },
 	{ "getkeys", -4, command_getkeys, "GETKEYS <full-command>", "Return the keys from a full command." },
+	{ "getkeysandflags", -4, command_getkeys_and_flags, "GETKEYSANDFLAGS <full-command>",
+	  "Return the keys and what is done to them from a full command." },
 	{ "info", -2, command_info, "INFO [<command-name> ...]", "Return details about multiple commands." },
 	{ "list", -2, command_list, "LIST [FILTERBY (MODULE <name> | ACLCAT <category> | PATTERN <pattern>)]",
 	  "Return a list of all commands in this server." },

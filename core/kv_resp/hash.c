@@ -32,21 +32,33 @@ struct scan_options {
 	bool other_type; /* TYPE of something that a bucket is not */
 };
 
-/* An unsigned number of 64 bits; signs and blanks, which Redis lets pass, are no part of any cursor it gave. */
-static bool is_cursor(struct kvrel_slice word)
+/*
+ * As strtoul() takes it for Redis: a sign, digits, up to a NUL byte, and no digits for 0. *out has it in the form that
+ * kv takes. kv gives no cursor for which a sign matters: a negative one becomes a number that it has not given.
+ */
+static bool read_cursor(struct kvrel_slice word, struct kvrel_slice *out)
 {
+	const char *nul = word.size ? memchr(word.data, '\0', word.size) : NULL;
+	size_t size = nul ? (size_t)(nul - word.data) : word.size;
+	bool negative = size > 0 && word.data[0] == '-', sign = negative || (size > 0 && word.data[0] == '+');
 	uint64_t value = 0;
-	for (size_t i = 0; i < word.size; i++) {
+	for (size_t i = sign; i < size; i++) {
 		unsigned digit = (unsigned char)word.data[i] - (unsigned)'0';
 		if (digit > 9 || __builtin_mul_overflow(value, 10u, &value) ||
 		    __builtin_add_overflow(value, digit, &value))
 			return false;
 	}
-	return word.size > 0;
+	size_t first = sign;
+	while (first + 1 < size && word.data[first] == '0')
+		first++;
+	*out = value == 0 ? (struct kvrel_slice){ "0", 1 }
+	       : negative ? (struct kvrel_slice){ "18446744073709551615", 20 }
+			  : (struct kvrel_slice){ word.data + first, size - first };
+	return !sign || size > 1;
 }
 
-/* NULL, or the error. */
-static const char *read_options(const struct request *request, uint32_t first, struct scan_options *out)
+/* SHAPE_SCAN, or how a mistake in them is answered. */
+static enum shape read_options(const struct request *request, uint32_t first, struct scan_options *out)
 {
 	bool with_type = first == 2;
 	*out = (struct scan_options){ .match = { "*", 1 }, .count = { "10", 2 } };
@@ -54,49 +66,57 @@ static const char *read_options(const struct request *request, uint32_t first, s
 		struct kvrel_slice name = request->args[i];
 		int64_t count;
 		if (i + 1 == request->count)
-			return "ERR syntax error";
+			return SHAPE_SCAN_SYNTAX;
 		struct kvrel_slice value = request->args[i + 1];
 		if (word_is(name, "match")) {
 			out->match = value;
 		} else if (word_is(name, "count")) {
 			if (!word_is_integer(value, &count))
-				return "ERR value is not an integer or out of range";
+				return SHAPE_SCAN_NUMBER;
 			if (count < 1)
-				return "ERR syntax error";
+				return SHAPE_SCAN_SYNTAX;
 			out->count = value;
 		} else if (with_type && word_is(name, "type")) {
 			out->other_type = !word_is(value, "hash");
 		} else {
-			return "ERR syntax error";
+			return SHAPE_SCAN_SYNTAX;
 		}
 	}
-	return NULL;
+	return SHAPE_SCAN;
 }
 
 static bool answer_empty_scan(const struct request *request)
 {
 	struct text text = { 0 };
-	text_array(&text, 2);
-	text_string(&text, "0");
-	text_array(&text, 0);
+	text_bytes(&text, EMPTY_SCAN, sizeof(EMPTY_SCAN) - 1);
 	return request_answer(request, &text);
+}
+
+/* Options are none of Redis' business where there is no hash to look through. */
+static bool refuse_options(const struct request *request, uint32_t first, enum shape mistake)
+{
+	if (first == 2)
+		return request_error(request, "%s", scan_mistake(mistake));
+	return request_ask(request, request->server->exists_op, request->args + 1, 1, mistake);
 }
 
 /* The cursor is the word before `first`; what comes before it goes to the operation as it is. */
 static bool scan(struct request *request, uint32_t first)
 {
 	struct scan_options options;
-	if (!is_cursor(request->args[first - 1]))
+	struct kvrel_slice cursor;
+	if (!read_cursor(request->args[first - 1], &cursor))
 		return request_error(request, "ERR invalid cursor");
-	const char *mistake = read_options(request, first, &options);
-	if (mistake)
-		return request_error(request, "%s", mistake);
+	enum shape shape = read_options(request, first, &options);
+	if (shape != SHAPE_SCAN)
+		return refuse_options(request, first, shape);
 	if (options.other_type)
 		return answer_empty_scan(request);
 	struct kvrel_slice args[4];
 	uint32_t count = 0;
-	for (uint32_t i = 1; i < first; i++)
+	for (uint32_t i = 1; i + 1 < first; i++)
 		args[count++] = request->args[i];
+	args[count++] = cursor;
 	args[count++] = options.match;
 	args[count++] = options.count;
 	return ask_own_op(request, args, count);

@@ -87,23 +87,44 @@ static const struct parameter *find_parameter(const struct parameter *parameters
 	return NULL;
 }
 
+static bool is_repeated(const struct request *request, uint32_t index, const char *name)
+{
+	for (uint32_t i = 2; i < index; i += 2) {
+		if (word_is(request->args[i], name))
+			return true;
+	}
+	return false;
+}
+
+static int shown(struct kvrel_slice word)
+{
+	return (int)(word.size > 128 ? 128 : word.size);
+}
+
+static bool refuse_setting(const struct request *request, struct kvrel_slice name, const char *why)
+{
+	return request_error(request, "ERR CONFIG SET failed (possibly related to argument '%.*s') - %s", shown(name),
+			     name.data, why);
+}
+
 /* Settings are the node's: a client may say what holds anyway, and change nothing. */
 static bool config_set(struct request *request)
 {
 	struct parameter parameters[PARAMETERS];
 	list_parameters(request->server, parameters);
+	if (request->count % 2 != 0)
+		return request_error(request, "ERR syntax error");
 	for (uint32_t i = 2; i < request->count; i += 2) {
 		struct kvrel_slice name = request->args[i];
 		const struct parameter *found = find_parameter(parameters, name);
-		if (!found || i + 1 == request->count)
+		if (!found)
 			return request_error(request,
 					     "ERR Unknown option or number of arguments for CONFIG SET - '%.*s'",
-					     (int)(name.size > 128 ? 128 : name.size), name.data);
+					     shown(name), name.data);
+		if (is_repeated(request, i, found->name))
+			return refuse_setting(request, name, "duplicate parameter");
 		if (!word_is(request->args[i + 1], found->value))
-			return request_error(request,
-					     "ERR CONFIG SET failed (possibly related to argument '%s') - can't set "
-					     "immutable config",
-					     found->name);
+			return refuse_setting(request, name, "can't set immutable config");
 	}
 	return request_ok(request);
 }

@@ -9,9 +9,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What a word ends with. */
 static bool is_blank(char c)
 {
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* What comes before a word, or behind a closing quote. */
+static bool is_space(char c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
 static int hex(char c)
@@ -56,7 +63,7 @@ static bool read_double(const char **at, const char *end, char **to)
 		}
 	}
 	*at = c + 1;
-	return c < end && (c + 1 == end || is_blank(c[1]));
+	return c < end && (c + 1 == end || is_space(c[1]));
 }
 
 static bool read_single(const char **at, const char *end, char **to)
@@ -68,7 +75,7 @@ static bool read_single(const char **at, const char *end, char **to)
 		*(*to)++ = *c++;
 	}
 	*at = c + 1;
-	return c < end && (c + 1 == end || is_blank(c[1]));
+	return c < end && (c + 1 == end || is_space(c[1]));
 }
 
 /* One word at *at, decoded to *to. */
@@ -96,7 +103,7 @@ static enum resp_status decode(struct resp_request *request, const char *at, con
 	*words = decoded;
 	char *to = decoded->bytes;
 	for (;;) {
-		while (at < end && is_blank(*at))
+		while (at < end && is_space(*at))
 			at++;
 		if (at == end)
 			return RESP_REQUEST;
@@ -113,7 +120,7 @@ static enum resp_status decode(struct resp_request *request, const char *at, con
 static enum resp_status split(struct resp_request *request, const char *at, const char *end)
 {
 	for (;;) {
-		while (at < end && is_blank(*at))
+		while (at < end && is_space(*at))
 			at++;
 		if (at == end)
 			return RESP_REQUEST;

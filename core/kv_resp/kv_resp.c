@@ -48,7 +48,7 @@ static inline bool run(struct request *request)
 static inline bool dispatch(struct request *request)
 {
 	struct session *session = request->session;
-	if (session->replies == REPLY_SKIP_NEXT)
+	if (session->replies == REPLY_SKIP_NEXT && session->transaction != TRANSACTION_RUNS)
 		session->replies = REPLY_SKIP;
 	if (!run(request))
 		return false;
@@ -209,7 +209,8 @@ static int bind_ops(struct server *server)
 			return -1;
 	}
 	server->count_op = api->op(server->node, "kv.count");
-	return server->count_op ? 0 : -1;
+	server->exists_op = api->op(server->node, "kv.exists");
+	return server->count_op && server->exists_op ? 0 : -1;
 }
 
 static int listen_on(struct server *server)

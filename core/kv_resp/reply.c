@@ -142,6 +142,22 @@ static void write_info(const struct writer *w, struct kvrel_conn *conn, const st
 	text_done(&report);
 }
 
+const char *scan_mistake(enum shape shape)
+{
+	return shape == SHAPE_SCAN_NUMBER ? "ERR value is not an integer or out of range" : "ERR syntax error";
+}
+
+static void write_scan_mistake(const struct writer *w, enum shape shape, bool there)
+{
+	struct text text = { 0 };
+	if (there)
+		text_error(&text, "%s", scan_mistake(shape));
+	else
+		text_bytes(&text, EMPTY_SCAN, sizeof(EMPTY_SCAN) - 1);
+	w->api->out_bytes(w->out, text.data, text.size);
+	text_done(&text);
+}
+
 __attribute__((noinline)) static void write_any(const struct kvrel_api *api, struct kvrel_conn *conn, uint32_t tag,
 						const struct kvrel_result *result, struct kvrel_out *out)
 {
@@ -165,6 +181,10 @@ __attribute__((noinline)) static void write_any(const struct kvrel_api *api, str
 		return;
 	case SHAPE_TYPE:
 		write_literal(&w, result->integer > 0 ? "+hash\r\n" : "+none\r\n");
+		return;
+	case SHAPE_SCAN_SYNTAX:
+	case SHAPE_SCAN_NUMBER:
+		write_scan_mistake(&w, shape, result->integer > 0);
 		return;
 	case SHAPE_INFO:
 		write_info(&w, conn, result, tag >> TAG_SECTIONS);

@@ -16,7 +16,7 @@ enum { PASSWORD_MAX = 512 };
 struct server {
 	struct kvrel_node *node;
 	const struct kvrel_op_ref *ops[COMMANDS_MAX]; /* by index in command_table */
-	const struct kvrel_op_ref *count_op;
+	const struct kvrel_op_ref *count_op, *exists_op;
 	_Atomic size_t max_request;
 	_Atomic bool has_password;
 	_Atomic bool guarded;           /* clients of other hosts are turned away */
@@ -192,6 +192,8 @@ bool run_scan(struct request *request);
 bool run_hscan(struct request *request);
 
 /* reply.c */
+#define EMPTY_SCAN "*2\r\n$1\r\n0\r\n*0\r\n"
+const char *scan_mistake(enum shape shape);
 void reply_write(const struct kvrel_api *api, struct kvrel_conn *conn, uint32_t tag, const struct kvrel_result *result,
 		 struct kvrel_out *out);
 

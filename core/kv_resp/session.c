@@ -191,7 +191,8 @@ bool run_reset(struct request *request)
 	struct text text = { 0 };
 	request->session->resp3 = false;
 	request->session->known = false;
-	request->session->replies = REPLY_ON;
+	if (request->session->replies != REPLY_SKIP) /* whose end comes by itself, behind this reply */
+		request->session->replies = REPLY_ON;
 	transaction_end(request->session);
 	client_set_text(request->server, &request->session->name, (struct kvrel_slice){ 0 });
 	text_simple(&text, "RESET");

@@ -80,7 +80,20 @@ it_answers_hashes_as_redis_does() {
 		HGETALL nope
 		HSCAN h 0
 		HSCAN h 0 MATCH a* COUNT 100
+		HSCAN h 00
+		HSCAN h +0
+		HSCAN h -0
+		HSCAN h ""
+		HSCAN h "0\x00x"
+		HSCAN h 0 MATCH a* BOGUS x
+		HSCAN h 0 COUNT x
+		HSCAN h 0 NOVALUES
 		HSCAN nope 0
+		HSCAN nope 7
+		HSCAN nope -1
+		HSCAN nope 0 BOGUS
+		HSCAN nope 0 COUNT x
+		HSCAN nope 0 COUNT 0 MATCH
 		HDEL h c c nope
 		HDEL nope a
 		TYPE h
@@ -148,6 +161,11 @@ it_refuses_wrong_requests_as_redis_does() {
 		SCAN 0 COUNT x
 		SCAN 0 FOO x
 		HSCAN h abc
+		HSCAN nope abc BOGUS
+		HSCAN nope -
+		HSCAN nope " 0"
+		SCAN 00
+		SCAN -18446744073709551616
 		HELLO 1
 		HELLO 4
 		HELLO -1
@@ -205,9 +223,16 @@ it_refuses_wrong_requests_as_redis_does() {
 		CLIENT LIST bogus
 		CONFIG SET nosuch 1
 		CONFIG SET maxmemory
+		CONFIG SET maxmemory 0 maxmemory
+		CONFIG SET maxmemory 0 MAXMEMORY 0
+		CONFIG SET DATABASES 5
 		CONFIG REWRITE
 		COMMAND GETKEYS HSET h f v
 		COMMAND GETKEYS DEL a b c
+		COMMAND GETKEYS WATCH a b
+		COMMAND GETKEYSANDFLAGS HSETNX h f v
+		COMMAND GETKEYSANDFLAGS EXISTS a b
+		COMMAND GETKEYSANDFLAGS ECHO a
 		COMMAND GETKEYS nosuch a
 		COMMAND GETKEYS ECHO a
 		COMMAND LIST FILTERBY MODULE x
@@ -224,6 +249,23 @@ it_refuses_wrong_requests_as_redis_does() {
 		COMMAND INFO nosuch
 		PING a b
 	END
+	end_both
+}
+
+it_describes_commands_as_redis_does() {
+	local command
+	both
+	must redis-cli -p "$RESP_PORT" COMMAND LIST
+	for command in $out; do
+		# the sub-commands of these are not described
+		case $command in client | command | config) continue ;; esac
+		printf 'COMMAND INFO %s\r\nQUIT\r\n' "$command" | same "$command"
+	done
+	for port in "$other_port" "$RESP_PORT"; do
+		printf 'HELLO 3\r\nCOMMAND INFO hset scan exists\r\nCOMMAND GETKEYSANDFLAGS del a b\r\nQUIT\r\n' >"$D/request"
+		ask "$port" "$D/request" | sed '1,/modules/d' >"$D/$port"
+	done
+	cmp "$D/$other_port" "$D/$RESP_PORT" || fail "another answer in RESP3"
 	end_both
 }
 
@@ -257,7 +299,7 @@ random_requests() {
 		case ${request[0]} in
 		KEYS) ((count == 1)) && request[1]=nosuch ;;
 		SCAN) ((count > 0)) && request[1]=abc ;;
-		HSCAN) ((count > 1)) && request=(HSCAN nosuch 0) ;;
+		HSCAN) ((count > 1)) && request=(HSCAN nosuch 0 "${request[@]:3}") ;;
 		SELECT) ((count == 1)) && request[1]=0 ;;
 		MULTI | EXEC | DISCARD) request=("${request[0]}") ;;
 		esac
@@ -281,7 +323,7 @@ it_reads_bytes_as_redis_does() {
 	printf 'PING\nECHO "hello \\x41\\n\\"world\\""\r\nECHO '"'it\\\\'s'"'\r\n\r\n   \r\nECHO\ta\r\nquit\r\n' | same inline
 	{ array ECHO '' && array PING '' && array QUIT; } | same "empty words"
 	printf '*0\r\n*-1\r\n*1\r\n$4\r\nPING\r\n*1\r\n$4\r\nQUIT\r\n' | same "empty requests"
-	printf 'ECHO a\fb\r\nECHO "a\fb"\r\r\nquit\r\n' | same "other blanks"
+	printf 'ECHO a\fb\r\nECHO "a\fb"\r\r\n\vECHO \f\va\r\nECHO "a"\v\r\nquit\r\n' | same "other blanks"
 	printf 'ECHO "abc\r\n' | same "an open quote"
 	printf 'ECHO "a"b\r\n' | same "text behind a quote"
 	printf '*x\r\n' | same "no count"
@@ -442,6 +484,14 @@ it_runs_transactions_as_redis_does() {
 		MULTI
 		ECHO a
 		EXEC
+		MULTI
+		CLIENT REPLY SKIP
+		ECHO a
+		EXEC
+		ECHO b
+		ECHO c
+		CLIENT REPLY SKIP
+		RESET
 		CLIENT REPLY OFF
 		MULTI
 		HSET t e 1

@@ -2,6 +2,7 @@
 /* The commands over the store, in Redis' words: what is asked of kv, and how its results are written. */
 #include "resp_front.h"
 
+#include "command.h"
 #include "front_end.h"
 
 TestSuite(commands, .init = t_resp_init, .fini = t_resp_done, .timeout = 60);
@@ -39,12 +40,39 @@ Test(commands, asks_kv_for_scans_with_all_options)
 	EXPECT_CALL("HSCAN b 7 match x count 3", "kv.hscan(b,7,x,3)\n");
 	EXPECT("SCAN 0 TYPE string", "*2\r\n$1\r\n0\r\n*0\r\n");
 	EXPECT("SCAN x", "-ERR invalid cursor\r\n");
-	EXPECT("HSCAN b -1", "-ERR invalid cursor\r\n");
 	EXPECT("SCAN 18446744073709551616 TYPE string", "-ERR invalid cursor\r\n");
 	EXPECT("SCAN 0 COUNT 0", "-ERR syntax error\r\n");
 	EXPECT("SCAN 0 COUNT x", "-ERR value is not an integer or out of range\r\n");
 	EXPECT("SCAN 0 MATCH", "-ERR syntax error\r\n");
 	EXPECT("HSCAN b 0 TYPE hash", "-ERR syntax error\r\n");
+}
+
+Test(commands, takes_cursors_in_the_forms_that_strtoul_takes)
+{
+	EXPECT_CALL("SCAN 007", "kv.scan(7,*,10)\n");
+	EXPECT_CALL("SCAN +5", "kv.scan(5,*,10)\n");
+	EXPECT_CALL("SCAN 00", "kv.scan(0,*,10)\n");
+	EXPECT_CALL("HSCAN b -0", "kv.hscan(b,0,*,10)\n");
+	EXPECT_CALL("HSCAN b -1", "kv.hscan(b,18446744073709551615,*,10)\n");
+	t_front_connect(t_resp, "127.0.0.1:1");
+	t_feed("SCAN \"\"\r\nSCAN \"9\\x00x\"\r\n");
+	cr_expect_str_eq(t_front_calls(t_resp), "kv.scan(0,*,10)\nkv.scan(9,*,10)\n");
+	EXPECT("SCAN -", "-ERR invalid cursor\r\n");
+	EXPECT("SCAN +", "-ERR invalid cursor\r\n");
+	EXPECT("SCAN 1x", "-ERR invalid cursor\r\n");
+	EXPECT("SCAN -18446744073709551616", "-ERR invalid cursor\r\n");
+	EXPECT_RAW("SCAN \" 0\"\r\n", "-ERR invalid cursor\r\n");
+}
+
+Test(commands, minds_the_options_of_hscan_only_where_there_is_a_hash)
+{
+	EXPECT_CALL("HSCAN b 0 BOGUS x", "kv.exists(b)\n");
+	EXPECT("HSCAN b 0 BOGUS x", "-ERR syntax error\r\n");
+	EXPECT("HSCAN b 0 COUNT x", "-ERR value is not an integer or out of range\r\n");
+	EXPECT("HSCAN nothing 0 BOGUS x", "*2\r\n$1\r\n0\r\n*0\r\n");
+	EXPECT("HSCAN nothing 0 COUNT x", "*2\r\n$1\r\n0\r\n*0\r\n");
+	EXPECT("HSCAN nothing x BOGUS", "-ERR invalid cursor\r\n");
+	EXPECT("HSCAN broken 0 BOGUS", "-ERR the disk  is full\r\n");
 }
 
 Test(commands, writes_resp2)
@@ -131,23 +159,46 @@ Test(commands, describes_its_commands)
 {
 	EXPECT("COMMAND COUNT", ":37\r\n");
 	EXPECT("COMMAND INFO hget bogus",
-	       "*2\r\n*10\r\n$4\r\nhget\r\n:3\r\n*1\r\n+readonly\r\n:1\r\n:1\r\n:1\r\n*0\r\n*0\r\n*0\r\n*0\r\n$-1\r\n");
+	       "*2\r\n*10\r\n$4\r\nhget\r\n:3\r\n*2\r\n+readonly\r\n+fast\r\n:1\r\n:1\r\n:1\r\n"
+	       "*3\r\n+@read\r\n+@hash\r\n+@fast\r\n*0\r\n"
+	       "*1\r\n*6\r\n$5\r\nflags\r\n*2\r\n+RO\r\n+access\r\n"
+	       "$12\r\nbegin_search\r\n*4\r\n$4\r\ntype\r\n$5\r\nindex\r\n$4\r\nspec\r\n*2\r\n$5\r\nindex\r\n:1\r\n"
+	       "$9\r\nfind_keys\r\n*4\r\n$4\r\ntype\r\n$5\r\nrange\r\n$4\r\nspec\r\n"
+	       "*6\r\n$7\r\nlastkey\r\n:0\r\n$7\r\nkeystep\r\n:1\r\n$5\r\nlimit\r\n:0\r\n*0\r\n$-1\r\n");
 	EXPECT("COMMAND DOCS hget", "*2\r\n$4\r\nhget\r\n*6\r\n$7\r\nsummary\r\n$20\r\nthe value of a field\r\n"
 				    "$5\r\nsince\r\n$5\r\n1.0.0\r\n$5\r\ngroup\r\n$4\r\nhash\r\n");
 	EXPECT("COMMAND LIST FILTERBY PATTERN hget*", "*2\r\n$4\r\nhget\r\n$7\r\nhgetall\r\n");
 	EXPECT("COMMAND LIST FILTERBY PATTERN ec?o", "*1\r\n$4\r\necho\r\n");
 	EXPECT("COMMAND LIST FILTERBY ACLCAT keyspace",
-	       "*6\r\n$3\r\ndel\r\n$6\r\nunlink\r\n$6\r\nexists\r\n$4\r\ntype\r\n$4\r\nkeys\r\n$4\r\nscan\r\n");
+	       "*7\r\n$3\r\ndel\r\n$6\r\nunlink\r\n$6\r\nexists\r\n$4\r\ntype\r\n$4\r\nkeys\r\n$4\r\nscan\r\n"
+	       "$6\r\ndbsize\r\n");
+	EXPECT("COMMAND LIST FILTERBY ACLCAT Dangerous", "*2\r\n$4\r\nkeys\r\n$4\r\ninfo\r\n");
+	EXPECT("COMMAND LIST FILTERBY ACLCAT danger", "*0\r\n");
 	EXPECT("COMMAND LIST FILTERBY MODULE x", "*0\r\n");
 	EXPECT("COMMAND LIST FILTERBY bogus x", "-ERR syntax error\r\n");
 	EXPECT("COMMAND LIST x", "-ERR syntax error\r\n");
 	EXPECT("COMMAND GETKEYS HSET b f v", "*1\r\n$1\r\nb\r\n");
 	EXPECT("COMMAND GETKEYS del a b c", "*3\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n");
+	EXPECT("COMMAND GETKEYS watch a b", "*2\r\n$1\r\na\r\n$1\r\nb\r\n");
+	EXPECT("COMMAND GETKEYSANDFLAGS hincrby b f 1", "*1\r\n*2\r\n$1\r\nb\r\n*3\r\n+RW\r\n+access\r\n+update\r\n");
 	EXPECT("COMMAND GETKEYS ping a", "-ERR The command has no key arguments\r\n");
 	EXPECT("COMMAND GETKEYS hget b", "-ERR Invalid number of arguments specified for command\r\n");
 	EXPECT("COMMAND GETKEYS bogus b", "-ERR Invalid command specified\r\n");
 	t_words("COMMAND");
 	cr_assert_eq(strncmp(t_output(), "*37\r\n*10\r\n$4\r\nhset\r\n", 20), 0);
+}
+
+Test(commands, knows_what_redis_says_of_each_of_its_commands)
+{
+	for (size_t i = 0; i < command_count; i++) {
+		const struct command *command = &command_table[i];
+		const struct traits *traits = traits_of(command);
+		cr_expect_str_eq(traits->name, command->name);
+		cr_expect_eq(*traits->access != 0, (command->flags & (COMMAND_KEY | COMMAND_KEYS)) != 0, "%s",
+			     command->name);
+		cr_expect_eq(strstr(traits->flags, "no_auth") != NULL, (command->flags & COMMAND_GUEST) != 0, "%s",
+			     command->name);
+	}
 }
 
 Test(commands, tells_the_settings_that_clients_ask_for)
@@ -174,8 +225,9 @@ Test(commands, changes_no_settings)
 	       "-ERR CONFIG SET failed (possibly related to argument 'databases') - "
 	       "can't set immutable config\r\n");
 	EXPECT("CONFIG SET bogus 1", "-ERR Unknown option or number of arguments for CONFIG SET - 'bogus'\r\n");
-	EXPECT("CONFIG SET port 6379 timeout",
-	       "-ERR Unknown option or number of arguments for CONFIG SET - 'timeout'\r\n");
+	EXPECT("CONFIG SET port 6379 timeout", "-ERR syntax error\r\n");
+	EXPECT("CONFIG SET port 6379 PORT 6379",
+	       "-ERR CONFIG SET failed (possibly related to argument 'PORT') - duplicate parameter\r\n");
 	EXPECT("CONFIG SET port", "-ERR wrong number of arguments for 'config|set' command\r\n");
 	EXPECT("CONFIG REWRITE", "-ERR The server is running without a config file\r\n");
 }
@@ -199,10 +251,11 @@ Test(commands, marks_reports_as_text_in_resp3)
 {
 	t_feed("HELLO 3\r\n");
 	size_t before = strlen(t_output());
-	t_feed("INFO cluster\r\nCOMMAND INFO ping\r\n");
+	t_feed("INFO cluster\r\nCOMMAND INFO echo\r\n");
 	cr_assert_str_eq(t_output() + before,
 			 "=34\r\ntxt:# Cluster\r\ncluster_enabled:0\r\n\r\n"
-			 "*1\r\n*10\r\n$4\r\nping\r\n:-1\r\n~0\r\n:0\r\n:0\r\n:0\r\n~0\r\n~0\r\n~0\r\n~0\r\n");
+			 "*1\r\n*10\r\n$4\r\necho\r\n:2\r\n~3\r\n+loading\r\n+stale\r\n+fast\r\n:0\r\n:0\r\n:0\r\n"
+			 "~2\r\n+@fast\r\n+@connection\r\n~0\r\n~0\r\n~0\r\n");
 }
 
 Test(commands, reports_figures)

@@ -35,6 +35,7 @@ Test(connection, keeps_silent_where_asked_to)
 	EXPECT_RAW("CLIENT REPLY SKIP\r\nCLIENT REPLY SKIP\r\nHGET b f\r\nPING\r\n", "+PONG\r\n");
 	EXPECT_RAW("CLIENT REPLY SKIP\r\nCLIENT REPLY ON\r\n", "+OK\r\n");
 	EXPECT_RAW("CLIENT REPLY OFF\r\nRESET\r\nPING\r\n", "+RESET\r\n+PONG\r\n");
+	EXPECT_RAW("CLIENT REPLY SKIP\r\nRESET\r\nPING\r\n", "+PONG\r\n");
 	EXPECT_RAW("CLIENT REPLY OFF\r\nHSET b f v\r\n", "");
 	cr_expect_str_eq(t_front_calls(t_resp), "kv.hset(b,f,v)\n");
 }

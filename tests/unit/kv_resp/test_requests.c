@@ -14,6 +14,7 @@ Test(requests, takes_inline_commands)
 	EXPECT_RAW("ECHO 'it\\'s \\n'\r\n", "$7\r\nit's \\n\r\n");
 	EXPECT_RAW("ECHO \"\"\r\n", "$0\r\n\r\n");
 	EXPECT_RAW("ECHO\ta\fb\r\r\n", "$3\r\na\fb\r\n");
+	EXPECT_RAW("\vECHO \f\va\r\nECHO \"b\"\f\r\n", "$1\r\na\r\n$1\r\nb\r\n");
 	EXPECT_RAW("HSET b \"a b\" 'c d'\r\n", ":3\r\n");
 	cr_assert_str_eq(t_front_calls(t_resp), "kv.hset(b,a b,c d)\n");
 }

@@ -92,6 +92,9 @@ Test(transactions, take_effect_on_the_connection_when_they_run)
 	EXPECT_RAW("MULTI\r\nCLIENT SETNAME me\r\nCLIENT GETNAME\r\nEXEC\r\n",
 		   "+OK\r\n" QUEUED QUEUED "*2\r\n+OK\r\n$2\r\nme\r\n");
 	EXPECT_RAW("CLIENT REPLY SKIP\r\nMULTI\r\nPING\r\nEXEC\r\n", QUEUED "*1\r\n+PONG\r\n");
+	/* one that is queued is about what follows EXEC */
+	EXPECT_RAW("MULTI\r\nCLIENT REPLY SKIP\r\nECHO a\r\nEXEC\r\nECHO b\r\nECHO c\r\n",
+		   "+OK\r\n" QUEUED QUEUED "*2\r\n$1\r\na\r\n$1\r\nc\r\n");
 	EXPECT_RAW("CLIENT REPLY OFF\r\nMULTI\r\nHSET b f v\r\nEXEC\r\n", "");
 	cr_assert_str_eq(t_front_calls(t_resp), "kv.hset(b,f,v)\n");
 }
