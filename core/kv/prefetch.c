@@ -11,17 +11,21 @@
  */
 #include "durable.h"
 
-/* The memtables that look-ups of this slot begin with; `older` is NULL when there is one. */
+/* The memtables that look-ups of this slot go through; NULL: there are no more. While the applying thread lags behind
+ * there are three, seldom four. */
 struct tables {
-	const struct memtable *newest, *older;
+	const struct memtable *newest, *older, *oldest;
 };
 
 static inline struct tables tables_of(const struct durable *store, const struct slot *slot)
 {
-	const struct memtable *newest = atomic_load_explicit(&store->newest, memory_order_acquire);
-	bool is_last = newest->id <= slot->retired + 1;
+	struct tables tables = { .newest = atomic_load_explicit(&store->newest, memory_order_acquire) };
 
-	return (struct tables){ newest, is_last ? NULL : atomic_load_explicit(&newest->older, memory_order_acquire) };
+	if (tables.newest->id > slot->retired + 1)
+		tables.older = atomic_load_explicit(&tables.newest->older, memory_order_acquire);
+	if (tables.newest->id > slot->retired + 2)
+		tables.oldest = atomic_load_explicit(&tables.older->older, memory_order_acquire);
+	return tables;
 }
 
 static inline void fetch_index(struct tables tables, const struct prefetched *item)
@@ -29,6 +33,8 @@ static inline void fetch_index(struct tables tables, const struct prefetched *it
 	memtable_prefetch(tables.newest, (uint32_t)item->hash);
 	if (tables.older != NULL)
 		memtable_prefetch(tables.older, (uint32_t)item->hash);
+	if (tables.oldest != NULL)
+		memtable_prefetch(tables.oldest, (uint32_t)item->hash);
 }
 
 static inline void fetch_record(const struct durable *store, struct tables tables, const struct slot *slot,
@@ -38,6 +44,8 @@ static inline void fetch_record(const struct durable *store, struct tables table
 
 	if (record == NULL && tables.older != NULL)
 		record = memtable_peek(tables.older, (uint32_t)item->hash);
+	if (record == NULL && tables.oldest != NULL)
+		record = memtable_peek(tables.oldest, (uint32_t)item->hash);
 	item->in_memory = record != NULL;
 	if (record != NULL) {
 		__builtin_prefetch(record);
