@@ -49,7 +49,8 @@ struct kvrel_result *result_copy(const struct kvrel_result *result, size_t *size
 
 /*
  * Where stepwise listings stand. A step ends at a key, but the cursors of Redis' clients are numbers: a number stands
- * for the key it ended at. The last CURSOR_COUNT of them are remembered, fewer where the keys are long; an older one is
+ * for the key it ended at, the same number however often steps end there, and whoever takes them. CURSOR_COUNT keys are
+ * remembered, fewer where they are long, those that steps last ended at or began from; a number that is forgotten is an
  * "invalid cursor". Any thread.
  */
 struct cursors;

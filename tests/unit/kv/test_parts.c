@@ -7,6 +7,7 @@
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -154,21 +155,66 @@ Test(hash, differs_for_every_length_and_byte)
 			cr_expect_neq(seen[i], seen[j]);
 }
 
+static uint64_t save_number(struct cursors *cursors, int number)
+{
+	char key[16];
+
+	snprintf(key, sizeof(key), "%d", number);
+	return cursors_save(cursors, text(key));
+}
+
+static bool is_known(struct cursors *cursors, uint64_t number, const char *key)
+{
+	struct kvrel_slice found = cursors_find(cursors, number);
+	bool known = found.data != NULL && found.size == strlen(key) && memcmp(found.data, key, found.size) == 0;
+
+	cr_expect(known || found.data == NULL);
+	free((char *)found.data);
+	return known;
+}
+
 Test(cursors, remember_the_latest_and_forget_the_oldest)
 {
 	struct cursors *cursors = cursors_new();
-	uint64_t first = cursors_save(cursors, text("first")), last = 0;
-	struct kvrel_slice found = cursors_find(cursors, first);
+	uint64_t first = cursors_save(cursors, text("first")), empty = cursors_save(cursors, text("")), last = 0;
 
-	cr_expect(found.size == 5 && memcmp(found.data, "first", 5) == 0);
-	free((char *)found.data);
+	cr_expect(is_known(cursors, first, "first"));
+	cr_expect(is_known(cursors, empty, ""));
 	for (int i = 0; i < 1 << 16; i++)
-		last = cursors_save(cursors, text("other"));
-	cr_expect(cursors_find(cursors, first).data == NULL);
-	cr_expect(cursors_find(cursors, 0).data == NULL);
-	found = cursors_find(cursors, last);
-	cr_expect(found.data != NULL);
-	free((char *)found.data);
+		last = save_number(cursors, i);
+	cr_expect(is_known(cursors, first, "first") == false);
+	cr_expect(is_known(cursors, empty, "") == false);
+	cr_expect(is_known(cursors, 0, "") == false);
+	cr_expect(is_known(cursors, last, "65535"));
+	cr_expect_neq(cursors_save(cursors, text("first")), first);
+	cursors_free(cursors);
+}
+
+Test(cursors, are_the_same_for_the_same_key)
+{
+	struct cursors *cursors = cursors_new();
+	uint64_t first = cursors_save(cursors, text("first")), second = cursors_save(cursors, text("second"));
+
+	cr_expect_neq(first, second);
+	for (int i = 0; i < 1 << 17; i++)
+		cr_assert_eq(cursors_save(cursors, text("second")), second);
+	cr_expect(is_known(cursors, first, "first"));
+	cursors_free(cursors);
+}
+
+Test(cursors, that_are_used_are_not_forgotten)
+{
+	struct cursors *cursors = cursors_new();
+	uint64_t saved = cursors_save(cursors, text("saved")), found = cursors_save(cursors, text("found"));
+
+	for (int i = 0; i < 200000; i++) {
+		save_number(cursors, i);
+		if (i % 50000 == 0) {
+			cr_expect_eq(cursors_save(cursors, text("saved")), saved);
+			cr_expect(is_known(cursors, found, "found"));
+		}
+	}
+	cr_expect(is_known(cursors, saved, "saved"));
 	cursors_free(cursors);
 }
 
@@ -177,8 +223,8 @@ Test(cursors, of_another_process_are_not_known)
 	struct cursors *before = cursors_new(), *now = cursors_new();
 	uint64_t number = cursors_save(before, text("key"));
 
-	for (int i = 0; i < 1000; i++)
-		cr_expect(cursors_save(now, text("other")) < (uint64_t)1 << 53);
+	for (int i = 0; i < 100000; i++)
+		cr_expect(save_number(now, i) < (uint64_t)1 << 53);
 	cr_expect(cursors_find(now, number).data == NULL);
 	cursors_free(before);
 	cursors_free(now);
