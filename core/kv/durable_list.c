@@ -3,7 +3,8 @@
  * Listings: what the pages hold of a bucket, overlaid with what memtables know better, in order of keys. Names of
  * buckets are the keys of bucket 0, so that they are listed in the same way.
  *
- * A bucket's entries in memtables are chained, so that a listing looks at its own bucket's only.
+ * A bucket's entries in memtables are chained, so that a listing looks at its own bucket's only. A step of a listing
+ * needs a few of them, the first ones behind where it begins: the others cost it a look at their key.
  */
 #include "array.h"
 #include "durable.h"
@@ -12,9 +13,12 @@
 #include "result.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct overlaid {
-	const struct record *record;
+	const struct record *record; /* its key; at last the newest one of this key in its memtable */
+	const struct entry *entry;
+	const struct memtable *memtable;
 	uint64_t order; /* of a walk from the newest entry to the oldest */
 };
 
@@ -26,20 +30,10 @@ struct overlay {
 	struct kvrel_slice after;
 	struct overlaid *items;
 	size_t count, capacity;
+	size_t most; /* the first ones only, in order from the beginning; 0: all */
+	bool cut;    /* there are more */
 	uint64_t position;
 };
-
-static bool overlay_add(struct overlay *overlay, const struct record *record)
-{
-	struct overlaid *grown = array_grow(overlay->items, overlay->count, &overlay->capacity, sizeof(*grown));
-
-	if (grown == NULL)
-		return false;
-	overlay->items = grown;
-	overlay->items[overlay->count] = (struct overlaid){ record, overlay->count };
-	overlay->count++;
-	return true;
-}
 
 static const struct memtable *memtable_of(struct durable *store, const struct slot *slot, uint64_t id)
 {
@@ -60,7 +54,7 @@ static int overlaid_compare(const void *a, const void *b, void *pages)
 	return order != 0 ? order : (left->order > right->order) - (left->order < right->order);
 }
 
-/* The newest record of each key behind `after`, in order. */
+/* The newest record of each key, in order. */
 static void overlay_sort(struct overlay *overlay)
 {
 	size_t kept = 0;
@@ -77,28 +71,89 @@ static void overlay_sort(struct overlay *overlay)
 	overlay->count = kept;
 }
 
+static int compare_to(const struct overlay *overlay, struct kvrel_slice key, size_t index)
+{
+	return page_key_compare(overlay->pages, key, record_key(overlay->items[index].record));
+}
+
+/* False also for a key that has a newer record among them. */
+static bool is_among_first(struct overlay *overlay, struct kvrel_slice key, size_t *place)
+{
+	size_t low = 0, high = overlay->count;
+	int order = high > 0 && high == overlay->most ? compare_to(overlay, key, high - 1) : -1;
+
+	overlay->cut |= order > 0;
+	if (order >= 0)
+		return false;
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		order = compare_to(overlay, key, middle);
+		if (order == 0)
+			return false;
+		if (order < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	*place = low;
+	return true;
+}
+
+/* Behind the others, or before those from `place` on, where the last one may have to go. */
+static bool overlay_add(struct overlay *overlay, struct overlaid item, size_t place)
+{
+	struct overlaid *grown;
+
+	if (overlay->most > 0 && overlay->count == overlay->most) {
+		overlay->cut = true;
+		overlay->count--;
+	}
+	grown = array_grow(overlay->items, overlay->count, &overlay->capacity, sizeof(*grown));
+	if (grown == NULL)
+		return false;
+	memmove(&grown[place + 1], &grown[place], (overlay->count - place) * sizeof(*grown));
+	grown[place] = item;
+	overlay->items = grown;
+	overlay->count++;
+	return true;
+}
+
+static void find_newest(struct overlay *overlay)
+{
+	for (size_t i = 0; i < overlay->count; i++) {
+		struct overlaid *item = &overlay->items[i];
+
+		item->record = memtable_newest(item->memtable, item->entry);
+		uint64_t position = memtable_position(item->memtable, item->record) + 1;
+		if (position > overlay->position)
+			overlay->position = position;
+	}
+}
+
 /* read_whole()'s: 0, or -1 without memory. */
 static int overlay_collect(void *context)
 {
 	struct overlay *overlay = context;
-	uint64_t at = atomic_load_explicit(&overlay->bucket->chain, memory_order_acquire);
+	uint64_t at = atomic_load_explicit(&overlay->bucket->chain, memory_order_acquire), order = 0;
 	const struct memtable *memtable;
 
 	overlay->count = 0;
+	overlay->cut = false;
 	overlay->position = atomic_load_explicit(&overlay->bucket->began, memory_order_relaxed);
 	while (at != 0 && (memtable = memtable_of(overlay->store, overlay->slot, at >> 32)) != NULL) {
 		const struct entry *entry = &memtable->entries[(uint32_t)at - 1];
-		const struct record *record = memtable_newest(memtable, entry);
-		uint64_t position = memtable_position(memtable, record) + 1;
+		struct kvrel_slice key = record_key(entry->first);
+		size_t place = overlay->count;
 
-		if (position > overlay->position)
-			overlay->position = position;
-		if ((overlay->after.data == NULL ||
-		     page_key_compare(overlay->pages, record_key(record), overlay->after) > 0) &&
-		    !overlay_add(overlay, record))
-			return -1;
 		at = entry->next;
+		if ((overlay->after.data != NULL && page_key_compare(overlay->pages, key, overlay->after) <= 0) ||
+		    (overlay->most > 0 && !is_among_first(overlay, key, &place)))
+			continue;
+		if (!overlay_add(overlay, (struct overlaid){ entry->first, entry, memtable, order++ }, place))
+			return -1;
 	}
+	find_newest(overlay);
 	return 0;
 }
 
@@ -109,7 +164,8 @@ static int overlay_make(struct overlay *overlay, struct slot *slot, struct kv_er
 		return -1;
 	if (read_whole(overlay->store, overlay->bucket, overlay_collect, overlay) != 0)
 		return kv_fail(err, "out of memory");
-	overlay_sort(overlay);
+	if (overlay->most == 0)
+		overlay_sort(overlay);
 	return 0;
 }
 
@@ -144,7 +200,9 @@ static bool walk_record(struct walk *walk, const struct record *record)
 	return walk_entry(walk, record_key(record), record_value(record));
 }
 
-/* Merges; 0, or -1 and why. */
+enum { WALKED, WALK_CUT };
+
+/* Merges; WALK_CUT when the overlay did not reach as far as the walk wants to go; or -1 and why. */
 static int walk_bucket(struct walk *walk, struct slot *slot, const struct overlay *overlay, struct kv_error *err)
 {
 	const uint64_t id = overlay->bucket->id;
@@ -153,19 +211,41 @@ static int walk_bucket(struct walk *walk, struct slot *slot, const struct overla
 	size_t i = 0;
 	bool on = true;
 
-	while (on && (there > 0 || i < overlay->count)) {
-		int order = there <= 0 ? 1
-			    : i == overlay->count
-				    ? -1
-				    : page_key_compare(overlay->pages, key, record_key(overlay->items[i].record));
+	while (on && there >= 0 && (there > 0 || i < overlay->count || overlay->cut)) {
+		bool overlaid = i < overlay->count;
+		int order = there == 0 ? 1 : -1;
 
-		if (there < 0)
-			return -1;
+		if (!overlaid && overlay->cut)
+			return WALK_CUT;
+		if (overlaid && there > 0)
+			order = page_key_compare(overlay->pages, key, record_key(overlay->items[i].record));
 		on = order < 0 ? walk_entry(walk, key, value) : walk_record(walk, overlay->items[i++].record);
 		if (order <= 0 && on)
 			there = page_next(&slot->reader, id, &key, wanted, err);
 	}
-	return there < 0 ? -1 : 0;
+	return there < 0 ? -1 : WALKED;
+}
+
+enum { STEP_MOST = 200, STEP_SPARE = 24 };
+
+/* Where too many of what was collected for a step are deleted keys, all are. */
+static int walk_all(struct walk *walk, struct slot *slot, struct overlay *overlay, uint64_t max_bytes,
+		    struct kv_error *err)
+{
+	const struct engine_scan *scan = walk->scan;
+	struct listing *listing = walk->listing;
+	int walked = WALK_CUT;
+
+	overlay->most = scan->stepwise && scan->count <= STEP_MOST ? scan->count + STEP_SPARE : 0;
+	for (; walked == WALK_CUT; overlay->most = 0) {
+		listing_done(listing);
+		listing_init(listing, max_bytes);
+		*walk = (struct walk){ .scan = scan, .listing = listing };
+		if (overlay_make(overlay, slot, err) != 0)
+			return -1;
+		walked = walk_bucket(walk, slot, overlay, err);
+	}
+	return walked;
 }
 
 static void list(struct durable *store, struct slot *slot, const struct engine_request *request,
@@ -174,15 +254,14 @@ static void list(struct durable *store, struct slot *slot, const struct engine_r
 	struct overlay overlay = {
 		.pages = &store->pages, .store = store, .slot = slot, .bucket = bucket, .after = after
 	};
-	struct listing listing;
+	struct listing listing = { 0 };
 	struct walk walk = { .scan = &request->scan, .listing = &listing };
 	struct listing_step step;
 	struct kvrel_result result;
 	struct kv_error err;
 	uint64_t cursor;
 
-	listing_init(&listing, store->options.list_max);
-	if (overlay_make(&overlay, slot, &err) != 0 || walk_bucket(&walk, slot, &overlay, &err) != 0) {
+	if (walk_all(&walk, slot, &overlay, store->options.list_max, &err) != WALKED) {
 		result_error(request->call, err.message);
 	} else {
 		cursor = walk.more ? cursors_save(store->cursors, walk.last) : 0;

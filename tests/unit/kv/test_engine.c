@@ -182,6 +182,54 @@ Test(durable, goes_through_buckets_step_by_step)
 	ANSWERS("OK [0, [h]]", "scan", "0");
 }
 
+/* The keys of a whole scan, one after another. */
+static char *scan_all(const char *count)
+{
+	char *seen = calloc(1, 1 << 16), cursor[32] = "0";
+
+	do {
+		char *text = strdup(t_call(&t, "hscan", "h", cursor, "*", count, NULL)), *at = text;
+
+		cr_assert_eq(sscanf(text, "OK [%31[0-9],", cursor), 1, "%.200s", text);
+		while ((at = strchr(at, 'k')) != NULL)
+			strncat(seen, at++, 5);
+		free(text);
+	} while (strcmp(cursor, "0") != 0);
+	return seen;
+}
+
+/* A step looks for its first keys among all that are not in the pages yet: newer and older ones, and deleted ones. */
+Test(durable, goes_through_what_the_pages_do_not_have_yet)
+{
+	enum { KEYS = 1000, LEFT = 97 };
+	char key[16], *expected = calloc(1, 1 << 16), *seen;
+
+	for (int i = 0; i < KEYS; i++) {
+		snprintf(key, sizeof(key), "k%04d", i * 2);
+		ANSWERS("OK 1", "hset", "h", key, "v");
+	}
+	reopen();
+	for (int i = 0; i < KEYS; i++) {
+		snprintf(key, sizeof(key), "k%04d", i * 7 % KEYS * 2 + 1);
+		ANSWERS("OK 1", "hset", "h", key, "v");
+	}
+	for (int i = 0; i < 2 * KEYS; i++) {
+		snprintf(key, sizeof(key), "k%04d", i * 11 % (2 * KEYS));
+		if (i * 11 % (2 * KEYS) % LEFT != 0)
+			ANSWERS("OK 1", "hdel", "h", key);
+	}
+	for (int i = 0; i < 2 * KEYS; i += LEFT) {
+		snprintf(key, sizeof(key), "k%04d", i);
+		strcat(expected, key);
+	}
+	for (const char *const *count = (const char *const[]){ "1", "3", "10", "1000", NULL }; *count; count++) {
+		seen = scan_all(*count);
+		cr_expect(strcmp(seen, expected) == 0, "steps of %s: %s", *count, seen);
+		free(seen);
+	}
+	free(expected);
+}
+
 Test(durable, goes_through_large_values_in_smaller_steps)
 {
 	enum { VALUES = 20, VALUE_BYTES = 30000 };
