@@ -69,6 +69,13 @@ int script_on_error(lua_State *lua)
 	return 1;
 }
 
+static void append_spent(struct buf *out, const struct script *script, const struct script_chunk *chunk)
+{
+	append_message(out, slice_of(script->place[0] ? script->place : chunk->name), chunk->name);
+	buf_printf(out, ": it has not ended after %u million instructions, the limit; does a loop go on for ever?",
+		   script->millions_most);
+}
+
 static void append_out_of_memory(struct buf *out, const struct script *script, const struct script_chunk *chunk)
 {
 	append_message(out, slice_of(script->place[0] ? script->place : chunk->name), chunk->name);
@@ -100,6 +107,8 @@ int script_fail(struct script *script, const struct script_chunk *chunk, int sta
 
 	if (status == LUA_ERRMEM)
 		append_out_of_memory(&text, script, chunk);
+	else if (script->ending == SCRIPT_SPENT)
+		append_spent(&text, script, chunk);
 	else if (script->ending == SCRIPT_INTERRUPTED)
 		buf_append_string(&text, "interrupted");
 	else if (script->ending == SCRIPT_EXITS)

@@ -10,7 +10,7 @@
 
 struct script_chunk;
 
-enum script_ending { SCRIPT_GOES_ON, SCRIPT_INTERRUPTED, SCRIPT_EXITS };
+enum script_ending { SCRIPT_GOES_ON, SCRIPT_INTERRUPTED, SCRIPT_EXITS, SCRIPT_SPENT };
 
 struct script {
 	lua_State *lua;
@@ -24,8 +24,9 @@ struct script {
 	bool gives_way;
 	int64_t turn_ns;             /* since when it has the processor */
 	size_t allocated;            /* since the clock was read */
-	int looks_left;              /* while it is closed: how long finalizers may still take; 0: it is not */
-	char place[LUA_IDSIZE + 16]; /* where memory was refused, "": it was not */
+	unsigned millions_most;      /* instructions of one run, 0: no limit */
+	unsigned looks_left;         /* before what runs, or finalizers at the end, must end; 0: no limit */
+	char place[LUA_IDSIZE + 16]; /* where memory was refused or no look was left, "": neither */
 	script_print_fn *print;
 	void *print_context;
 	FILE *streams[SCRIPT_STREAM_COUNT]; /* NULL: Lua's own */

@@ -101,15 +101,24 @@ static int raise_ending(lua_State *lua, const struct script *script)
 	return lua_error(lua);
 }
 
+/* No finalizer or pcall() gets more than the next look. */
+static void spend(struct script *script)
+{
+	script->looks_left = 1;
+	if (script->ending != SCRIPT_GOES_ON)
+		return;
+	script->ending = SCRIPT_SPENT;
+	script->interrupted = 1; /* what waits gives up, too */
+	script_note_place(script);
+}
+
 void script_look(lua_State *lua)
 {
 	struct script *script = script_of(lua);
 
 	script_give_way(script);
-	if (script->looks_left && --script->looks_left == 0) {
-		script->looks_left = 1;
-		script->interrupted = 1;
-	}
+	if (script->looks_left && --script->looks_left == 0)
+		spend(script);
 	if (script->ending == SCRIPT_GOES_ON && script->interrupted)
 		script->ending = SCRIPT_INTERRUPTED;
 	if (script->ending != SCRIPT_GOES_ON)
@@ -166,6 +175,7 @@ struct script *script_new(const struct script_options *options, struct error *er
 	script->exit_code = -1;
 	script->memory_limit = options->memory_limit_bytes;
 	script->gives_way = options->gives_way;
+	script->millions_most = options->instruction_limit_millions;
 	script->lua = lua_newstate(allocate, script);
 	if (!script->lua) {
 		error_set(err, ERROR_NO_MEMORY, "no memory for a Lua state");
@@ -237,6 +247,7 @@ bool script_was_interrupted(const struct script *script)
 static int run_protected(lua_State *lua)
 {
 	struct script_chunk *chunk = lua_touserdata(lua, 1);
+	struct script *script = script_of(lua);
 	int base;
 
 	if (!script_compile(lua, chunk))
@@ -246,8 +257,11 @@ static int run_protected(lua_State *lua)
 	chunk->compiled = true;
 	base = lua_gettop(lua) - 1;
 	lua_call(lua, 0, LUA_MULTRET);
-	if (script_of(lua)->interrupted) /* in a function of C, and the hook did not run since */
-		return script_end(lua, SCRIPT_INTERRUPTED);
+	/* in a function of C, and the hook did not run since */
+	if (script->interrupted && script->ending == SCRIPT_GOES_ON)
+		script->ending = SCRIPT_INTERRUPTED;
+	if (script->ending != SCRIPT_GOES_ON)
+		return script_end(lua, script->ending);
 	return lua_gettop(lua) - base;
 }
 
@@ -293,8 +307,10 @@ int script_run_chunk(struct script *script, struct script_chunk *chunk, int *res
 
 	if (chunk->traceback)
 		buf_clear(chunk->traceback);
-	if (!outer)
+	if (!outer) {
 		script->exit_code = -1;
+		script->looks_left = script->millions_most * (1000000 / HOOK_INSTRUCTIONS);
+	}
 	script->place[0] = '\0';
 	if (script->interrupted) {
 		script->ending = SCRIPT_INTERRUPTED;

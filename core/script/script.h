@@ -19,8 +19,9 @@
 #include <sys/types.h>
 
 struct script_options {
-	const char *package_path;  /* NULL: no file modules */
-	size_t memory_limit_bytes; /* 0: none */
+	const char *package_path;            /* NULL: no file modules */
+	size_t memory_limit_bytes;           /* 0: none */
+	unsigned instruction_limit_millions; /* of one run, 0: none. Unlike a time the same on every host */
 	bool gives_way; /* while it runs others that want its processor get it soon: sched_yield() now and then */
 };
 

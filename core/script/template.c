@@ -14,7 +14,7 @@
 #include <lauxlib.h>
 #include <stdlib.h>
 
-enum { MEMORY_LIMIT_BYTES = 256 << 20 };
+enum { MEMORY_LIMIT_BYTES = 256 << 20, INSTRUCTIONS_MOST_MILLIONS = 200 };
 
 struct template
 {
@@ -163,14 +163,25 @@ static struct template *template_of(lua_State *lua)
 	return lua_touserdata(lua, lua_upvalueindex(1));
 }
 
+/* Said at once: a loop that only puts text would go on until its instructions are spent. */
+static int put(lua_State *lua, struct template *template, struct slice text)
+{
+	buf_append_slice(template->out, text);
+	if (!template->out->failed)
+		return 0;
+	if (!template->out->cap)
+		return luaL_error(lua, "no memory for what it renders to");
+	return luaL_error(lua, "it renders to more than %d bytes, the limit; does a loop go on for ever?",
+			  (int)template->out->cap);
+}
+
 static int put_text(lua_State *lua)
 {
 	struct template *template = template_of(lua);
 	size_t n = (size_t)luaL_checkinteger(lua, 1);
 
 	luaL_argcheck(lua, n < template->piece_count, 1, "no such piece");
-	buf_append_slice(template->out, template->pieces[n]);
-	return 0;
+	return put(lua, template, template->pieces[n]);
 }
 
 static int put_value(lua_State *lua)
@@ -194,8 +205,7 @@ static int put_value(lua_State *lua)
 				  luaL_typename(lua, 2));
 	}
 	text.data = luaL_tolstring(lua, 2, &text.size);
-	buf_append_slice(template->out, text);
-	return 0;
+	return put(lua, template, text);
 }
 
 static const char *suggest_assign(const struct template *template, const char *name)
@@ -252,7 +262,8 @@ static void set_environment(lua_State *lua, void *context)
 
 static int render(struct template *template, struct error *err)
 {
-	struct script_options options = { .memory_limit_bytes = MEMORY_LIMIT_BYTES };
+	struct script_options options = { .memory_limit_bytes = MEMORY_LIMIT_BYTES,
+					  .instruction_limit_millions = INSTRUCTIONS_MOST_MILLIONS };
 	struct script_chunk chunk = { .text = buf_slice(&template->source),
 				      .name = template->name,
 				      .prepare = set_environment,

@@ -226,6 +226,8 @@ Test(script, pcall_does_not_hold_an_exit_up)
 	cr_assert_eq(script_exit_code(script), 4);
 	run("while true do pcall(os.exit, 5) end");
 	cr_assert_eq(script_exit_code(script), 5);
+	cr_assert_str_eq(run("return pcall(os.exit, 6)"), "os.exit(6)");
+	cr_assert_eq(script_exit_code(script), 6);
 	cr_assert_eq(printed.size, 0);
 }
 

@@ -138,7 +138,21 @@ Test(template, a_full_buffer_is_an_error)
 	SCOPE(buf_done) struct buf small;
 
 	buf_init(&small, 3);
-	cr_assert_eq(template_render(SLICE("12345"), "t", NULL, &small, &err), -(int)ERROR_NO_MEMORY);
+	cr_assert_eq(template_render(SLICE("\n12345"), "t", NULL, &small, &err), -(int)ERROR_INVALID);
+	cr_assert_str_eq(err.message, "t:1: it renders to more than 3 bytes, the limit; does a loop go on for ever?");
+	buf_clear(&small);
+	cr_assert_lt(template_render(SLICE("<% while true do pcall(error) %>x<% end %>"), "t", NULL, &small, &err), 0);
+	cr_assert(strstr(err.message, "more than 3 bytes"));
+}
+
+Test(template, a_loop_without_an_end_is_an_error_that_names_its_line)
+{
+	static const char expected[] = "rel/vm.args:2: it has not ended after 200 million instructions, the limit; "
+				       "does a loop go on for ever?";
+
+	cr_assert_str_eq(render("a\n<% while true do end %>\nb"), expected);
+	cr_assert_str_eq(render("\n<% while true do pcall(function() while true do end end) end %>"), expected);
+	cr_assert_str_eq(render("\n<% coroutine.wrap(function() while true do end end)() %>"), expected);
 }
 
 Test(template, many_pieces_render_in_order)

@@ -7,7 +7,7 @@
 #include "base/yaml.h"
 #include "script/template.h"
 
-enum { TEMPLATE_BYTES_MAX = 4 << 20 };
+enum { TEMPLATE_BYTES_MAX = 4 << 20, RENDERED_BYTES_MAX = 16 << 20 };
 
 static struct value *text_value(struct arena *arena, const char *text)
 {
@@ -66,7 +66,7 @@ int render_template(struct arena *arena, const struct spec *spec, const struct s
 	if (fs_exists(path) && !fs_is_file(path))
 		return error_set(err, ERROR_INVALID, "%s: error: it is no file", shown);
 	SCOPE(buf_done) struct buf text = { 0 };
-	SCOPE(buf_done) struct buf rendered = { 0 };
+	SCOPE(buf_done) struct buf rendered = { .cap = RENDERED_BYTES_MAX };
 	int status = fs_read(path, TEMPLATE_BYTES_MAX, &text, err);
 	if (status < 0)
 		return status;
