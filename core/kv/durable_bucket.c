@@ -78,7 +78,7 @@ void run_drop(struct durable *store, struct slot *slot, const struct engine_requ
 			result_error(request->call, err.message);
 			return;
 		}
-		count += dropped;
+		count += engine_removed(request, i, dropped > 0);
 	}
 	slot->wrote = true;
 	finish_int(store, slot, request->call, directory_position(store), count);

@@ -303,12 +303,10 @@ void run_delete(struct durable *store, struct slot *slot, const struct engine_re
 	for (uint32_t i = 0; i < request->item_count; i++) {
 		bool below = bucket == before && keys.all[i].below;
 
-		if (!is_there(store, slot, bucket, &keys.all[i], request->items[i], below))
+		if (!engine_removed(request, i, is_there(store, slot, bucket, &keys.all[i], request->items[i], below)))
 			continue;
 		if (removed++ == 0)
 			append_existence(&appender, bucket, false);
-		if (request->removed != NULL)
-			request->removed[i] = true;
 		append_record(&appender, slot, bucket, RECORD_DELETE, hash_in_bucket(bucket, keys.all[i].key_hash),
 			      request->items[i], nothing, below);
 	}

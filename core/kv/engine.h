@@ -96,7 +96,7 @@ struct engine_request {
 	const struct kvrel_slice *items;
 	uint32_t item_count;
 	int64_t delta;
-	bool *removed; /* DELETE: NULL, or one for each item, false at first: set to true for keys that were there */
+	bool *removed; /* DELETE, DROP: NULL, or one for each item, false at first: set to true for what was there */
 	struct engine_scan scan;
 };
 
@@ -109,6 +109,14 @@ static inline struct engine_request engine_request_of(struct kvrel_call *call, e
 					.bucket = call->args[0],
 					.items = call->args + 1,
 					.item_count = call->arg_count - 1 };
+}
+
+/* Whether the item was there, so that `removed` says so too. */
+static inline bool engine_removed(const struct engine_request *request, uint32_t item, bool there)
+{
+	if (there && request->removed != NULL)
+		request->removed[item] = true;
+	return there;
 }
 
 /* Where an engine tells what nobody asked for. Any thread. */

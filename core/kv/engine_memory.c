@@ -171,13 +171,9 @@ static void run_delete(struct memory *memory, const struct engine_request *reque
 		result_not_found(request->call);
 		return;
 	}
-	for (uint32_t i = 0; bucket != NULL && i < request->item_count; i++) {
-		if (!map_remove(&bucket->keys, request->items[i], key_hash(memory, request, i)))
-			continue;
-		removed++;
-		if (request->removed != NULL)
-			request->removed[i] = true;
-	}
+	for (uint32_t i = 0; bucket != NULL && i < request->item_count; i++)
+		removed += engine_removed(request, i,
+					  map_remove(&bucket->keys, request->items[i], key_hash(memory, request, i)));
 	if (bucket != NULL)
 		leave_empty(memory, request, bucket);
 	if (request->flags & ENGINE_COUNTED)
@@ -240,8 +236,9 @@ static void run_names(struct memory *memory, const struct engine_request *reques
 	int64_t count = 0;
 
 	for (uint32_t i = 0; i < request->item_count; i++)
-		count += request->kind == ENGINE_DROP ? bucket_remove(memory, request->items[i])
-						      : memory_find_bucket(memory, request->items[i]) != NULL;
+		count += request->kind == ENGINE_DROP
+				 ? engine_removed(request, i, bucket_remove(memory, request->items[i]))
+				 : memory_find_bucket(memory, request->items[i]) != NULL;
 	result_int(request->call, count);
 }
 

@@ -18,7 +18,7 @@ struct write {
 	struct watches *watches;
 	enum engine_kind kind;
 	uint32_t flags;
-	bool *removed;  /* of the items, which of them a delete found */
+	bool *removed;  /* of the items, which of them a delete or a drop found */
 	uint32_t count; /* of slices: the bucket, then the items */
 	struct kvrel_slice slices[];
 };
@@ -49,7 +49,7 @@ static void tell_keys(const struct write *write, struct feed *feed, const struct
 static void tell_dropped(const struct write *write)
 {
 	for (uint32_t i = 1; i < write->count; i++) {
-		struct feed *feed = feed_find(write->watches, write->slices[i]);
+		struct feed *feed = write->removed[i - 1] ? feed_find(write->watches, write->slices[i]) : NULL;
 
 		if (feed != NULL)
 			feed_drop(write->watches, feed);

@@ -131,6 +131,21 @@ static void tells_which_of_several_keys_were_there(void)
 	cr_expect_str_eq(told(begin), "milk nil eggs nil ");
 }
 
+static void tells_that_a_bucket_is_removed_when_it_was_there(void)
+{
+	char line[64];
+
+	ask("hset b milk 1");
+	int64_t begin = ask("watch b")->number;
+	ask("hdel b milk"); /* the bucket goes with its last key */
+	cr_expect_eq(ask("drop a b")->number, 0);
+	cr_expect_str_eq(told(begin), "milk nil ");
+	ask("hset b eggs 2");
+	cr_expect_eq(ask("drop a b b")->number, 1);
+	snprintf(line, sizeof(line), "watch b %lld", (long long)begin);
+	cr_expect_eq(ask(line)->status, KVREL_ERROR);
+}
+
 /* The oldest change of all buckets goes first, and whoever has not heard of it is told so. */
 Test(watch, holds_so_much_of_all_buckets, .timeout = 60)
 {
@@ -210,3 +225,4 @@ Test(watch, forgets_buckets_that_nobody_asks_for_any_more, .timeout = 60)
 
 ON_EITHER_ENGINE(tells_of_changes_alone)
 ON_EITHER_ENGINE(tells_which_of_several_keys_were_there)
+ON_EITHER_ENGINE(tells_that_a_bucket_is_removed_when_it_was_there)
