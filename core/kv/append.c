@@ -37,7 +37,7 @@ int rotate(struct durable *store, struct kv_error *err)
 {
 	struct memtable *before = atomic_load(&store->newest), *memtable;
 	struct memtable_memory memory;
-	uint64_t keys, number, base = before != NULL ? memtable_end(before) : store->pages.state.applied;
+	uint64_t number, base = before != NULL ? memtable_end(before) : store->pages.state.applied;
 	int fd;
 
 	fd = next_segment(store, &number);
@@ -56,9 +56,7 @@ int rotate(struct durable *store, struct kv_error *err)
 	/* An index of the size that the last one needed; without the memory it grows as it can. */
 	if (before != NULL)
 		memtable_reserve(memtable, atomic_load(&before->entry_count));
-	keys = atomic_load(&store->leaf_pages) * MEMTABLE_KEYS_A_PAGE;
-	if (keys > MEMTABLE_KEYS)
-		memtable->keys_max = keys < MEMTABLE_KEYS_MOST ? (uint32_t)keys : MEMTABLE_KEYS_MOST;
+	memtable->keys_max = memtable_keys_for(atomic_load(&store->leaf_pages));
 	segment_begin(memtable, store->pages.state.store);
 	atomic_store(&memtable->older, before);
 	if (before != NULL) {

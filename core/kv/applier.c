@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { RETRY_MS = 1000, FORGET_PAGES = 1024 };
+enum { RETRY_MS = 1000, FORGET_PAGES = 512 };
 
 void applier_nudge(struct durable *store)
 {
@@ -173,6 +173,21 @@ static bool clear(struct durable *store)
 	return code == 0 && more;
 }
 
+/*
+ * Of large memtables there are to be two: in the memory of three, each page is written for more keys. So the writers go
+ * as fast as this thread from the time on when the next one is half full, or as full as it is by now.
+ */
+static void slow_writers(struct durable *store, const struct memtable *memtable)
+{
+	unsigned fill = memtable_fill(atomic_load(&store->newest));
+
+	if (!memtable_is_large(memtable) || memtable_fill(memtable) < MEMTABLE_FULL * 3 / 4)
+		return;
+	if (fill < MEMTABLE_FULL / 2)
+		fill = MEMTABLE_FULL / 2;
+	atomic_store(&store->applier.slow_from, fill < MEMTABLE_FULL ? fill : MEMTABLE_FULL);
+}
+
 /* False: given up because of stopping, or because the log is broken. */
 static bool apply_memtable(struct durable *store, struct memtable *memtable)
 {
@@ -201,6 +216,7 @@ static bool apply_memtable(struct durable *store, struct memtable *memtable)
 	pthread_mutex_lock(&applier->lock);
 	applier->applying = true;
 	pthread_mutex_unlock(&applier->lock);
+	slow_writers(store, memtable);
 	while (!finished) {
 		code = apply_step(&apply, &finished);
 		if (code == 0) {

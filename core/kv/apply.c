@@ -22,7 +22,7 @@
 enum {
 	PAGES_PER_TRANSACTION = 512,
 	PAGES_PER_TRANSACTION_MOST = 1024,
-	TRANSACTIONS_AT_LEAST = 12, /* that make up a store, for more pages than the first */
+	TRANSACTIONS_AT_LEAST = 24, /* that make up a store, for more pages than the first */
 	BYTES_PER_TRANSACTION = 2 << 20
 };
 enum { ITEMS_AHEAD = 8, ITEMS_A_PIECE = 32 };

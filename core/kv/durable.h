@@ -91,7 +91,8 @@ struct applier {
 	struct snapshot_wish *wishes;
 	_Atomic bool stuck;
 	char reason[KV_ERROR_BYTES];
-	_Atomic unsigned progress; /* how much of the oldest memtable is applied, of MEMTABLE_FULL */
+	_Atomic unsigned progress;  /* how much of the oldest memtable is applied, of MEMTABLE_FULL */
+	_Atomic unsigned slow_from; /* so full is the one after it when they do so already; 0: not before it is full */
 	_Atomic uint64_t transactions, records;
 	_Atomic uint64_t overtaken;      /* keys left out */
 	bool cannot_clean, cannot_clear; /* and it was told */

@@ -78,10 +78,34 @@ struct memtable {
 /*
  * So many keys at least make a memtable full, whatever room is left in its segment: an entry and its place in the index
  * cost more memory than a small record. Writes to keys that it knows already go on to the segment's end. A large store
- * allows more, in proportion to its pages, each of which is to be written for several keys and not for one; but only so
- * many, since a start reads two memtables or three.
+ * allows more, in proportion to its pages, each of which is to be written for many keys and not for one; but only so
+ * many, since a start reads two memtables or three. And about as many as an index has room for: a few more would double
+ * it.
  */
-enum { MEMTABLE_KEYS = 100 << 10, MEMTABLE_KEYS_MOST = 400 << 10, MEMTABLE_KEYS_A_PAGE = 10, MEMTABLE_FULL = 1024 };
+enum {
+	MEMTABLE_KEYS = 100 << 10,
+	MEMTABLE_KEYS_LARGE = 128 << 10,
+	MEMTABLE_KEYS_MOST = 400 << 10,
+	MEMTABLE_KEYS_A_PAGE = 20,
+	MEMTABLE_FULL = 1024
+};
+
+/* Of a store of so many pages. */
+static inline uint32_t memtable_keys_for(uint64_t leaf_pages)
+{
+	uint64_t wanted = leaf_pages * MEMTABLE_KEYS_A_PAGE, keys = MEMTABLE_KEYS_LARGE;
+
+	if (wanted <= MEMTABLE_KEYS)
+		return MEMTABLE_KEYS;
+	while (keys < MEMTABLE_KEYS_MOST && wanted >= keys + keys / 2)
+		keys *= 2;
+	return keys < MEMTABLE_KEYS_MOST ? (uint32_t)keys : MEMTABLE_KEYS_MOST;
+}
+
+static inline bool memtable_is_large(const struct memtable *memtable)
+{
+	return memtable->keys_max > MEMTABLE_KEYS;
+}
 
 /*
  * Buffer, entries and index of a memtable that is gone, for the next one: the kernel need not find and clear them

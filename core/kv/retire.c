@@ -72,12 +72,18 @@ static void recycle_segment(struct durable *store, struct memtable *memtable)
 	memtable->fd = -1;
 }
 
+/* Of large ones no more than two: the newest, and what is applied meanwhile or kept for the next. */
+static bool has_memory_enough(struct durable *store, const struct memtable *memtable)
+{
+	return memtable_is_large(memtable) && atomic_load(&store->newest_id) > memtable->id + 1;
+}
+
 static void keep_memory(struct durable *store, struct memtable *memtable)
 {
 	struct memtable_memory memory;
 	bool kept;
 
-	if (memtable->size != store->options.segment_size)
+	if (memtable->size != store->options.segment_size || has_memory_enough(store, memtable))
 		return;
 	memory = memtable_take_memory(memtable);
 	pthread_mutex_lock(&store->write_lock);
@@ -116,6 +122,7 @@ void retire(struct durable *store, struct memtable *memtable)
 	pthread_mutex_lock(&applier->lock);
 	store->oldest = atomic_load(&memtable->newer);
 	atomic_store(&applier->progress, 0);
+	atomic_store(&applier->slow_from, 0);
 	atomic_store(&store->retired, memtable->id);
 	applier->applying = false;
 	snapshots_take(store);
