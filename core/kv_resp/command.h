@@ -74,13 +74,23 @@ bool subcommand_run(struct request *request);
 bool subcommand_refused(struct request *request, bool *taken);
 extern const struct subcommand client_family[], command_family[], config_family[];
 
+/* Of a command, as COMMAND DOCS tells; the last of several has no name. */
+struct argument {
+	const char *name;
+	const char *type;  /* "key", "string", "integer", "pattern"; "block": of `parts` */
+	const char *flags; /* "optional multiple"; NULL: it is there once */
+	const char *token; /* the word before it; NULL: none */
+	const struct argument *parts;
+};
+
 /* Of Redis' command of this name: words with blanks between them. */
 struct traits {
 	const char *name;
 	const char *flags;
 	const char *categories;
 	const char *tips;
-	const char *access; /* what it does to its keys; empty: it has none */
+	const char *access;               /* what it does to its keys; empty: it has none */
+	const struct argument *arguments; /* NULL: it has none, or its sub-commands have their own */
 };
 /* Of empty texts when nothing is known of it. */
 const struct traits *traits_of(const struct command *command);

@@ -119,16 +119,54 @@ static bool command_how_many(struct request *request)
 	return request_answer(request, &text);
 }
 
+static void write_arguments(struct text *text, const struct argument *arguments);
+
+static void write_argument(struct text *text, const struct argument *argument)
+{
+	bool is_key = strcmp(argument->type, "key") == 0;
+	text_map(text, 2 + is_key + (argument->token != NULL) + (argument->flags != NULL) + (argument->parts != NULL));
+	text_string(text, "name");
+	text_string(text, argument->name);
+	text_string(text, "type");
+	text_string(text, argument->type);
+	if (is_key)
+		write_number(text, "key_spec_index", 0);
+	if (argument->token) {
+		text_string(text, "token");
+		text_string(text, argument->token);
+	}
+	if (argument->flags) {
+		text_string(text, "flags");
+		write_words(text, argument->flags, write_plain);
+	}
+	if (argument->parts)
+		write_arguments(text, argument->parts);
+}
+
+static void write_arguments(struct text *text, const struct argument *arguments)
+{
+	size_t count = 0;
+	while (arguments[count].name)
+		count++;
+	text_string(text, "arguments");
+	text_array(text, count);
+	for (size_t i = 0; i < count; i++)
+		write_argument(text, &arguments[i]);
+}
+
 static void write_doc(struct text *text, const struct command *command)
 {
+	const struct argument *arguments = traits_of(command)->arguments;
 	text_string(text, command->name);
-	text_map(text, 3);
+	text_map(text, arguments ? 4 : 3);
 	text_string(text, "summary");
 	text_string(text, command->summary);
 	text_string(text, "since");
 	text_string(text, "1.0.0");
 	text_string(text, "group");
 	text_string(text, command->group);
+	if (arguments)
+		write_arguments(text, arguments);
 }
 
 static bool command_docs(struct request *request)

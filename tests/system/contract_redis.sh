@@ -261,6 +261,14 @@ it_describes_commands_as_redis_does() {
 		case $command in client | command | config) continue ;; esac
 		printf 'COMMAND INFO %s\r\nQUIT\r\n' "$command" | same "$command"
 	done
+	# what redis-cli makes hints of
+	for command in hset hdel hscan hello; do
+		for port in "$other_port" "$RESP_PORT"; do
+			must redis-cli -2 -p "$port" COMMAND DOCS "$command"
+			sed -n '/^arguments$/,$p' <<<"$out" >"$D/$port"
+		done
+		cmp "$D/$other_port" "$D/$RESP_PORT" || fail "other arguments of $command: $(diff "$D/$other_port" "$D/$RESP_PORT")"
+	done
 	for port in "$other_port" "$RESP_PORT"; do
 		printf 'HELLO 3\r\nCOMMAND INFO hset scan exists\r\nCOMMAND GETKEYSANDFLAGS del a b\r\nQUIT\r\n' >"$D/request"
 		ask "$port" "$D/request" | sed '1,/modules/d' >"$D/$port"

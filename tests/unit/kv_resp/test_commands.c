@@ -165,8 +165,15 @@ Test(commands, describes_its_commands)
 	       "$12\r\nbegin_search\r\n*4\r\n$4\r\ntype\r\n$5\r\nindex\r\n$4\r\nspec\r\n*2\r\n$5\r\nindex\r\n:1\r\n"
 	       "$9\r\nfind_keys\r\n*4\r\n$4\r\ntype\r\n$5\r\nrange\r\n$4\r\nspec\r\n"
 	       "*6\r\n$7\r\nlastkey\r\n:0\r\n$7\r\nkeystep\r\n:1\r\n$5\r\nlimit\r\n:0\r\n*0\r\n$-1\r\n");
-	EXPECT("COMMAND DOCS hget", "*2\r\n$4\r\nhget\r\n*6\r\n$7\r\nsummary\r\n$20\r\nthe value of a field\r\n"
-				    "$5\r\nsince\r\n$5\r\n1.0.0\r\n$5\r\ngroup\r\n$4\r\nhash\r\n");
+	EXPECT("COMMAND DOCS hdel",
+	       "*2\r\n$4\r\nhdel\r\n*8\r\n$7\r\nsummary\r\n$35\r\nremoves fields; how many there were\r\n"
+	       "$5\r\nsince\r\n$5\r\n1.0.0\r\n$5\r\ngroup\r\n$4\r\nhash\r\n$9\r\narguments\r\n*2\r\n"
+	       "*6\r\n$4\r\nname\r\n$3\r\nkey\r\n$4\r\ntype\r\n$3\r\nkey\r\n$14\r\nkey_spec_index\r\n:0\r\n"
+	       "*6\r\n$4\r\nname\r\n$5\r\nfield\r\n$4\r\ntype\r\n$6\r\nstring\r\n"
+	       "$5\r\nflags\r\n*1\r\n+multiple\r\n");
+	EXPECT("COMMAND DOCS dbsize bogus",
+	       "*2\r\n$6\r\ndbsize\r\n*6\r\n$7\r\nsummary\r\n$25\r\nhow many hashes there are\r\n"
+	       "$5\r\nsince\r\n$5\r\n1.0.0\r\n$5\r\ngroup\r\n$6\r\nserver\r\n");
 	EXPECT("COMMAND LIST FILTERBY PATTERN hget*", "*2\r\n$4\r\nhget\r\n$7\r\nhgetall\r\n");
 	EXPECT("COMMAND LIST FILTERBY PATTERN ec?o", "*1\r\n$4\r\necho\r\n");
 	EXPECT("COMMAND LIST FILTERBY ACLCAT keyspace",
