@@ -42,8 +42,12 @@ bool request_wrong_arity(const struct request *request)
 			     command->run == run_exec ? aborted : "ERR ", command->name);
 }
 
-bool request_unauthenticated(const struct request *request)
+/* As in Redis one who is not let in yet is told first that there is no such sub-command. */
+bool request_unauthenticated(struct request *request)
 {
+	bool taken;
+	if (subcommand_refused(request, &taken))
+		return taken;
 	return request_error(request, "%sNOAUTH Authentication required.",
 			     request->command->run == run_exec ? aborted : "");
 }

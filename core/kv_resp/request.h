@@ -108,7 +108,7 @@ bool request_ok(const struct request *request);
 bool request_error(const struct request *request, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool request_unknown(const struct request *request);
 bool request_wrong_arity(const struct request *request);
-bool request_unauthenticated(const struct request *request);
+bool request_unauthenticated(struct request *request);
 /* The last of its connection. */
 void request_end(struct request *request, const char *error);
 void request_end_mistaken(struct request *request, const char *mistake);

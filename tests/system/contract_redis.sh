@@ -398,6 +398,10 @@ it_asks_for_a_password_as_redis_does() {
 		MULTI
 		EXEC
 		EXEC x
+		CLIENT BOGUS
+		CLIENT LIST
+		CONFIG GET
+		COMMAND
 		QUIT
 		RESET
 	END

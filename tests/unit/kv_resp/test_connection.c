@@ -142,6 +142,9 @@ Test(guests, must_authenticate_where_there_is_a_password)
 	t_resp = t_resp_start(SETTING_PASSWORD, "open sesame", 0, NULL);
 	EXPECT("HGET b f", "-NOAUTH Authentication required.\r\n");
 	EXPECT("PING", "-NOAUTH Authentication required.\r\n");
+	EXPECT("CLIENT LIST", "-NOAUTH Authentication required.\r\n");
+	EXPECT("CLIENT BOGUS", "-ERR unknown subcommand 'BOGUS'. Try CLIENT HELP.\r\n");
+	EXPECT("CONFIG GET", "-ERR wrong number of arguments for 'config|get' command\r\n");
 	EXPECT("BOGUS", "-ERR unknown command 'BOGUS', with args beginning with: \r\n");
 	EXPECT("AUTH wrong", "-WRONGPASS invalid username-password pair or user is disabled.\r\n");
 	EXPECT_RAW("AUTH \"open sesam\"\r\n", "-WRONGPASS invalid username-password pair or user is disabled.\r\n");
