@@ -1,7 +1,7 @@
 /*
- * The component <%= project.name %>: a line over TCP is a name, the reply greets it. The same is offered as the
- * operation
- * <%= project.name %>.greet to other components and to consoles. kvrel/component.h says what each function may do.
+ * The component <%= project.name %>: a line over TCP is a name, the reply greets it. The same is offered to
+ * other components and to consoles as the operation <%= project.name %>.greet. kvrel/component.h says what each
+ * function may do.
  */
 #include "greeting.h"
 
@@ -134,8 +134,6 @@ static void stop(void *state)
 	free(greeter->greeting);
 	free(greeter);
 }
-
-KVREL_EXPORT const struct kvrel_component *kvrel_component(void);
 
 const struct kvrel_component *kvrel_component(void)
 {

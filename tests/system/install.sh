@@ -65,6 +65,54 @@ it_builds_and_runs_a_component_of_another_project() {
 	stop_node
 }
 
+# A library of the project itself: compilers would leave this folder's name in the component, which no bundle may hold.
+it_packages_a_component_of_cxx_with_a_library_of_the_project() {
+	must cmake --install "$BUILD" --prefix "$D/usr"
+	mkdir -p app/core/adder app/sums && cd app || exit 1
+	cat >CMakeLists.txt <<-'END'
+		cmake_minimum_required(VERSION 3.25)
+		project(app LANGUAGES CXX)
+		find_package(kvrel REQUIRED)
+		add_library(sums SHARED sums/sums.cc)
+		set_target_properties(sums PROPERTIES VERSION 1.2.3 SOVERSION 1 LIBRARY_OUTPUT_DIRECTORY sums)
+		kvrel_add_component(adder core/adder/adder.cc)
+		target_link_libraries(adder PRIVATE sums)
+	END
+	printf 'name: adder\nversion: "1.0"\n' >core/adder/component.yaml
+	printf 'int sum(int a, int b);\nint sum(int a, int b) { return a + b; }\n' >sums/sums.cc
+	cat >core/adder/adder.cc <<-'END'
+		#include <kvrel/component.h>
+		#include <string>
+		int sum(int a, int b);
+		static int start(kvrel_node *node, const kvrel_api *api, void **)
+		{
+			api->log(node, KVREL_INFO, "the sum is %s", std::to_string(sum(2, 3)).c_str());
+			return 0;
+		}
+		static void stop(void *) {}
+		KVREL_EXPORT const kvrel_component *kvrel_component()
+		{
+			static struct kvrel_component component;
+			component.abi = KVREL_ABI, component.size = sizeof(component), component.name = "adder";
+			component.start = start, component.stop = stop;
+			return &component;
+		}
+	END
+	printf 'releases: {app: {version: "1", components: [adder]}}\n' >releases.yaml
+	must cmake -S . -B _build/release -G Ninja -D CMAKE_PREFIX_PATH="$D/usr"
+	must cmake --build _build/release
+	must "$D/usr/bin/kvrel" build --quiet
+	start_daemon "$PWD/_build/rel/app/bin/app"
+	must "$launcher" logs
+	like "$out" '*adder: the sum is 5*'
+	stop_node
+	printf 'int unknown() { return 1; }\n' >core/adder/adder.cc
+	must cmake --build _build/release
+	run "$D/usr/bin/kvrel" build --overwrite
+	is "$status" 3
+	like "$err" "*component 'adder' (*adder.so') exports no function 'kvrel_component'*KVREL_EXPORT*"
+}
+
 it_begins_a_project_that_builds_and_runs_as_it_is() {
 	must cmake --install "$BUILD" --prefix "$D/usr"
 	export PATH=$D/usr/bin:$PATH CMAKE_PREFIX_PATH=$D/usr

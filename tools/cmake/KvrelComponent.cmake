@@ -14,6 +14,7 @@ function(kvrel_add_component name)
     target_link_options(${name} PRIVATE -Wl,--no-undefined)
   endif()
   set_target_properties(${name} PROPERTIES
-    PREFIX "" OUTPUT_NAME ${name} C_VISIBILITY_PRESET hidden
+    PREFIX "" OUTPUT_NAME ${name} C_VISIBILITY_PRESET hidden CXX_VISIBILITY_PRESET hidden
+    BUILD_RPATH_USE_ORIGIN ON # to the project's own libraries: a path that a bundle may hold, unlike this folder's
     LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/components/${name}")
 endfunction()

@@ -159,10 +159,15 @@ struct kvrel_component {
 	void (*batch_ran)(void *state, uint32_t worker);
 };
 
-/* What a component defines as its kvrel_component(); extern "C" in C++. */
 typedef const struct kvrel_component *kvrel_component_fn(void);
 #define KVREL_COMPONENT_SYMBOL "kvrel_component"
-#define KVREL_EXPORT           __attribute__((visibility("default")))
+/* What a component defines: KVREL_EXPORT const struct kvrel_component *kvrel_component(void) { … } */
+#ifdef __cplusplus
+#define KVREL_EXPORT extern "C" __attribute__((visibility("default")))
+#else
+#define KVREL_EXPORT __attribute__((visibility("default")))
+KVREL_EXPORT kvrel_component_fn kvrel_component; /* in C++ it would hide the type of this name */
+#endif
 
 /* ---- front-ends ------------------------------------------------------------------------------------------------ */
 

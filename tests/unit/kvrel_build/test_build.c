@@ -251,6 +251,28 @@ Test(build, libraries_that_only_another_version_needs_stay)
 	cr_expect(has("lib/beta-0.1.0/beta.so"));
 }
 
+Test(build, a_component_must_export_what_a_node_knows_it_by)
+{
+	static const char *const unknown[] = { "undefined.so", "hidden.so", "mangled.so" };
+	for (size_t i = 0; i < ARRAY_LEN(unknown); i++) {
+		const char *file = arena_printf(&project.arena, "%s/%s", ELF_FILES, unknown[i]);
+		cr_assert_eq(fs_copy_file(file, project.components[1].library, 0755, NULL), 0);
+		cr_expect_lt(project_build(&project), 0, "%s", unknown[i]);
+		cr_expect(strstr(project.err.message, "component 'beta'"), "%s", project.err.message);
+		cr_expect(strstr(project.err.message, "exports no function 'kvrel_component'"), "%s",
+			  project.err.message);
+	}
+	project.members[1].mode = MODE_NONE;
+	project_must_build(&project);
+}
+
+Test(build, a_component_without_sections_is_left_to_the_node)
+{
+	project.release.strip = false;
+	cr_assert_eq(fs_copy_file(ELF_FILES "/sectionless.so", project.components[1].library, 0755, NULL), 0);
+	project_must_build(&project);
+}
+
 Test(build, a_failed_build_leaves_the_bundle_and_no_rubbish)
 {
 	project_must_build(&project);

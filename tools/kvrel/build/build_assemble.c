@@ -14,6 +14,8 @@
 #include "build/static_parts.h"
 #include "build/transform.h"
 
+#include "kvrel/component.h"
+
 #include "base/fs.h"
 #include "base/path.h"
 #include "base/scope.h"
@@ -70,6 +72,24 @@ static int check_inputs(const struct build *build, struct error *err)
 			return error_set(err, ERROR_INVALID, "component '%s' is not built (looked for in %s)",
 					 release->members[i].component->name,
 					 release->members[i].component->library_sought);
+	return 0;
+}
+
+/* The node would refuse it at each boot. */
+static int check_exports(const struct build *build, struct error *err)
+{
+	const struct spec_release *release = build->release;
+	for (size_t i = 0; i < release->member_count; i++) {
+		const struct spec_component *component = release->members[i].component;
+		if (release->members[i].mode != MODE_NONE &&
+		    elf_lacks_export(component->library, KVREL_COMPONENT_SYMBOL))
+			return error_set(
+				err, ERROR_INVALID,
+				"component '%s' ('%s') exports no function '" KVREL_COMPONENT_SYMBOL
+				"', by which a node knows it; include kvrel/component.h where it is defined, and "
+				"define it with KVREL_EXPORT",
+				component->name, component->library);
+	}
 	return 0;
 }
 
@@ -170,6 +190,8 @@ static int make_plan(struct build *build, struct plan *plan, struct package_map 
 	inputs.shell = release->include_runtime ? find_shell(arena) : NULL;
 	if (status == 0 && release->include_runtime)
 		status = find_closure(build, &inputs, &closure, err);
+	if (status == 0)
+		status = check_exports(build, err);
 	if (status == 0)
 		status = find_packages(build, &inputs, packages, err);
 	if (status == 0)

@@ -49,7 +49,7 @@ static int check_search_path(const struct library_search *search, const struct o
 		if (why)
 			return error_set(err, ERROR_INVALID,
 					 "%s ('%s') has the %s entry '%.*s', which %s; link it with $ORIGIN or without "
-					 "(CMake: INSTALL_RPATH and BUILD_WITH_INSTALL_RPATH)",
+					 "(CMake: the property BUILD_RPATH_USE_ORIGIN)",
 					 object->shown, object->path, tag, SLICE_FMT(entry), why);
 	}
 	return 0;

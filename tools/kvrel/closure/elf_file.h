@@ -48,6 +48,8 @@ struct elf_info {
 int elf_inspect(struct arena *arena, const char *path, struct elf_info **out, struct error *err);
 /* True when the file begins like an ELF file; false for anything else, unreadable ones included. */
 bool elf_is(const char *path);
+/* True when its table of dynamic symbols can be read and holds no such definition. */
+bool elf_lacks_export(const char *path, const char *name);
 /* Whether one process can map both: class, byte order and machine. */
 bool elf_same_machine(const struct elf_info *a, const struct elf_info *b);
 /* "x86-64", "aarch64", "i386" …; "machine 123" for others, in the arena. */
