@@ -73,6 +73,17 @@ static int size_of_value(unsigned *random)
 	return number % 8 == 0 ? (int)(1000 + number / 8 % (VALUE_MAX - 1001)) : (int)(1 + number / 8 % 250);
 }
 
+static void scan(uint32_t worker, const char *bucket)
+{
+	char cursor[32] = "0";
+
+	do {
+		const char *step = call(worker, "hscan", bucket, cursor, NULL);
+
+		expect(sscanf(step, "OK [%31[0-9],", cursor) == 1, "no step of a scan", step);
+	} while (strcmp(cursor, "0") != 0);
+}
+
 static void one(unsigned thread, uint32_t worker, unsigned *random)
 {
 	char key[32], own[32], value[VALUE_MAX], expected[VALUE_MAX + 20];
@@ -94,8 +105,10 @@ static void one(unsigned thread, uint32_t worker, unsigned *random)
 		call(worker, "hset", own, key, value);
 		snprintf(expected, sizeof(expected), "OK '%s'", value);
 		expect(strcmp(call(worker, "hget", own, key, NULL), expected) == 0, "not what was just written", key);
-	} else if (kind < 29) {
+	} else if (kind < 28) {
 		call(worker, "hgetall", "shared", NULL, NULL);
+	} else if (kind < 29) {
+		scan(worker, "shared");
 	} else if (kind < 30) {
 		call(worker, "drop", "short", NULL, NULL);
 	} else if (kind < 31) {
