@@ -65,8 +65,45 @@ Test(overlays, overlays_that_lead_out_of_the_bundle_are_refused)
 	fails(ERROR_INVALID, "leads out of the bundle");
 	cr_assert_eq(unlink(project_file(&project, "one/link")), 0);
 	project_write(&project, "one/data/x", "1");
-	fails(ERROR_INVALID, "belongs to the running node");
+	fails(ERROR_INVALID, "overlay 'one': 'data' is where the running node keeps its files");
 	cr_expect(!fs_exists(project.root));
+}
+
+Test(overlays, a_library_that_lacks_another_is_warned_of)
+{
+	const char *folders[] = { project_file(&project, "one") };
+	const char *warning =
+		"warning: overlay 'one': 'lib/own/libthree.so' needs 'libplain.so', which is not in the "
+		"bundle; name it under 'libraries' in the component.yaml of the component that opens it\n";
+	lay_over(folders, 1);
+	cr_assert_eq(fs_make_dirs(project_file(&project, "one/lib/own"), 0755, NULL), 0);
+	cr_assert_eq(fs_copy_file(ELF_FILES "/private/libthree.so.1", project_file(&project, "one/lib/own/libthree.so"),
+				  0644, NULL),
+		     0);
+	cr_assert_eq(fs_copy_file(ELF_FILES "/alias", project_file(&project, "one/lib/own/program"), 0755, NULL), 0);
+	project.options.overwrite = true;
+	project_must_build(&project);
+	cr_expect(strstr(buf_string(&project.said), warning), "%s", buf_string(&project.said));
+	cr_expect(!strstr(buf_string(&project.said), "program"));
+	buf_clear(&project.said);
+	project_write(&project, "one/lib/elsewhere/libplain.so", "x");
+	project_must_build(&project);
+	cr_expect(!strstr(buf_string(&project.said), "warning"), "%s", buf_string(&project.said));
+}
+
+Test(overlays, names_that_a_manifest_cannot_hold_are_refused)
+{
+	const char *folders[] = { project_file(&project, "one") };
+	lay_over(folders, 1);
+	project_write(&project, "one/caf\xe9", "x");
+	fails(ERROR_INVALID, "overlay 'one': the name 'caf?' is no UTF-8; rename it");
+	cr_assert_eq(unlink(project_file(&project, "one/caf\xe9")), 0);
+	cr_assert_eq(symlink("caf\xe9", project_file(&project, "one/link")), 0);
+	fails(ERROR_INVALID, "the name 'caf?' is no UTF-8");
+	cr_assert_eq(unlink(project_file(&project, "one/link")), 0);
+	project_write(&project, "one/a\nb\x01 caf\xc3\xa9 \"'\\%s", "x");
+	project_must_build(&project);
+	cr_expect_eq(bundle_verify(&project.arena, project.root, NULL, NULL, &project.err), 0);
 }
 
 Test(overlays, overlays_do_not_speak_for_kvrel)

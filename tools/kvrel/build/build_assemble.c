@@ -173,6 +173,12 @@ static int add_own_libraries(struct plan *plan, struct error *err)
 	return status;
 }
 
+static void warn(void *context, const char *message)
+{
+	const struct build *build = context;
+	build->options->progress(build->options->context, "warning: %s", message);
+}
+
 static int make_plan(struct build *build, struct plan *plan, struct package_map *packages, struct error *err)
 {
 	struct arena *arena = build->arena;
@@ -202,9 +208,12 @@ static int make_plan(struct build *build, struct plan *plan, struct package_map 
 	if (!release->include_runtime)
 		status = add_own_libraries(plan, err);
 	for (size_t i = 0; i < release->overlay_count && status == 0; i++)
-		status = overlay_scan(plan, release->overlays[i], err);
+		status = overlay_scan(plan, release->overlays[i],
+				      path_relative(arena, build->spec->project_dir, release->overlays[i]), err);
 	if (status == 0)
 		status = plan_finish(plan, err);
+	if (status == 0 && release->include_runtime)
+		overlay_check_needs(plan, warn, build);
 	return status < 0 ? status : check_overlaid_launcher(build, plan, err);
 }
 
@@ -238,12 +247,6 @@ static int may_replace(struct build *build, const struct existing *existing, str
 	return build->asked ? 0
 			    : error_set(err, ERROR_EXISTS, "release %s-%s at '%s' was left as it was", release->name,
 					release->version, existing->root);
-}
-
-static void warn(void *context, const char *message)
-{
-	const struct build *build = context;
-	build->options->progress(build->options->context, "warning: %s", message);
 }
 
 static void count(const struct plan *plan, struct build_result *result)

@@ -5,6 +5,9 @@
 #include "base/fs.h"
 #include "base/path.h"
 #include "base/scope.h"
+#include "base/text.h"
+
+#include <stdlib.h>
 
 struct scan {
 	struct plan *plan;
@@ -39,6 +42,16 @@ static bool is_kvrels(const char *path)
 	return false;
 }
 
+/* Manifests and bills of materials are JSON: another name would be another file to them. */
+static int check_text(const struct scan *scan, const char *text, struct error *err)
+{
+	struct slice all = slice_of(text);
+	if (slice_utf8_prefix(all) == all.size)
+		return 0;
+	return error_set(err, ERROR_INVALID, "%s: the name '%s' is no UTF-8; rename it", scan->why,
+			 text_printable(scan->plan->arena, all, ""));
+}
+
 static void add_file(struct scan *scan, const char *path, const struct stat *st)
 {
 	struct plan_entry *entry = plan_add(scan->plan, PLAN_FILE, path, FROM_OVERLAY, scan->why);
@@ -57,13 +70,15 @@ static int add_link(struct scan *scan, const char *path, struct error *err)
 	if (status < 0)
 		return status;
 	const char *text = buf_string(&target);
+	status = check_text(scan, text, err);
+	if (status < 0)
+		return status;
 	const char *lands = path_clean(arena, path_join(arena, path_dir(arena, path), text));
 	if (*text == '/' || !path_is_inside(lands))
 		return error_set(
 			err, ERROR_INVALID,
-			"overlay '%s': the link '%s' leads out of the bundle, to '%s'; make it relative or copy "
-			"its target",
-			scan->folder, path, text);
+			"%s: the link '%s' leads out of the bundle, to '%s'; make it relative or copy its target",
+			scan->why, path, text);
 	plan_add(scan->plan, PLAN_LINK, arena_string(arena, path), FROM_OVERLAY, scan->why)->text =
 		slice_of(arena_string(arena, text));
 	return 0;
@@ -74,16 +89,20 @@ static int visit(void *context, const char *relative, const struct stat *st, str
 	struct scan *scan = context;
 	struct arena *arena = scan->plan->arena;
 	if (is_the_nodes(relative))
-		return error_set(err, ERROR_INVALID, "overlay '%s': '%s' belongs to the running node", scan->folder,
+		return error_set(err, ERROR_INVALID,
+				 "%s: '%s' is where the running node keeps its files; use another folder", scan->why,
 				 relative);
 	if (is_kvrels(relative))
-		return error_set(err, ERROR_INVALID, "overlay '%s': '%s' is written by kvrel itself; remove it",
-				 scan->folder, relative);
+		return error_set(err, ERROR_INVALID, "%s: '%s' is written by kvrel itself; remove it", scan->why,
+				 relative);
+	int status = check_text(scan, relative, err);
+	if (status < 0)
+		return status;
 	if (S_ISLNK(st->st_mode))
 		return add_link(scan, relative, err);
 	if (!S_ISREG(st->st_mode) && !S_ISDIR(st->st_mode))
-		return error_set(err, ERROR_INVALID, "overlay '%s': '%s' is neither a file, a folder nor a link",
-				 scan->folder, relative);
+		return error_set(err, ERROR_INVALID, "%s: '%s' is neither a file, a folder nor a link; remove it",
+				 scan->why, relative);
 	const char *path = arena_string(arena, relative);
 	if (S_ISDIR(st->st_mode))
 		plan_add(scan->plan, PLAN_DIR, path, FROM_OVERLAY, scan->why);
@@ -92,9 +111,54 @@ static int visit(void *context, const char *relative, const struct stat *st, str
 	return 0;
 }
 
-int overlay_scan(struct plan *plan, const char *folder, struct error *err)
+int overlay_scan(struct plan *plan, const char *folder, const char *shown, struct error *err)
 {
 	struct scan scan = { .plan = plan, .folder = folder };
-	scan.why = arena_printf(plan->arena, "overlay '%s'", path_base(folder));
+	scan.why = arena_printf(plan->arena, "overlay '%s'", shown);
 	return fs_walk(folder, visit, &scan, err);
+}
+
+/* ---- what their libraries need ----------------------------------------------------------------------------------- */
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The file names of the whole bundle, sorted. */
+static const char **file_names(const struct plan *plan)
+{
+	const char **names = arena_array(plan->arena, plan->count + 1, sizeof(*names));
+	for (size_t i = 0; i < plan->count; i++)
+		names[i] = path_base(plan->entries[i].path);
+	qsort(names, plan->count, sizeof(*names), by_text);
+	return names;
+}
+
+static void check_needs(const struct plan *plan, const struct plan_entry *entry, const char **names, overlay_warn *warn,
+			void *context)
+{
+	struct elf_info *elf;
+	if (!elf_is(entry->source) || elf_inspect(plan->arena, entry->source, &elf, NULL) < 0 || elf->interpreter)
+		return;
+	for (size_t i = 0; i < elf->needed_count; i++) {
+		const char *name = path_base(elf->needed[i]);
+		if (!bsearch(&name, names, plan->count, sizeof(*names), by_text))
+			warn(context, arena_printf(plan->arena,
+						   "%s: '%s' needs '%s', which is not in the bundle; name it under "
+						   "'libraries' in the component.yaml of the component that opens it",
+						   entry->why, entry->path, name));
+	}
+}
+
+void overlay_check_needs(const struct plan *plan, overlay_warn *warn, void *context)
+{
+	const char **names = NULL;
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct plan_entry *entry = &plan->entries[i];
+		if (entry->origin != FROM_OVERLAY || entry->kind != PLAN_FILE)
+			continue;
+		names = names ? names : file_names(plan);
+		check_needs(plan, entry, names, warn, context);
+	}
 }
