@@ -29,7 +29,7 @@ enum { ITEMS_AHEAD = 8, ITEMS_A_PIECE = 32 };
 
 /* ---- what a transaction changed in memory, should it fail --------------------------------------------------- */
 
-static int touch(struct apply *apply, struct bucket *bucket)
+int apply_touch(struct apply *apply, struct bucket *bucket)
 {
 	struct undo *grown;
 
@@ -54,111 +54,6 @@ static void take_back(struct apply *apply)
 		undo->bucket->stored.stays = undo->stays;
 		undo->bucket->stored.count = undo->count;
 	}
-}
-
-/* ---- the directory ----------------------------------------------------------------------------------------- */
-
-static int put_directory(struct apply *apply, const struct bucket *bucket)
-{
-	struct page_bucket page = { bucket->id, bucket->stored.count, bucket->stored.stays };
-	MDB_val value = { sizeof(page), &page };
-	struct page_key key;
-	int code;
-
-	page_key_set(&apply->store->pages, &key, 0, bucket_name(bucket));
-	code = guard_check(&apply->guard, &key.val, false);
-	if (code != 0)
-		return code;
-	return page_put(&apply->store->pages, apply->txn, NULL, 0, bucket_name(bucket), &key,
-			(struct kvrel_slice){ value.mv_data, value.mv_size }, false);
-}
-
-/* 0 and what the pages hold of that name, MDB_NOTFOUND. */
-static int get_directory(struct apply *apply, struct kvrel_slice name, struct page_bucket *page)
-{
-	struct page_entry entry;
-	struct page_key key;
-	MDB_val stored;
-	int code;
-
-	page_key_set(&apply->store->pages, &key, 0, name);
-	code = guard_check(&apply->guard, &key.val, true);
-	if (code != 0)
-		return code;
-	code = mdb_get(apply->txn, apply->store->pages.data, &key.val, &stored);
-	if (code != 0)
-		return code;
-	if (!page_entry_split(&key.val, &stored, &entry) || entry.far || entry.value.size != sizeof(*page))
-		return MDB_CORRUPTED;
-	memcpy(page, entry.value.data, sizeof(*page));
-	return 0;
-}
-
-static int put_garbage(struct apply *apply, uint64_t id)
-{
-	struct page_key key;
-	uint32_t checksum;
-	MDB_val value = { sizeof(checksum), &checksum };
-
-	page_key_set(&apply->store->pages, &key, id, (struct kvrel_slice){ 0 });
-	checksum = garbage_checksum(&key.val);
-	return mdb_put(apply->txn, apply->store->pages.garbage, &key.val, &value, 0);
-}
-
-static struct bucket *made_bucket(const struct apply *apply, uint64_t id)
-{
-	const struct bucket_list *made = &apply->memtable->made;
-	size_t low = 0, high = made->count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (made->items[middle]->id < id)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < made->count && made->items[low]->id == id ? made->items[low] : NULL;
-}
-
-static int begin_bucket(struct apply *apply, const struct record *record)
-{
-	struct bucket *bucket = made_bucket(apply, record_bucket_id(record));
-	struct page_bucket page;
-	int code = get_directory(apply, record_key(record), &page);
-
-	if (bucket == NULL)
-		return MDB_CORRUPTED;
-	if (code == 0 && page.id != bucket->id)
-		code = put_garbage(apply, page.id);
-	else if (code == MDB_NOTFOUND) {
-		apply->state.bucket_count++;
-		code = 0;
-	}
-	if (code == 0)
-		code = touch(apply, bucket);
-	if (code != 0)
-		return code;
-	bucket->stored.there = true;
-	bucket->stored.stays = record_bucket(record).stays != 0;
-	return put_directory(apply, bucket);
-}
-
-static int end_bucket(struct apply *apply, const struct record *record)
-{
-	struct page_bucket page;
-	struct page_key key;
-	int code = get_directory(apply, record_key(record), &page);
-
-	if (code != 0)
-		return code == MDB_NOTFOUND ? 0 : code;
-	page_key_set(&apply->store->pages, &key, 0, record_key(record));
-	apply->removed = true;
-	code = mdb_del(apply->txn, apply->store->pages.data, &key.val, NULL);
-	if (code == 0 && (record->kind == RECORD_DROP || page.id != record_bucket_id(record)))
-		code = put_garbage(apply, page.id);
-	apply->state.bucket_count--;
-	return code;
 }
 
 /* ---- keys -------------------------------------------------------------------------------------------------- */
@@ -221,7 +116,7 @@ static int apply_key(struct apply *apply, const struct item *item)
 	struct bucket *bucket = entry_of(apply, item)->bucket;
 	bool existed = entry_of(apply, item)->existed;
 	struct page_key key;
-	int code = touch(apply, bucket);
+	int code = apply_touch(apply, bucket);
 
 	page_key_set(pages, &key, item->bucket, record_key(record));
 	if (code == 0)
@@ -260,8 +155,8 @@ static int apply_item(struct apply *apply, size_t at)
 	if (item->bucket != 0)
 		return apply_key(apply, item);
 	if (at < apply->count)
-		return begins ? begin_bucket(apply, record) : 0;
-	return begins ? 0 : end_bucket(apply, record);
+		return begins ? apply_bucket_begin(apply, record) : 0;
+	return begins ? 0 : apply_bucket_end(apply, record);
 }
 
 /* Entries and records lie anywhere. Inlined by force: GCC takes the call of a function that only prefetches for one
@@ -281,7 +176,7 @@ static int put_counts(struct apply *apply)
 
 	for (size_t i = 0; code == 0 && i < apply->undo_count; i++)
 		if (apply->undo[i].bucket->stored.there)
-			code = put_directory(apply, apply->undo[i].bucket);
+			code = apply_bucket_put(apply, apply->undo[i].bucket);
 	return code;
 }
 

@@ -61,6 +61,17 @@ void sort_memory_done(struct sort_memory *memory);
 /* One transaction. After an error nothing has happened; it may be tried again. */
 int apply_step(struct apply *apply, bool *finished);
 
+/* Before a bucket's `stored` changes: a transaction that fails takes it back. 0 or an error of errno. */
+int apply_touch(struct apply *apply, struct bucket *bucket);
+
+/* ---- apply_bucket.c: the directory. 0 or an error of LMDB or errno ---- */
+
+/* Of a record that says that a bucket begins, or ends. */
+int apply_bucket_begin(struct apply *apply, const struct record *record);
+int apply_bucket_end(struct apply *apply, const struct record *record);
+/* Writes what is `stored` of it. */
+int apply_bucket_put(struct apply *apply, const struct bucket *bucket);
+
 /* ---- apply_overtaken.c: what the next memtable makes needless ---- */
 
 /* Waits until leaving keys out pays: the next memtable. NULL: it does not. */
