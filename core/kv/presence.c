@@ -3,7 +3,7 @@
 
 #include "mapped.h"
 
-enum { LINE_BYTES = PRESENCE_WAYS * sizeof(uint64_t), MOVES = 2 };
+enum { LINE_BYTES = PRESENCE_WAYS * sizeof(uint64_t), MOVES = 6 };
 
 void presence_init(struct presence *presence, uint64_t bytes)
 {
