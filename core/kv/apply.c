@@ -25,7 +25,7 @@ enum {
 	TRANSACTIONS_AT_LEAST = 24, /* that make up a store, for more pages than the first */
 	BYTES_PER_TRANSACTION = 2 << 20
 };
-enum { ITEMS_AHEAD = 8, ITEMS_A_PIECE = 32 };
+enum { ITEMS_AHEAD = 16, ITEMS_A_PIECE = 32 };
 
 /* ---- what a transaction changed in memory, should it fail --------------------------------------------------- */
 
@@ -61,6 +61,14 @@ static void take_back(struct apply *apply)
 static const struct entry *entry_of(const struct apply *apply, const struct item *item)
 {
 	return &apply->memtable->entries[item->entry];
+}
+
+/* Entries lie anywhere: one is looked at where a bucket's keys begin. */
+static struct bucket *bucket_of(struct apply *apply, const struct item *item)
+{
+	if (apply->bucket == NULL || apply->bucket->id != item->bucket)
+		apply->bucket = entry_of(apply, item)->bucket;
+	return apply->bucket;
 }
 
 static const struct record *record_of(const struct apply *apply, const struct item *item)
@@ -113,8 +121,8 @@ static int apply_key(struct apply *apply, const struct item *item)
 {
 	const struct pages *pages = &apply->store->pages;
 	const struct record *record = record_of(apply, item);
-	struct bucket *bucket = entry_of(apply, item)->bucket;
-	bool existed = entry_of(apply, item)->existed;
+	struct bucket *bucket = bucket_of(apply, item);
+	bool existed = item->existed;
 	struct page_key key;
 	int code = apply_touch(apply, bucket);
 
@@ -159,14 +167,18 @@ static int apply_item(struct apply *apply, size_t at)
 	return begins ? 0 : apply_bucket_end(apply, record);
 }
 
-/* Entries and records lie anywhere. Inlined by force: GCC takes the call of a function that only prefetches for one
- * that does nothing, and leaves it out. */
+/* So do records. Inlined by force: GCC takes the call of a function that only prefetches for one that does nothing, and
+ * leaves it out. */
 static inline __attribute__((always_inline)) void fetch_ahead(const struct apply *apply)
 {
-	if (apply->at + 2 * ITEMS_AHEAD < apply->count)
-		__builtin_prefetch(entry_of(apply, &apply->items[apply->at + 2 * ITEMS_AHEAD]));
-	if (apply->at + ITEMS_AHEAD < apply->count)
-		__builtin_prefetch(record_of(apply, &apply->items[apply->at + ITEMS_AHEAD]));
+	const struct item *item;
+
+	if (apply->at + ITEMS_AHEAD >= apply->count)
+		return;
+	item = &apply->items[apply->at + ITEMS_AHEAD];
+	__builtin_prefetch(record_of(apply, item));
+	if (item->bucket != item[-1].bucket)
+		__builtin_prefetch(entry_of(apply, item));
 }
 
 /* The counts of the buckets that this transaction touched. */

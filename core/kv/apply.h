@@ -12,7 +12,7 @@
 struct item {
 	uint64_t order;  /* the bytes in which keys of this bucket begin to differ, as a number */
 	uint64_t bucket; /* id */
-	uint32_t entry;
+	uint32_t entry : 31, existed : 1;
 	uint32_t record; /* in the memtable's buffer, in units of RECORD_ALIGN */
 };
 
@@ -44,6 +44,7 @@ struct apply {
 	bool removed;                /* the transaction takes keys out */
 	bool far;                    /* large values stay in the segment */
 	size_t at, began_at;         /* steps */
+	struct bucket *bucket;       /* of the last key */
 	MDB_txn *txn;
 	MDB_cursor *cursor;
 	struct guard guard;

@@ -118,6 +118,7 @@ static void collect(struct apply *apply, uint32_t count)
 		record = memtable_newest(memtable, entry);
 		apply->items[apply->count++] = (struct item){ .bucket = entry->bucket->id,
 							      .entry = i,
+							      .existed = entry->existed,
 							      .record = (uint32_t)memtable_slot(memtable, 0, record) };
 		note_common(entry->bucket, record, memtable->id);
 		apply->directory_count += entry->bucket->id == 0;
