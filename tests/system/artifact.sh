@@ -316,6 +316,36 @@ it_removes_what_killed_packers_left() {
 	is "$(cd _build && echo *.part*)" "foo-0.0.1.run.$$.part foo-0.0.1.run.mine.part"
 }
 
+# "é" in its two ways, what terminals and shells would obey, the longest name and a deep folder; in no locale and in one
+it_packs_files_of_any_name() {
+	local bundle long
+	project
+	long=$(printf 'n%.0s' {1..255})
+	mkdir -p rel/overlays/odd "rel/overlays/deep/$(printf 'd%.0s' {1..200})/$(printf 'e%.0s' {1..200})"
+	for name in $'\xc3\xa9' $'e\xcc\x81' $'a\nb' $'\e[31m' ' blank ' -x '*' \\ \' '"' '%s' "$long"; do
+		printf '%s' "$name" >"rel/overlays/odd/$name"
+	done
+	ln -s $'\xc3\xa9' rel/overlays/odd/link
+	touch "$(echo rel/overlays/deep/*/*)/"$'\xc3\xa9'
+	sed -i '0,/^    components:/s//    steps: [assemble, tar, oci, self_extract]\n    components:/' releases.yaml
+	LC_ALL=C must kvrel build foo --quiet
+	sha256sum _build/foo-0.0.1.* >sums
+	LC_ALL=C.UTF-8 must kvrel build foo --quiet --overwrite --path again
+	must sha256sum --quiet -c sums
+	must kvrel verify _build/foo-0.0.1.tar.zst
+	must _build/foo-0.0.1.run --quiet unpacked
+	mkdir tarred && tar -C tarred -xf _build/foo-0.0.1.tar.zst || fail 'tar cannot unpack it'
+	for bundle in again unpacked tarred; do
+		must diff -r _build/rel/foo "$bundle"
+		must "$bundle/bin/foo" verify
+		must kvrel verify "$bundle"
+	done
+	run kvrel verify _build/foo-0.0.1.run
+	is "$status" 3
+	like "$err" '*is a program*--check*'
+	must _build/foo-0.0.1.run --check
+}
+
 it_unpacks_itself_where_there_is_nothing() {
 	with_run_file
 	mkdir other

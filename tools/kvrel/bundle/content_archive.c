@@ -6,6 +6,8 @@
  */
 #include "bundle/content.h"
 
+#include "closure/elf_file.h"
+
 #include "base/path.h"
 #include "base/scope.h"
 
@@ -37,6 +39,11 @@ static void free_archive(struct archive **archive)
 static int damaged(const struct reading *reading, struct error *err)
 {
 	const char *why = archive_error_string(reading->archive);
+	if (elf_is(reading->builder->shown))
+		return error_set(err, ERROR_INVALID,
+				 "'%s' is a program and no archive of a bundle; one that unpacks itself "
+				 "(*.run) checks itself with --check",
+				 reading->builder->shown);
 	return error_set(err, ERROR_INVALID, "'%s' is damaged or no archive of a bundle: %s", reading->builder->shown,
 			 why ? why : "it cannot be read");
 }
@@ -242,6 +249,22 @@ static int open_archive(struct reading *reading, const char *path, struct error 
 											     : damaged(reading, err);
 }
 
+static bool is_ascii(const char *text)
+{
+	for (; text && *text; text++)
+		if (*text & 0x80)
+			return false;
+	return true;
+}
+
+/* In the locale C libarchive hands out names that are no ASCII as they are, with a warning. In another one it would
+ * normalise them: to it é is one character, however it is written; to a file system there are two. */
+static bool is_readable(int result, struct archive_entry *entry)
+{
+	return result == ARCHIVE_OK || (result == ARCHIVE_WARN && !(is_ascii(archive_entry_pathname(entry)) &&
+								    is_ascii(archive_entry_symlink(entry))));
+}
+
 int content_read_archive(struct content_builder *builder, const char *path, struct error *err)
 {
 	struct reading reading = { .builder = builder };
@@ -252,7 +275,7 @@ int content_read_archive(struct content_builder *builder, const char *path, stru
 		int result = archive_read_next_header(archive, &entry);
 		if (result == ARCHIVE_EOF)
 			return check_tree(&reading, err);
-		status = result == ARCHIVE_OK ? read_entry(&reading, entry, err) : damaged(&reading, err);
+		status = is_readable(result, entry) ? read_entry(&reading, entry, err) : damaged(&reading, err);
 	}
 	return status;
 }

@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -48,7 +49,10 @@ static int write_content(struct tarball *tarball, int fd, struct error *err)
 
 const char *unpack_temporary(struct arena *arena, const char *path)
 {
-	return arena_printf(arena, "%s.unpacking", path);
+	static const char ending[] = ".unpacking";
+	size_t folder = (size_t)(path_base(path) - path), name = strlen(path) - folder;
+	size_t room = NAME_MAX - (sizeof(ending) - 1);
+	return arena_printf(arena, "%.*s%s", (int)(folder + (name < room ? name : room)), path, ending);
 }
 
 static int create_temporary(const char *temporary, int *out, struct error *err)

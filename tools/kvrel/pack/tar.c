@@ -7,6 +7,7 @@
 #include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <locale.h>
 #include <sys/stat.h>
 
 enum { CHUNK_BYTES = 1 << 20 };
@@ -19,6 +20,7 @@ struct tar {
 	int64_t time;
 	unsigned owner;
 	char *buffer;
+	locale_t names;     /* UTF-8, whatever the caller's is: libarchive refuses names that are none to it */
 	bool discards;      /* the end of an archive that is given up */
 	struct error error; /* what `write` said: libarchive keeps numbers only */
 };
@@ -60,6 +62,7 @@ static int make(tar_write_fn *write, void *context, int64_t time, bool gzip, str
 	tar->archive = archive_write_new();
 	tar->entry = archive_entry_new();
 	tar->buffer = malloc(CHUNK_BYTES);
+	tar->names = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
 	if (!tar->archive || !tar->entry || !tar->buffer) {
 		tar_free(tar);
 		return error_system(err, ENOMEM, "cannot make an archive");
@@ -103,7 +106,10 @@ static int add_header(struct tar *tar, const char *path, mode_t type, mode_t mod
 	archive_entry_set_size(entry, size);
 	if (target)
 		archive_entry_set_symlink(entry, target);
-	return archive_write_header(tar->archive, entry) == ARCHIVE_OK ? 0 : failed(tar, path, err);
+	locale_t before = uselocale(tar->names);
+	int result = archive_write_header(tar->archive, entry);
+	uselocale(before);
+	return result == ARCHIVE_OK ? 0 : failed(tar, path, err);
 }
 
 int tar_add_dir(struct tar *tar, const char *path, mode_t mode, struct error *err)
@@ -188,6 +194,8 @@ void tar_free(struct tar *tar)
 	tar->discards = true;
 	if (tar->archive)
 		archive_write_free(tar->archive);
+	if (tar->names)
+		freelocale(tar->names);
 	free(tar->buffer);
 	free(tar);
 }
