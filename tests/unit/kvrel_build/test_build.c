@@ -130,6 +130,9 @@ Test(build, the_same_version_is_replaced_only_on_request)
 {
 	project_must_build(&project);
 	fails(ERROR_EXISTS, "--overwrite");
+	project.release.name = "bar";
+	fails(ERROR_EXISTS, "release foo-0.0.1 exists already");
+	project.release.name = "foo";
 	project.options.overwrite = true;
 	project_must_build(&project);
 }

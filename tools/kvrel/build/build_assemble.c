@@ -235,17 +235,21 @@ static int may_replace(struct build *build, const struct existing *existing, str
 			err, ERROR_EXISTS,
 			"'%s' is no bundle and holds '%s'; choose an empty or new folder with --path or 'path'",
 			existing->root, stranger);
-	if (!existing_version(existing, release->version) || build->options->overwrite || build->asked)
+	const struct installed *old = existing_version(existing, release->version);
+	if (!old || build->options->overwrite || build->asked)
 		return 0;
+	/* may be another release: a bundle root holds each version once */
+	const char *name = old->readable ? old->manifest.release : release->name;
 	if (!build->options->ask)
 		return error_set(err, ERROR_EXISTS,
-				 "release %s-%s exists already at '%s'; give --overwrite to replace it", release->name,
-				 release->version, existing->root);
+				 "release %s-%s exists already at '%s'; give --overwrite to replace it%s", name,
+				 release->version, existing->root,
+				 strcmp(name, release->name) == 0 ? "" : ", or another folder with --path or 'path'");
 	const char *question =
-		arena_printf(build->arena, "Release %s-%s already exists. Overwrite?", release->name, release->version);
+		arena_printf(build->arena, "Release %s-%s already exists. Overwrite?", name, release->version);
 	build->asked = build->options->ask(build->options->context, question);
 	return build->asked ? 0
-			    : error_set(err, ERROR_EXISTS, "release %s-%s at '%s' was left as it was", release->name,
+			    : error_set(err, ERROR_EXISTS, "release %s-%s at '%s' was left as it was", name,
 					release->version, existing->root);
 }
 
