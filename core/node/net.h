@@ -42,10 +42,14 @@ struct net_options {
 
 struct net;
 int net_new(const struct net_options *options, struct net **out, struct error *err);
-/* `owner` is the listening component's name for the log. *port gets the port. EADDRINUSE is an error that names address
- * and port. */
+/*
+ * `owner` is the listening component's name for the log. *port gets the port. EADDRINUSE is an error that names address
+ * and port. Clients are accepted after net_accept() only: they never meet a component that fails to start after all.
+ */
 int net_listen(struct net *net, const char *owner, const struct kvrel_protocol *protocol, void *protocol_state,
 	       const char *address, uint16_t port, uint16_t *out_port, struct error *err);
+/* From now on the listeners of this owner accept. */
+void net_accept(struct net *net, const char *owner);
 /* Closes all listeners. Connections stay. */
 void net_stop_accepting(struct net *net);
 /* Answers what has arrived, sends it, closes all connections. False when the deadline passed first (the rest is closed

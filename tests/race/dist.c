@@ -184,6 +184,7 @@ static void start(unsigned index)
 	check(dist_new(&links, &node->dist, &err), &err);
 	net_set_guest(node->net, turn, node->dist);
 	check(net_listen(node->net, "t", &protocol, &asks[index], "127.0.0.1", 0, &node->port, &err), &err);
+	net_accept(node->net, "t");
 	pthread_create(&node->answerer, NULL, answer_late, node);
 }
 

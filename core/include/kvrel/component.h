@@ -268,9 +268,9 @@ struct kvrel_api {
 				  void (*take)(void *context, const struct kvrel_result *result), void *context);
 
 	/*
-	 * Listens; the node accepts, spreads connections over the workers and closes the listener at stop. address:
-	 * numeric IPv4 or IPv6, port 0 takes a free one. The protocol table must live until stop(). Returns the port,
-	 * or -1 after fail().
+	 * Listens; the node accepts once start() has returned 0, spreads connections over the workers and closes the
+	 * listener at stop, or when start() fails. address: numeric IPv4 or IPv6, port 0 takes a free one. The protocol
+	 * table must live until stop(). Returns the port, or -1 after fail().
 	 */
 	int (*listen)(struct kvrel_node *node, const struct kvrel_protocol *protocol, void *protocol_state,
 		      const char *address, uint16_t port);

@@ -203,6 +203,8 @@ static int api_listen(struct kvrel_node *view, const struct kvrel_protocol *prot
 		snprintf(view->component->addresses[view->component->listeners], COMPONENT_ADDRESS_BYTES,
 			 strchr(address, ':') != NULL ? "[%s]:%u" : "%s:%u", address, (unsigned)bound);
 	view->component->listeners++;
+	if (view->component->state == COMPONENT_STARTED)
+		net_accept(net, view->component->sys->name);
 	return bound;
 }
 

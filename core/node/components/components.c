@@ -158,12 +158,18 @@ int component_open(struct components *components, struct component *component, s
 {
 	if (component->library != NULL)
 		return 0;
-	int rc = open_library(component, &component->library, &component->table, err);
+	void *library = NULL;
+	const struct kvrel_component *table = NULL;
+	int rc = open_library(component, &library, &table, err);
 	if (rc != 0)
 		return rc;
-	if (component->table->op_count > 0 && components->providers == PROVIDER_MAX)
+	if (table->op_count > 0 && components->providers == PROVIDER_MAX) {
+		dlclose(library);
 		return error_set(err, ERROR_LIMIT, "component '%s': more than %d components with operations",
 				 component->sys->name, PROVIDER_MAX);
+	}
+	component->library = library;
+	component->table = table;
 	bind_ops(components, component);
 	crash_add_component(component->sys->name, component->table);
 	move(components, component, COMPONENT_LOADED);
@@ -198,6 +204,16 @@ static int need(struct components *components, const struct component *component
 			 component->sys->name, name);
 }
 
+/* Its listeners have accepted nobody yet: nobody is told of what it frees. */
+static void start_failed(struct components *components, struct component *component)
+{
+	if (component->listeners > 0)
+		net_close_owner(component->view.node->net, component->sys->name, 0);
+	component->listeners = 0;
+	component->instance = NULL;
+	move(components, component, COMPONENT_FAILED);
+}
+
 static int run_start(struct component *component, struct error *err)
 {
 	struct kvrel_node *view = &component->view;
@@ -226,13 +242,14 @@ int component_start(struct components *components, struct component *component, 
 	move(components, component, COMPONENT_STARTING);
 	rc = run_start(component, &component->reason);
 	if (rc != 0) {
-		component->instance = NULL;
-		move(components, component, COMPONENT_FAILED);
+		start_failed(components, component);
 		return error_set(err, component->reason.code, "%s", component->reason.message);
 	}
 	for (size_t i = 0; i < component->table->op_count; i++)
 		component->ops[i].ref.state = component->instance;
 	move(components, component, COMPONENT_STARTED);
+	if (component->listeners > 0)
+		net_accept(component->view.node->net, component->sys->name);
 	log_debug(component->sys->name, LOG_FIELDS(LOG_S("version", component->sys->version)), "started");
 	return 0;
 }
@@ -249,8 +266,7 @@ int components_start(struct components *components, bool (*cancelled)(struct nod
 		int rc = component_start(components, component, false, &why);
 		if (rc == 0)
 			continue;
-		/* listeners that are open already would serve with a component that is not there */
-		if (component->sys->mode == MODE_PERMANENT || component->listeners > 0)
+		if (component->sys->mode == MODE_PERMANENT)
 			return error_set(err, why.code, "%s", why.message);
 		log_error(component->sys->name, LOG_FIELDS(LOG_S("mode", component_mode_name(component->sys->mode))),
 			  "not started: %s", why.message);
@@ -298,7 +314,7 @@ bool component_requires(const struct component *component, const char *name)
 int component_stop(struct components *components, struct component *component, struct error *err)
 {
 	const char *name = component->sys->name;
-	component->restart.pending = false;
+	component->restart.pending = component->restart.resume = false;
 	if (component->state != COMPONENT_STARTED)
 		return 0;
 	for (size_t i = 0; i < components->count; i++) {

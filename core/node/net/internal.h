@@ -126,10 +126,11 @@ struct kvrel_conn {
 	struct kvrel_conn *prev, *next; /* worker.conns */
 	uint64_t linger_until_ms;
 	size_t linger_bytes;
-	uint64_t active_ms;                /* when something was last received or taken by the peer */
-	uint64_t taken;                    /* out.sent_total at the last sweep */
-	const char *owner;                 /* the listening component */
-	char *peer;                        /* made when asked for */
+	uint64_t active_ms;      /* when something was last received or taken by the peer */
+	uint64_t taken;          /* out.sent_total at the last sweep */
+	uint64_t stuck_since_ms; /* sweeps have seen unsent output, and nothing taken of it; 0: they have not */
+	const char *owner;       /* the listening component */
+	char *peer;              /* made when asked for */
 	struct aside *asides, *last_aside; /* to be asked as soon as there is room, oldest first */
 	unsigned aside_count;              /* of those, and of what runs */
 	unsigned asides_running;
@@ -271,7 +272,9 @@ void worker_settle(struct kvrel_conn *conn);
 /* `owner` must live as long as the net. */
 int listener_open(struct net *net, const char *owner, const struct kvrel_protocol *protocol, void *protocol_state,
 		  const char *address, uint16_t port, uint16_t *out_port, struct error *err);
-/* Those of one owner (a name of the net's, not any string), or all of them when it is NULL. */
+/* Those of one owner (a name of the net's, not any string) begin to accept. */
+void listeners_accept(struct worker *first, void *owner);
+/* Those of one owner, or all of them when it is NULL. */
 void listeners_close(struct worker *first, void *owner);
 
 /* conn.c */

@@ -27,7 +27,8 @@ struct listener {
 	const struct kvrel_protocol *protocol;
 	void *protocol_state;
 	int fd;
-	int status; /* of starting to poll */
+	int status; /* of adopting it */
+	bool accepts;
 	uv_poll_t poll;
 	uv_timer_t retry; /* accepting goes on after a pause */
 	unsigned handles; /* open, of the two */
@@ -125,10 +126,25 @@ static void hand_out(struct listener *listener, int fd)
 
 static void on_accept(uv_poll_t *poll, int status, int events);
 
+static void on_retry(uv_timer_t *timer);
+
+static void begin_accepting(struct listener *listener)
+{
+	if (uv_poll_start(&listener->poll, UV_READABLE, on_accept) != 0)
+		uv_timer_start(&listener->retry, on_retry, EXHAUSTED_PAUSE_MS, 0);
+}
+
+static void open_reserve(struct net *net)
+{
+	if (net->reserve_fd < 0)
+		net->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
 static void on_retry(uv_timer_t *timer)
 {
 	struct listener *listener = timer->data;
-	uv_poll_start(&listener->poll, UV_READABLE, on_accept);
+	open_reserve(listener->net); /* somebody else may have been faster when it was needed */
+	begin_accepting(listener);
 }
 
 /*
@@ -142,12 +158,13 @@ static void exhausted(struct listener *listener, int errnum)
 		log_warn(listener->owner, LOG_NONE, "cannot accept connections: %s", strerror(errnum));
 	if (net->reserve_fd >= 0 && (errnum == EMFILE || errnum == ENFILE)) {
 		close(net->reserve_fd);
+		net->reserve_fd = -1;
 		int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0) { /* the system has no descriptor even where nobody waits */
 			close(fd);
 			counter_add(&net->workers[0].counters.refused, 1);
 		}
-		net->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		open_reserve(net);
 		return;
 	}
 	uv_poll_stop(&listener->poll);
@@ -261,7 +278,17 @@ void listeners_close(struct worker *first, void *owner)
 	}
 }
 
-static void start_accepting(struct worker *first, void *context)
+void listeners_accept(struct worker *first, void *owner)
+{
+	for (struct listener *listener = first->net->listeners; listener; listener = listener->next) {
+		if (listener->owner == owner && !listener->accepts) {
+			listener->accepts = true;
+			begin_accepting(listener);
+		}
+	}
+}
+
+static void adopt(struct worker *first, void *context)
 {
 	struct listener *listener = context;
 	listener->status = uv_poll_init(&first->loop, &listener->poll, listener->fd);
@@ -270,7 +297,6 @@ static void start_accepting(struct worker *first, void *context)
 	uv_timer_init(&first->loop, &listener->retry);
 	listener->poll.data = listener->retry.data = listener;
 	listener->handles = 2;
-	listener->status = uv_poll_start(&listener->poll, UV_READABLE, on_accept);
 	listener->next = first->net->listeners;
 	first->net->listeners = listener;
 }
@@ -288,11 +314,10 @@ int listener_open(struct net *net, const char *owner, const struct kvrel_protoco
 	*listener = (struct listener){
 		.net = net, .owner = owner, .protocol = protocol, .protocol_state = protocol_state, .fd = fd
 	};
-	worker_call(&net->workers[0], start_accepting, listener);
+	worker_call(&net->workers[0], adopt, listener);
 	if (listener->status != 0) {
 		int status = listener->status;
-		if (listener->handles == 0)
-			free(listener);
+		free(listener);
 		return cannot(err, address, port, -status);
 	}
 	*out_port = bound;

@@ -85,6 +85,13 @@ int net_listen(struct net *net, const char *owner, const struct kvrel_protocol *
 	return listener_open(net, name, protocol, protocol_state, address, port, out_port, err);
 }
 
+void net_accept(struct net *net, const char *owner)
+{
+	const char *name = find_owner(net, owner);
+	if (name)
+		worker_call(&net->workers[0], listeners_accept, (void *)(uintptr_t)name);
+}
+
 void net_stop_accepting(struct net *net)
 {
 	worker_call(&net->workers[0], listeners_close, NULL);

@@ -164,6 +164,7 @@ static const struct kvrel_protocol protocol = {
 /* ---- net ---- */
 
 size_t t_input_max;
+int64_t t_write_timeout_ms;
 
 struct t_net t_net_start(unsigned workers, unsigned max_connections, size_t output_max)
 {
@@ -178,12 +179,14 @@ struct t_net t_net_start(unsigned workers, unsigned max_connections, size_t outp
 	struct net_options options = { .workers = workers,
 				       .max_connections = max_connections,
 				       .output_max_bytes = output_max,
-				       .input_max_bytes = t_input_max };
+				       .input_max_bytes = t_input_max,
+				       .write_timeout_ms = t_write_timeout_ms };
 	if (net_new(&options, &t.net, &err) != 0 ||
 	    net_listen(t.net, "test", &protocol, NULL, "127.0.0.1", 0, &t.port, &err) != 0) {
 		fprintf(stderr, "%s\n", err.message);
 		abort();
 	}
+	net_accept(t.net, "test");
 	return t;
 }
 

@@ -31,6 +31,8 @@ struct t_net {
 
 /* What unfinished requests may hold in the nets that are started from now on; 0: the usual. */
 extern size_t t_input_max;
+/* How long a client of theirs may take nothing; 0: for ever. */
+extern int64_t t_write_timeout_ms;
 struct t_net t_net_start(unsigned workers, unsigned max_connections, size_t output_max);
 void t_net_stop(struct t_net *t);
 /* Cuts off the connection that was marked last; false when it has ended. */

@@ -122,6 +122,18 @@ Test(components, that_are_temporary_do_not_end_the_boot)
 	cr_assert_eq(component_find(&node.components, "echo")->state, COMPONENT_FAILED);
 }
 
+Test(components, that_fail_when_they_listen_already_serve_nobody_and_leave_no_port)
+{
+	t_bundle_write(&bundle, "releases/0.0.1/sys.yaml", two_components);
+	t_bundle_library(&bundle, "late_failure");
+	cr_assert(start() == 0, "%s", err.message);
+	struct component *echo = component_find(&node.components, "echo");
+	cr_assert_eq(echo->state, COMPONENT_FAILED);
+	cr_assert_eq(echo->listeners, 0);
+	cr_assert(component_start(&node.components, echo, false, &err) != 0);
+	cr_assert_str_eq(err.message, "component 'echo': it has changed its mind");
+}
+
 static void keep(void *context, const struct kvrel_result *result)
 {
 	struct value **out = context;
