@@ -2,7 +2,8 @@
 /*
  * Connections that do nothing for too long. Once a second each worker looks at its own: cheaper than a timer for each,
  * and exact enough. Idle is one that neither asks nor is owed anything; stuck is one that is owed something and takes
- * none of it. A stuck one holds an output buffer, and perhaps values of the store, for as long as it lives.
+ * none of it, whatever it sends meanwhile. A stuck one holds an output buffer, and perhaps values of the store, for as
+ * long as it lives.
  */
 #include "internal.h"
 
@@ -15,21 +16,32 @@ static bool owes(const struct kvrel_conn *conn)
 	return conn->slot_count > 0 || conn->aside_count > 0 || out_unsent(&conn->out) > 0;
 }
 
-static void sweep_conn(struct kvrel_conn *conn, uint64_t now_ms)
+/* For how long sweeps have seen the peer take nothing. */
+static uint64_t stuck_for(struct kvrel_conn *conn, uint64_t now_ms)
 {
-	const struct net *net = conn->worker->net;
-	if (conn->taken != conn->out.sent_total) {
+	bool takes = conn->taken != conn->out.sent_total;
+	if (takes) {
 		conn->taken = conn->out.sent_total;
 		conn->active_ms = now_ms;
 	}
-	uint64_t quiet_ms = now_ms - conn->active_ms;
-	bool stuck = out_unsent(&conn->out) > 0 && net->write_timeout_ms && quiet_ms >= net->write_timeout_ms;
-	bool idle = !owes(conn) && net->idle_timeout_ms && quiet_ms >= net->idle_timeout_ms;
+	if (out_unsent(&conn->out) == 0)
+		conn->stuck_since_ms = 0;
+	else if (takes || conn->stuck_since_ms == 0)
+		conn->stuck_since_ms = now_ms;
+	return conn->stuck_since_ms ? now_ms - conn->stuck_since_ms : 0;
+}
+
+static void sweep_conn(struct kvrel_conn *conn, uint64_t now_ms)
+{
+	const struct net *net = conn->worker->net;
+	uint64_t stuck_ms = stuck_for(conn, now_ms);
+	bool stuck = net->write_timeout_ms && stuck_ms >= net->write_timeout_ms;
+	bool idle = !owes(conn) && net->idle_timeout_ms && now_ms - conn->active_ms >= net->idle_timeout_ms;
 	if (!stuck && !idle)
 		return;
 	if (stuck)
 		log_warn(conn->owner, LOG_FIELDS(LOG_I("unsent_bytes", (int64_t)out_unsent(&conn->out))),
-			 "a client is cut off: it has read nothing for %llu ms", (unsigned long long)quiet_ms);
+			 "a client is cut off: it has read nothing for %llu ms", (unsigned long long)stuck_ms);
 	else
 		log_debug(conn->owner, LOG_NONE, "an idle connection is closed");
 	conn->failed = true;

@@ -191,3 +191,25 @@ Test(unfinished, requests_are_bounded_all_together, .timeout = 60)
 	cr_assert_eq(t_read_to_end(long_one), 7000 * 1000 + 1);
 	t_net_stop(&net);
 }
+
+/* ---- clients that read nothing ---- */
+
+TestSuite(silent, .fini = t_suite_stop, .timeout = 60);
+
+Test(silent, clients_that_read_nothing_are_cut_off_though_they_go_on_sending)
+{
+	t_write_timeout_ms = 1000;
+	t = t_net_start(1, PLENTY, 256 << 20);
+	int fd = t_connect(t.port);
+	for (int i = 0; i < 64; i++)
+		t_send(fd, "big 1000000\n");
+	bool cut = false;
+	for (int i = 0; !cut && i < 300; i++) {
+		usleep(100000);
+		cut = send(fd, "e", 1, MSG_NOSIGNAL) < 0;
+	}
+	cr_assert(cut, "it may send for ever");
+	T_WAIT(t_stats().connections == 0);
+	cr_assert_eq(t_stats().connections, 0);
+	close(fd);
+}
