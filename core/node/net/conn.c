@@ -149,7 +149,8 @@ static void receive_some(struct kvrel_conn *conn)
 		conn_parse(conn);
 		return;
 	}
-	worker_settle(conn); /* the rest may be in the arena by now */
+	worker_settle(conn); /* the rest may be in the arena by now, where the next one would read over it */
+	account_input(conn, 0);
 	if (n == 0)
 		conn->eof = true;
 	else if (room && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
