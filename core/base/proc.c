@@ -135,6 +135,30 @@ static int spawn(const struct proc_options *options, const char *file, int out, 
 	return rc;
 }
 
+/* The system says "no such file" of a script, too, whose interpreter is not there. */
+static int refuse(struct arena *arena, const struct proc_options *options, const char *file, int number,
+		  struct error *err)
+{
+	char line[256] = "";
+	const char *at = options->cwd ? path_join(arena, options->cwd, file) : file;
+	bool there = !options->cwd || access(options->cwd, F_OK) == 0;
+	SCOPE_FD int fd = number == ENOENT && there ? open(at, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+	ssize_t got = fd < 0 ? 0 : read(fd, line, sizeof(line) - 1);
+
+	if (fd >= 0 && got > 2 && strncmp(line, "#!", 2) == 0) {
+		const char *name = line + 2 + strspn(line + 2, " \t");
+
+		return error_set(err, ERROR_NOT_FOUND, "cannot run '%s': its interpreter '%.*s' is not on this machine",
+				 options->argv[0], (int)strcspn(name, " \t\r\n"), name);
+	}
+	if (fd >= 0)
+		return error_set(err, ERROR_NOT_FOUND, "cannot run '%s': the loader it asks for is not on this machine",
+				 options->argv[0]);
+	if (options->cwd)
+		return error_system(err, number, "cannot run '%s' in '%s'", options->argv[0], options->cwd);
+	return error_system(err, number, "cannot run '%s'", options->argv[0]);
+}
+
 static int start(const struct proc_options *options, struct child *child, struct error *err)
 {
 	SCOPE(arena_done) struct arena arena = { 0 };
@@ -156,10 +180,8 @@ static int start(const struct proc_options *options, struct child *child, struct
 		fcntl(reader, F_SETFL, O_NONBLOCK);
 	}
 	rc = spawn(options, file, writer, &child->pid);
-	if (rc && options->cwd)
-		return error_system(err, rc, "cannot run '%s' in '%s'", options->argv[0], options->cwd);
 	if (rc)
-		return error_system(err, rc, "cannot run '%s'", options->argv[0]);
+		return refuse(&arena, options, file, rc, err);
 	child->own_group = options->timeout_ms != 0;
 	child->until = options->timeout_ms ? now_ms() + options->timeout_ms : -1;
 	child->out = TAKE_FD(reader);

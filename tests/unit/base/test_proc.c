@@ -92,6 +92,22 @@ Test(proc, what_is_not_there_is_an_error_that_says_so)
 	cr_assert_eq(status, -1);
 }
 
+Test(proc, a_script_whose_interpreter_is_missing_is_not_called_missing_itself)
+{
+	const char *argv[] = { at("script"), NULL }, *relative[] = { "./script", NULL };
+	char expected[512];
+	int status;
+
+	write_file(argv[0], "#! /none/sh -e\necho\n");
+	cr_assert_eq(chmod(argv[0], 0755), 0);
+	snprintf(expected, sizeof(expected), "cannot run '%s': its interpreter '/none/sh' is not on this machine",
+		 argv[0]);
+	cr_assert_eq(proc_run(&(struct proc_options){ .argv = argv }, &status, &err), -(int)ERROR_NOT_FOUND);
+	cr_assert_str_eq(err.message, expected);
+	cr_assert_lt(proc_run(&(struct proc_options){ .argv = relative, .cwd = scratch }, &status, &err), 0);
+	cr_assert_str_eq(err.message, "cannot run './script': its interpreter '/none/sh' is not on this machine");
+}
+
 Test(proc, large_outputs_are_collected_whole)
 {
 	SCOPE(buf_done) struct buf out = { 0 };
