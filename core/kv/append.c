@@ -6,6 +6,7 @@
 #include "durable.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -33,24 +34,27 @@ static int refuse_backlog(struct durable *store, struct kv_error *err)
 	return -1;
 }
 
-int rotate(struct durable *store, struct kv_error *err)
+static int refuse_room(int errnum, struct kv_error *err)
+{
+	return kv_fail(err, "cannot make room in the log: %s%s", strerror(errnum),
+		       errnum == ENOSPC ? ": make room on the disk" : "");
+}
+
+/* Takes the segment over. */
+static int begin_newest(struct durable *store, uint64_t number, int fd, struct kv_error *err)
 {
 	struct memtable *before = atomic_load(&store->newest), *memtable;
-	struct memtable_memory memory;
-	uint64_t number, base = before != NULL ? memtable_end(before) : store->pages.state.applied;
-	int fd;
+	struct memtable_memory memory = spares_take_memory(&store->spares);
+	uint64_t base = before != NULL ? memtable_end(before) : store->pages.state.applied;
 
-	fd = next_segment(store, &number);
-	if (fd < 0)
-		return kv_fail(err, "cannot make room in the log: %s%s", strerror(errno),
-			       errno == ENOSPC ? ": make room on the disk" : "");
-	memory = spares_take_memory(&store->spares);
 	memtable = memtable_new(before != NULL ? before->id + 1 : 1, number, base, store->options.segment_size, fd,
 				&memory);
 	if (memtable == NULL) {
 		memtable_memory_done(&memory);
-		close(fd);
-		segment_remove(store->log.dir_fd, number);
+		if (fd >= 0) {
+			close(fd);
+			segment_remove(store->log.dir_fd, number);
+		}
 		return kv_fail(err, "out of memory");
 	}
 	/* An index of the size that the last one needed; without the memory it grows as it can. */
@@ -70,6 +74,33 @@ int rotate(struct durable *store, struct kv_error *err)
 	if (before != NULL)
 		applier_nudge(store);
 	return 0;
+}
+
+int rotate(struct durable *store, struct kv_error *err)
+{
+	uint64_t number;
+	int fd = next_segment(store, &number);
+
+	return fd >= 0 ? begin_newest(store, number, fd, err) : refuse_room(errno, err);
+}
+
+int rotate_first(struct durable *store, struct kv_error *err)
+{
+	const struct engine_host *host = &store->options.host;
+	char message[KV_ERROR_BYTES];
+	uint64_t number;
+	int fd = next_segment(store, &number);
+
+	if (fd >= 0)
+		return begin_newest(store, number, fd, err);
+	if (errno != ENOSPC && errno != EDQUOT)
+		return refuse_room(errno, err);
+	snprintf(message, sizeof(message),
+		 "kv log: '%.300s': there is no room for the next one of its files: reads are served, "
+		 "writes are refused until there is: make room on the disk",
+		 store->log.dir);
+	host->log(host->context, KVREL_WARN, message);
+	return begin_newest(store, 0, -1, err);
 }
 
 static int make_room(struct durable *store, const struct memtable *newest, struct kv_error *err)
@@ -99,7 +130,7 @@ int append_begin(struct appender *appender, struct durable *store, size_t bytes,
 		kv_fail(err, "%s", store->log.reason);
 	} else if (needed > limit - sizeof(struct segment_header)) {
 		kv_fail(err, "the request is larger than a segment of the log: raise kv.log_segment_size");
-	} else if ((memtable->used + needed > limit || has_keys_enough(memtable, entries)) &&
+	} else if ((memtable->fd < 0 || memtable->used + needed > limit || has_keys_enough(memtable, entries)) &&
 		   make_room(store, memtable, err) != 0) {
 		/* said */
 	} else if (!memtable_reserve(memtable = atomic_load(&store->newest), entries)) {

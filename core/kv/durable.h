@@ -333,6 +333,8 @@ size_t append_bucket_bytes(struct kvrel_slice name);
 
 /* A new newest memtable; under the write lock. */
 int rotate(struct durable *store, struct kv_error *err);
+/* The first one. On a full disk it has no segment, and takes nothing: whoever writes asks for the next one. */
+int rotate_first(struct durable *store, struct kv_error *err);
 /* Replays one key's record; at the start only. */
 void replay_key(struct memtable *memtable, struct bucket *bucket, uint64_t hash, const struct record *record);
 

@@ -271,7 +271,7 @@ int log_recover(struct log *log, struct kv_error *err)
 	if (code != 0)
 		return -1;
 	log->next_number = recovery.highest + 1;
-	if (rotate(store, err) != 0)
+	if (rotate_first(store, err) != 0)
 		return -1;
 	if (store->oldest == NULL)
 		store->oldest = atomic_load(&store->newest);

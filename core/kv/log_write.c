@@ -81,7 +81,7 @@ static void append_mark(struct memtable *memtable, uint64_t durable)
 
 static bool has_room(const struct memtable *memtable)
 {
-	return memtable->size - memtable->used >= MARK_FRAME_SIZE;
+	return memtable->fd >= 0 && memtable->size - memtable->used >= MARK_FRAME_SIZE;
 }
 
 /* Says in the log how far it is durable. Nothing new since the last mark: nothing to sync. */
@@ -149,6 +149,8 @@ static int sync_file(struct log *log, struct memtable *memtable, size_t end)
 	int code = memtable->replayed ? log_write_again(memtable) : 0;
 	int64_t began_us, usual;
 
+	if (memtable->fd < 0)
+		return 0;
 	if (code != 0)
 		return break_by(log, "write", memtable, code);
 	flush_ahead(log, memtable, end);

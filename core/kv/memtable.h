@@ -53,9 +53,9 @@ struct memtable {
 	char *buffer;
 	size_t size;         /* of buffer and file */
 	_Atomic size_t used; /* grows under the write lock; final once frozen */
-	int fd;
-	size_t written; /* under the log's write_out lock */
-	size_t synced;  /* under its sync lock; after a start: what marks prove */
+	int fd;              /* -1: it has no file, and stays empty (rotate_first) */
+	size_t written;      /* under the log's write_out lock */
+	size_t synced;       /* under its sync lock; after a start: what marks prove */
 	_Atomic bool frozen;
 	bool replayed;    /* after a start: the entries' `existed` is of the log, not of the pages */
 	int64_t began_ms; /* time of the first write; 0: none */

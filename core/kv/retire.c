@@ -66,7 +66,7 @@ void recycle(struct durable *store, uint64_t old_number, uint64_t size, int fd)
 /* The segment of a memtable whose values are not to stay there. */
 static void recycle_segment(struct durable *store, struct memtable *memtable)
 {
-	if (values_find(store->pages.values, memtable->number) != NULL)
+	if (memtable->fd < 0 || values_find(store->pages.values, memtable->number) != NULL)
 		return;
 	recycle(store, memtable->number, memtable->size, memtable->fd);
 	memtable->fd = -1;

@@ -12,7 +12,10 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+#define SAYS(text, part) cr_expect(strstr(text, part) != NULL, "%s", text)
 
 TestSuite(room, .init = t_up, .fini = t_down);
 
@@ -43,6 +46,51 @@ Test(room, answers_errors_on_a_full_disk_and_goes_on_when_there_is_room)
 	snprintf(value, sizeof(value), "OK %d", written + 1);
 	ANSWERS(value, "hlen", "h");
 	t_close(&t);
+}
+
+/* Writes, and is killed: what it wrote is in the log alone, with no file to spare. */
+static void write_and_be_killed(void)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		t_open(&t, dir, ENGINE_ALWAYS);
+		ANSWERS("OK 1", "hset", "h", "k", "v");
+		_exit(0);
+	}
+	cr_assert(waitpid(pid, &status, 0) == pid && status == 0);
+}
+
+Test(room, is_not_needed_to_start_after_a_kill)
+{
+	write_and_be_killed();
+	disk_full = true;
+	t_open(&t, dir, ENGINE_ALWAYS);
+	ANSWERS("OK 'v'", "hget", "h", "k");
+	SAYS(t.log, "there is no room for the next one");
+	SAYS(t_call(&t, "hset", "h", "more", "1", NULL), "ERROR cannot make room in the log: No space left on device");
+	disk_full = false;
+	ANSWERS("OK 1", "hset", "h", "more", "1");
+	t_close(&t);
+	t_open(&t, dir, ENGINE_ALWAYS);
+	ANSWERS("OK 2", "hlen", "h");
+	t_close(&t);
+}
+
+Test(room, is_not_needed_to_stop_after_such_a_start)
+{
+	for (int round = 0; round < 2; round++) {
+		write_and_be_killed();
+		disk_full = true;
+		t_open(&t, dir, ENGINE_EVERYSEC);
+		t_close(&t);
+		cr_expect(strstr(t.log, "broken") == NULL, "%s", t.log);
+		disk_full = false;
+		t_open(&t, dir, ENGINE_ALWAYS);
+		ANSWERS("OK 1", "hdel", "h", "k");
+		t_close(&t);
+	}
 }
 
 Test(room, answers_errors_when_the_map_is_full_and_keeps_serving_reads)
