@@ -63,22 +63,16 @@ static int wait_for(int fd, short events, int64_t until_ms, const char *node, st
 	}
 }
 
-static int connect_to(const char *node, int64_t until_ms, int *out, struct error *err)
+static int connect_to(const struct dist_address *address, const char *node, int64_t until_ms, int *out,
+		      struct error *err)
 {
-	struct dist_place place;
-	struct dist_address address;
-	int rc = dist_place_of_node(node, &place, err);
-	if (rc == 0)
-		rc = dist_address_resolve(&place, &address, err);
-	if (rc != 0)
-		return rc;
-	SCOPE_FD int fd = socket(address.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	SCOPE_FD int fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return error_system(err, errno, "cannot make a socket");
-	int problem = connect(fd, (const struct sockaddr *)&address.storage, address.size) == 0 ? 0 : errno;
+	int problem = connect(fd, (const struct sockaddr *)&address->storage, address->size) == 0 ? 0 : errno;
 	if (problem == EINPROGRESS) {
 		socklen_t size = sizeof(problem);
-		rc = wait_for(fd, POLLOUT, until_ms, node, err);
+		int rc = wait_for(fd, POLLOUT, until_ms, node, err);
 		if (rc != 0)
 			return rc;
 		if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &problem, &size) != 0)
@@ -91,6 +85,24 @@ static int connect_to(const char *node, int64_t until_ms, int *out, struct error
 	dist_prepare_socket(fd);
 	*out = TAKE_FD(fd);
 	return 0;
+}
+
+/* One address of its host after the other, each with its part of the time. */
+static int connect_by_name(const char *node, int64_t until_ms, int *out, struct error *err)
+{
+	struct dist_place place;
+	struct dist_address addresses[DIST_ADDRESSES_MAX];
+	unsigned count = 0;
+	int rc = dist_place_of_node(node, &place, err);
+	if (rc == 0)
+		rc = dist_addresses_resolve(&place, addresses, &count, err);
+	for (unsigned i = 0; i < count; i++) {
+		int64_t now = now_ms();
+		rc = connect_to(&addresses[i], node, now + (until_ms - now) / (count - i), out, err);
+		if (rc == 0)
+			break;
+	}
+	return rc;
 }
 
 /* ---- bytes ---- */
@@ -214,7 +226,7 @@ int dist_client_open(const char *node, struct slice cookie, struct dist_client *
 	if (client == NULL)
 		return error_set(err, ERROR_NO_MEMORY, "no memory for a connection");
 	client->fd = -1;
-	int rc = connect_to(node, until_ms, &client->fd, err);
+	int rc = connect_by_name(node, until_ms, &client->fd, err);
 	if (rc == 0)
 		rc = tls_open(NULL, cookie, &client->api, &client->context, err);
 	if (rc == 0 && (client->session = client->api->session_new(client->context, false)) == NULL)

@@ -1,24 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How a link begins: opened, secured, and both sides have said who they are.
+ * How a link begins, once it is open: secured, and both sides have said who they are.
  *
  * Two nodes may open a link to each other at the same time; of the two links the one stays that the node with the
  * smaller name opened. A node that comes back in a new life replaces what was left of the old one.
  */
 #include "node/dist/internal.h"
 
-#include "base/control.h"
-#include "base/scope.h"
 #include "base/text.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-/* ---- opening ---- */
+/* ---- proving ---- */
 
-static void say_hello(struct link *link, struct slice to)
+void link_say_hello(struct link *link, struct slice to)
 {
 	const struct dist *dist = link->dist;
 	const struct frame_hello hello = {
@@ -30,163 +26,6 @@ static void say_hello(struct link *link, struct slice to)
 	frame_put_hello(&link->out, &hello);
 	link_touch(link);
 }
-
-static void begin_tls(struct link *link)
-{
-	struct dist *dist = link->dist;
-	link->tls = dist->tls_api->session_new(dist->tls, !link->ours);
-	link->state = LINK_SECURING;
-	link->since_ms = dist_now_ms();
-	if (link->tls == NULL)
-		link_close(link, "out of memory");
-	else
-		link_secure(link);
-}
-
-void link_connected(struct link *link)
-{
-	int problem = 0;
-	socklen_t size = sizeof(problem);
-	if (getsockopt(link->fd, SOL_SOCKET, SO_ERROR, &problem, &size) != 0)
-		problem = errno;
-	if (problem != 0) {
-		link_close(link, strerror(problem));
-		return;
-	}
-	link->events = 0;
-	uv_poll_stop(&link->poll);
-	begin_tls(link);
-	if (link->state != LINK_CLOSED)
-		link_watch(link);
-}
-
-static void connect_to(struct link *link, const struct dist_address *address)
-{
-	int fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	dist_address_text(&address->storage, link->address);
-	if (fd < 0) {
-		link_close(link, strerror(errno));
-		return;
-	}
-	dist_prepare_socket(fd);
-	link->state = LINK_CONNECTING;
-	int rc = link_watch_fd(link, fd);
-	if (rc != 0)
-		link_close(link, uv_strerror(rc));
-	else if (connect(fd, (const struct sockaddr *)&address->storage, address->size) != 0 && errno != EINPROGRESS)
-		link_close(link, strerror(errno));
-	else
-		link_watch(link);
-}
-
-static void on_looked_up(uv_getaddrinfo_t *lookup, int status, struct addrinfo *found)
-{
-	struct link *link = lookup->data;
-	struct dist_place place;
-	struct dist_address address = { 0 };
-	struct dist *dist = link->dist;
-	struct error err;
-	if (link->state == LINK_RESOLVING && link->peer != NULL) {
-		int rc = dist_place_of_node(link->peer->name, &place, &err);
-		if (rc == 0 && status != 0)
-			rc = error_set(&err, ERROR_FAILED, "cannot find host '%s': %s", place.host,
-				       uv_strerror(status));
-		if (rc == 0) {
-			dist_address_of(found, place.port, &address);
-			connect_to(link, &address);
-		} else {
-			link_close(link, err.message);
-		}
-	}
-	uv_freeaddrinfo(found);
-	link->running--; /* the lookup held the memory */
-	link_unref(link);
-	dist_release(dist);
-}
-
-static void look_up(struct link *link, const struct dist_place *place)
-{
-	const struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
-	link->state = LINK_RESOLVING;
-	link->lookup.data = link;
-	int rc = uv_getaddrinfo(link->dist->loop, &link->lookup, on_looked_up, place->host, NULL, &hints);
-	if (rc != 0) {
-		link_close(link, uv_strerror(rc));
-		return;
-	}
-	link->running++;
-	dist_hold(link->dist);
-}
-
-static void open_by_name(struct link *link)
-{
-	struct dist_place place;
-	struct dist_address address;
-	struct error err;
-	if (dist_place_of_node(link->peer->name, &place, &err) != 0)
-		link_close(link, err.message);
-	else if (dist_address_numeric(&place, &address))
-		connect_to(link, &address);
-	else
-		look_up(link, &place);
-}
-
-/* No failure: what waits leaves by the next link, of either side. */
-static void try_again_soon(struct link *link, const char *reason)
-{
-	struct peer *peer = link->peer;
-	link->peer = NULL;
-	if (peer->link == link) {
-		peer->link = NULL;
-		peer->held_off = true;
-		peer->retry_at_ms = dist_now_ms() + RETRY_FIRST_MS;
-	}
-	link_close(link, reason);
-}
-
-static void open_here(struct link *link)
-{
-	char socket_name[FRAME_NAME_MAX + 16];
-	struct error err;
-	int fd = -1;
-	snprintf(socket_name, sizeof(socket_name), "%s.dist", link->peer->name);
-	int rc = control_connect_now(link->dist->dir, socket_name, &fd, &err);
-	snprintf(link->address, sizeof(link->address), "this host");
-	if (rc == -ERROR_TRY_AGAIN) { /* many want it at this moment, or it hangs */
-		try_again_soon(link, err.message);
-		return;
-	}
-	if (rc != 0) {
-		link_close(link, rc == -ERROR_NOT_FOUND ? "it is not running on this host" : err.message);
-		return;
-	}
-	link->state = LINK_GREETING;
-	rc = link_watch_fd(link, fd);
-	if (rc != 0) {
-		link_close(link, uv_strerror(rc));
-		return;
-	}
-	say_hello(link, slice_of(link->peer->name));
-	link_watch(link);
-}
-
-void link_open(struct peer *peer)
-{
-	struct link *link = link_new(peer->dist, true);
-	if (link == NULL) {
-		peer_lost(peer, false, "out of memory");
-		return;
-	}
-	link->peer = peer;
-	peer->link = link;
-	peer->held_off = false;
-	if (peer->dist->dir != NULL)
-		open_here(link);
-	else
-		open_by_name(link);
-}
-
-/* ---- proving ---- */
 
 static void tls_failed(struct link *link)
 {
@@ -219,7 +58,7 @@ void link_secure(struct link *link)
 		return;
 	link->state = LINK_GREETING;
 	if (link->ours)
-		say_hello(link, slice_of(link->peer->name));
+		link_say_hello(link, slice_of(link->peer->name));
 }
 
 /* ---- names ---- */
@@ -300,7 +139,7 @@ static void on_hello(struct link *link, struct slice payload)
 	link->instance = hello.instance;
 	link->since_ms = dist_now_ms();
 	dist->greetings--;
-	say_hello(link, hello.from);
+	link_say_hello(link, hello.from);
 	peer_up(peer, link);
 }
 
@@ -349,7 +188,7 @@ void link_greeted(struct link *link, char type, struct slice payload)
 	else if (type == FRAME_HELLO)
 		on_hello_answer(link, payload);
 	else if (type == FRAME_TWICE && link->ours) {
-		try_again_soon(link, "the other side opened one, too");
+		link_try_again_soon(link, "the other side opened one, too");
 	} else if (type == FRAME_REFUSE && link->ours) {
 		snprintf(text, sizeof(text), "%.*s", (int)(payload.size < 200 ? payload.size : 200), payload.data);
 		link_close(link, text);

@@ -46,7 +46,8 @@ enum {
 	DROP_BYTES = 256 << 10, /* sent and not yet dropped from the front of one */
 	GREETINGS_MAX = 128,    /* accepted and unproven; over it the oldest one goes */
 	GREETING_MS = 5000,
-	CONNECT_MS = 5000,
+	CONNECT_MS = 5000,       /* to all addresses of a host together */
+	CONNECT_LEAST_MS = 1000, /* … to one of many */
 	RETRY_FIRST_MS = 50,
 	RETRY_MOST_MS = 5000,
 	RETRY_TIMES = 20, /* by itself, after a link was lost; later on demand alone */
@@ -121,6 +122,13 @@ struct peer {
 
 enum link_state { LINK_RESOLVING, LINK_CONNECTING, LINK_SECURING, LINK_GREETING, LINK_UP, LINK_RELAY, LINK_CLOSED };
 
+/* The addresses of a host, of which `at` is being tried. */
+struct attempt {
+	unsigned count, at;
+	struct dist_address addresses[DIST_ADDRESSES_MAX];
+	char failures[REASON_BYTES]; /* of those before: "ADDRESS: REASON; …" */
+};
+
 struct link {
 	struct dist *dist;
 	struct link *prev, *next; /* dist.links, oldest first */
@@ -136,6 +144,7 @@ struct link {
 	int events;
 	uv_poll_t poll;
 	uv_getaddrinfo_t lookup;
+	struct attempt *attempt; /* of the links that this node opens by name */
 	struct tls_session *tls; /* NULL: a Unix socket */
 	struct buf in;           /* not parsed yet */
 	struct buf out;          /* frames; `out_sent` of it are gone */
@@ -353,9 +362,17 @@ static inline size_t link_unsent(const struct link *link)
 /* link_input.c */
 void link_on_poll(uv_poll_t *handle, int status, int events);
 
-/* greet.c */
+/* open.c */
 void link_open(struct peer *peer);
 void link_connected(struct link *link);
+/* Nobody is there: goes on to the next address, or closes the link. It may be gone then. */
+void link_connect_failed(struct link *link, const char *reason);
+/* How long its address may take, in milliseconds. */
+int64_t link_connect_limit(const struct link *link);
+void link_try_again_soon(struct link *link, const char *reason);
+
+/* greet.c */
+void link_say_hello(struct link *link, struct slice to);
 void link_secure(struct link *link);
 void link_greeted(struct link *link, char type, struct slice payload);
 void link_refuse(struct link *link, const char *text);

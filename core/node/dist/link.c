@@ -82,6 +82,8 @@ static void release(struct link *link)
 	if (link->tls != NULL)
 		link->dist->tls_api->session_free(link->tls);
 	link->tls = NULL;
+	free(link->attempt);
+	link->attempt = NULL;
 	buf_done(&link->in);
 	buf_done(&link->out);
 	buf_done(&link->wire);

@@ -68,18 +68,19 @@ static uint16_t bound_port(int fd)
 static int listen_by_name(struct dist *dist, const struct dist_options *options, struct error *err)
 {
 	struct dist_place place;
-	struct dist_address address;
+	struct dist_address addresses[DIST_ADDRESSES_MAX];
+	unsigned count;
 	int rc = options->listen != NULL ? dist_place_of_flag(options->listen, &place, err)
 					 : dist_place_of_node(options->name, &place, err);
 	if (rc == 0)
-		rc = dist_address_resolve(&place, &address, err);
+		rc = dist_addresses_resolve(&place, addresses, &count, err);
 	if (rc == 0)
-		rc = bind_to(&address, dist->name, &dist->listen_fd, err);
+		rc = bind_to(&addresses[0], dist->name, &dist->listen_fd, err);
 	if (rc != 0)
 		return rc;
 	char text[DIST_ADDRESS_BYTES];
 	dist->port = bound_port(dist->listen_fd);
-	dist_address_text(&address.storage, text);
+	dist_address_text(&addresses[0].storage, text);
 	log_info("dist", LOG_FIELDS(LOG_S("address", place.host), LOG_I("port", dist->port)),
 		 "Accepting nodes on port %u", (unsigned)dist->port);
 	return 0;

@@ -43,9 +43,15 @@ void dist_hurry(struct dist *dist)
 
 static bool check_greeting(struct link *link, int64_t now)
 {
-	int64_t most = link->state == LINK_RESOLVING || link->state == LINK_CONNECTING ? CONNECT_MS : GREETING_MS;
+	int64_t most = link->state == LINK_RESOLVING    ? CONNECT_MS
+		       : link->state == LINK_CONNECTING ? link_connect_limit(link)
+							: GREETING_MS;
 	if (now - link->since_ms < most)
 		return true;
+	if (link->state == LINK_CONNECTING) {
+		link_connect_failed(link, "it does not answer");
+		return false;
+	}
 	if (!link->ours && link->state >= LINK_SECURING)
 		refusal_log(link->dist, link, "it proved nothing within five seconds");
 	link_close(link, link->state >= LINK_SECURING ? "it does not answer the handshake" : "it does not answer");

@@ -70,31 +70,41 @@ static void take(const struct sockaddr *address, socklen_t size, uint16_t port, 
 		((struct sockaddr_in *)&out->storage)->sin_port = htons(port);
 }
 
-void dist_address_of(const struct addrinfo *found, uint16_t port, struct dist_address *out)
+unsigned dist_addresses_of(const struct addrinfo *found, uint16_t port, struct dist_address out[DIST_ADDRESSES_MAX])
 {
-	take(found->ai_addr, found->ai_addrlen, port, out);
+	unsigned count = 0;
+	for (; found != NULL && count < DIST_ADDRESSES_MAX; found = found->ai_next)
+		take(found->ai_addr, found->ai_addrlen, port, &out[count++]);
+	return count;
 }
 
-static int look_up(const struct dist_place *place, int flags, struct dist_address *out)
+static int look_up(const struct dist_place *place, int flags, struct dist_address out[DIST_ADDRESSES_MAX],
+		   unsigned *count)
 {
 	struct addrinfo *found = NULL;
 	const struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = flags };
 	int rc = getaddrinfo(place->host, NULL, &hints, &found);
 	if (rc != 0)
 		return rc;
-	take(found->ai_addr, found->ai_addrlen, place->port, out);
+	*count = dist_addresses_of(found, place->port, out);
 	freeaddrinfo(found);
 	return 0;
 }
 
 bool dist_address_numeric(const struct dist_place *place, struct dist_address *out)
 {
-	return look_up(place, AI_NUMERICHOST, out) == 0;
+	struct dist_address found[DIST_ADDRESSES_MAX];
+	unsigned count;
+	if (look_up(place, AI_NUMERICHOST, found, &count) != 0)
+		return false;
+	*out = found[0];
+	return true;
 }
 
-int dist_address_resolve(const struct dist_place *place, struct dist_address *out, struct error *err)
+int dist_addresses_resolve(const struct dist_place *place, struct dist_address out[DIST_ADDRESSES_MAX], unsigned *count,
+			   struct error *err)
 {
-	int rc = look_up(place, 0, out);
+	int rc = look_up(place, 0, out, count);
 	return rc == 0 ? 0 : error_set(err, ERROR_FAILED, "cannot find host '%s': %s", place->host, gai_strerror(rc));
 }
 

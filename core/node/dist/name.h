@@ -12,7 +12,13 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 
-enum { DIST_PORT_FIRST = 21000, DIST_PORT_COUNT = 8000, DIST_HOST_BYTES = 256, DIST_ADDRESS_BYTES = 80 };
+enum {
+	DIST_PORT_FIRST = 21000,
+	DIST_PORT_COUNT = 8000,
+	DIST_HOST_BYTES = 256,
+	DIST_ADDRESS_BYTES = 80,
+	DIST_ADDRESSES_MAX = 8
+};
 
 struct dist_place {
 	char host[DIST_HOST_BYTES]; /* a name, or an address without brackets */
@@ -33,9 +39,11 @@ int dist_place_of_flag(const char *text, struct dist_place *out, struct error *e
 /* The place is a numeric address: no need to ask a name service. */
 bool dist_address_numeric(const struct dist_place *place, struct dist_address *out);
 struct addrinfo;
-void dist_address_of(const struct addrinfo *found, uint16_t port, struct dist_address *out);
-/* Asks the name service and waits for it; the first address. */
-int dist_address_resolve(const struct dist_place *place, struct dist_address *out, struct error *err);
+/* In the resolver's order; how many there are. */
+unsigned dist_addresses_of(const struct addrinfo *found, uint16_t port, struct dist_address out[DIST_ADDRESSES_MAX]);
+/* Asks the name service and waits for it. */
+int dist_addresses_resolve(const struct dist_place *place, struct dist_address out[DIST_ADDRESSES_MAX], unsigned *count,
+			   struct error *err);
 /* "127.0.0.1:21000", "[::1]:21000" */
 const char *dist_address_text(const struct sockaddr_storage *address, char out[DIST_ADDRESS_BYTES]);
 
