@@ -42,7 +42,7 @@ struct restart_plan {
 	uv_timer_t timer;
 	bool has_timer;
 	bool pending; /* it starts again when the timer ends */
-	bool resume;  /* stopped for another one's sake: starts again after that one */
+	bool resume;  /* waits for another one, which has failed: starts again after that one */
 	int64_t at_ms[COMPONENT_RESTARTS_MAX];
 	unsigned count; /* of at_ms that lie within the window */
 };

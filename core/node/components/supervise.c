@@ -73,20 +73,23 @@ static void start_failed(struct component *component, const struct error *err)
 	plan(component);
 }
 
-/* What was stopped for its sake, in start order; what still lacks another one waits for that. */
-static void resume_dependants(const struct component *component)
+static bool has_what_it_requires(const struct component *component)
 {
-	struct components *components = &component->view.node->components;
+	const struct components *components = &component->view.node->components;
+	for (size_t i = 0; i < component->sys->require_count; i++) {
+		if (component_find(components, component->sys->requires[i])->state != COMPONENT_STARTED)
+			return false;
+	}
+	return true;
+}
+
+void supervise_resume(struct node *node)
+{
+	struct components *components = &node->components;
 	struct error err;
 	for (size_t i = 0; i < components->count; i++) {
 		struct component *other = &components->items[i];
-		if (!other->restart.resume)
-			continue;
-		bool ready = true;
-		for (size_t j = 0; j < other->sys->require_count; j++)
-			ready = ready &&
-				component_find(components, other->sys->requires[j])->state == COMPONENT_STARTED;
-		if (!ready)
+		if (!other->restart.resume || !has_what_it_requires(other))
 			continue;
 		other->restart.resume = false;
 		if (component_start(components, other, false, &err) != 0)
@@ -94,17 +97,22 @@ static void resume_dependants(const struct component *component)
 	}
 }
 
+/* One whose dependency has failed as well waits for that: it is no failure of its own. */
 static void start_again(struct component *component)
 {
 	struct node *node = component->view.node;
 	struct error err;
+	if (!has_what_it_requires(component)) {
+		component->restart.resume = true;
+		return;
+	}
 	component->restarts++;
 	if (component_start(&node->components, component, false, &err) != 0) {
 		start_failed(component, &err);
 		return;
 	}
 	log_notice(component->sys->name, LOG_FIELDS(LOG_I("restarts", component->restarts)), "restarted");
-	resume_dependants(component);
+	supervise_resume(node);
 }
 
 static void on_pause_over(uv_timer_t *timer)

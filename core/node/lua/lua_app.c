@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* app.* in Lua: components and their settings, in OTP's words. */
 #include "base/scope.h"
+#include "node/components/supervise.h"
 #include "node/config/reload.h"
 #include "node/config/schema_parts.h"
 #include "node/lua/evaluate.h"
@@ -56,6 +57,8 @@ static void start_on_main(void *context)
 	change->rc = node_make_folders(change->node, &change->err);
 	if (change->rc == 0)
 		change->rc = component_start(&change->node->components, change->component, true, &change->err);
+	if (change->rc == 0)
+		supervise_resume(change->node);
 }
 
 static void stop_on_main(void *context)

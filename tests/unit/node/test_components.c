@@ -2,10 +2,12 @@
 #include "base/scope.h"
 #include "bundle.h"
 #include "node/components/call.h"
+#include "node/components/supervise.h"
 #include "node/node.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct bundle bundle;
 static struct node node;
@@ -190,4 +192,65 @@ Test(components, of_interactive_mode_are_opened_at_their_start)
 	cr_assert_eq(echo->state, COMPONENT_DEFINED);
 	cr_assert(components_start(&node.components, never, &err) == 0, "%s", err.message);
 	cr_assert_eq(echo->state, COMPONENT_STARTED);
+}
+
+/* ---- one that depends on another ---- */
+
+static const char one_on_another[] = "format: 1\n"
+				     "release: {name: foo, version: \"0.0.1\"}\n"
+				     "runtime_config: runtime.lua\n"
+				     "components:\n"
+				     "  - {name: echo, version: \"1.0.0\", mode: permanent}\n"
+				     "  - {name: other, version: \"1.0.0\", mode: permanent}\n"
+				     "project_components: [echo, other]\n";
+
+static struct component *echo, *other;
+static const struct error reason = { .code = ERROR_FAILED, .message = "told to" };
+
+static void start_both(void)
+{
+	t_bundle_write(&bundle, "releases/0.0.1/sys.yaml", one_on_another);
+	t_bundle_write(&bundle, "lib/other-1.0.0/component.yaml",
+		       "name: other\nversion: \"1.0.0\"\ndependencies: [echo]\n");
+	cr_assert_eq(symlink(FIXTURES "/wrong_name.so",
+			     arena_printf(&bundle.arena, "%s/lib/other-1.0.0/other.so", bundle.root)),
+		     0);
+	cr_assert(start() == 0, "%s", err.message);
+	echo = component_find(&node.components, "echo");
+	other = component_find(&node.components, "other");
+	node.flags.max_restarts = 1;
+	node.state = NODE_RUNNING;
+}
+
+#define LOOP_UNTIL(condition) \
+	do { \
+		for (int turn_ = 0; turn_ < 20000 && !(condition); turn_++) { \
+			uv_run(&node.main.loop, UV_RUN_NOWAIT); \
+			usleep(1000); \
+		} \
+	} while (0)
+
+Test(components, that_fail_together_are_restarted_together)
+{
+	start_both();
+	supervise_failed(other, &reason);
+	supervise_failed(echo, &reason);
+	LOOP_UNTIL(node.ending != NODE_END_NONE || echo->restarts > 0);
+	cr_assert_eq(node.ending, NODE_END_NONE, "%s", node.failure.message);
+	cr_assert_eq(echo->restarts, 1);
+	cr_assert_eq(echo->state, COMPONENT_STARTED);
+	cr_assert_eq(other->state, COMPONENT_STARTED);
+}
+
+Test(components, wait_for_one_that_was_stopped_until_it_is_started_by_hand)
+{
+	start_both();
+	supervise_failed(other, &reason);
+	LOOP_UNTIL(other->state == COMPONENT_FAILED);
+	cr_assert(component_stop(&node.components, echo, &err) == 0, "%s", err.message);
+	LOOP_UNTIL(node.ending != NODE_END_NONE || other->restart.resume);
+	cr_assert_eq(node.ending, NODE_END_NONE, "%s", node.failure.message);
+	cr_assert(component_start(&node.components, echo, false, &err) == 0, "%s", err.message);
+	supervise_resume(&node);
+	cr_assert_eq(other->state, COMPONENT_STARTED);
 }
