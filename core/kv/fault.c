@@ -14,6 +14,7 @@ _Thread_local struct fault_watch *fault_watched __attribute__((tls_model("initia
 
 _Thread_local struct pages *fault_changing __attribute__((tls_model("initial-exec")));
 static _Thread_local sigjmp_buf *way_out __attribute__((tls_model("initial-exec")));
+static _Thread_local sigjmp_buf *opening __attribute__((tls_model("initial-exec")));
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static unsigned stores;
@@ -50,8 +51,10 @@ static struct fault_watch *watch_of(const char *at)
 	return watch;
 }
 
-static void leave_if_changing(const char *at)
+static void leave_if_opening_or_changing(const char *at)
 {
+	if (opening != NULL)
+		siglongjmp(*opening, 1);
 	if (fault_changing == NULL || way_out == NULL || !lies_in_store(fault_changing, fault_changing->values, at))
 		return;
 	atomic_store(&fault_changing->map.lost, true);
@@ -84,7 +87,7 @@ static void on_fault(int number, siginfo_t *info, void *context)
 		}
 	}
 	if (info->si_code == BUS_ADRERR)
-		leave_if_changing(info->si_addr);
+		leave_if_opening_or_changing(info->si_addr);
 	pass_on(number, info, context);
 }
 
@@ -98,6 +101,20 @@ void fault_run(void (*main)(void *argument), void *argument)
 	else if (fault_changing->lost != NULL)
 		fault_changing->lost(fault_changing->lost_context);
 	way_out = NULL;
+}
+
+bool fault_ends(void (*open)(void *argument), void *argument)
+{
+	sigjmp_buf back;
+	bool ended = true;
+
+	opening = &back;
+	if (sigsetjmp(back, 1) == 0) {
+		open(argument);
+		ended = false;
+	}
+	opening = NULL;
+	return ended;
 }
 
 void faults_begin(void)

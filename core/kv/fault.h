@@ -11,7 +11,10 @@
  * have come about: the log still has what was applied, and a start applies that again, as after any kill.
  *
  * A fault outside of all that, or anywhere but in the store's files, is a crash as it ever was: nor may what was
- * checked before be sent as such. So is one at the start, when LMDB opens what pages_inspect() just read.
+ * checked before be sent as such.
+ *
+ * While LMDB opens what pages_inspect() just read, it does not tell where its maps are. A fault then ends the opening
+ * as it ends a change, whatever the file; what LMDB had begun is left as it is, and so is its memory.
  */
 #ifndef KV_FAULT_H
 #define KV_FAULT_H
@@ -29,6 +32,9 @@ extern _Thread_local struct pages *fault_changing __attribute__((tls_model("init
 
 /* Runs a thread. A fault while it changes pages ends main() in the middle, and their lost() is called. */
 void fault_run(void (*main)(void *argument), void *argument);
+
+/* Runs open(). True: a fault ended it in the middle. */
+bool fault_ends(void (*open)(void *argument), void *argument);
 
 struct fault_watch {
 	struct pages *pages;         /* its map is watched, and */

@@ -182,16 +182,42 @@ static int open_environment(struct pages *pages, const char *dir, uint64_t map_s
 	return pages_fail(err, what, code);
 }
 
+struct opening {
+	struct pages *pages;
+	const char *dir;
+	uint64_t map_size;
+	unsigned readers;
+	int code;
+	struct kv_error *err;
+};
+
+static void open_all(void *argument)
+{
+	struct opening *opening = argument;
+	struct pages *pages = opening->pages;
+	struct kv_error *err = opening->err;
+
+	if (open_environment(pages, opening->dir, opening->map_size, opening->readers, err) == 0 &&
+	    open_store(pages, opening->dir, err) == 0 && find_map(pages, err) == 0)
+		opening->code = 0;
+}
+
 static int open_folder(struct pages *pages, const char *dir, uint64_t map_size, unsigned readers, struct kv_error *err)
 {
+	struct opening opening = { pages, dir, map_size, readers, -1, err };
+
 	snprintf(pages->file, sizeof(pages->file), "%s/data.mdb", dir);
 	faults_begin();
 	pages->watched = true;
-	if (open_environment(pages, dir, map_size, readers, err) == 0 && open_store(pages, dir, err) == 0 &&
-	    find_map(pages, err) == 0)
-		return 0;
-	pages_close(pages);
-	return -1;
+	if (fault_ends(open_all, &opening)) {
+		/* LMDB would look into its maps to close what it has not opened whole */
+		pages->env = NULL;
+		pages->values = NULL;
+		pages_lost(pages, err);
+	}
+	if (opening.code != 0)
+		pages_close(pages);
+	return opening.code;
 }
 
 static int move_into_place(const char *making, const char *dir, struct kv_error *err)
