@@ -44,8 +44,15 @@ struct prefetched {
 	bool in_memory; /* a memtable seems to know the key */
 };
 
+/* Those that look-ups go through; NULL: there are no more. While the applying thread lags behind there are three,
+ * seldom four. */
+struct prefetch_tables {
+	const struct memtable *newest, *older, *oldest;
+};
+
 struct prefetch_pipe {
 	uint32_t added;
+	struct prefetch_tables tables; /* as of the first that was added */
 	struct prefetched items[PREFETCH_DEPTH * 2];
 };
 

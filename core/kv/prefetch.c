@@ -11,15 +11,9 @@
  */
 #include "durable.h"
 
-/* The memtables that look-ups of this slot go through; NULL: there are no more. While the applying thread lags behind
- * there are three, seldom four. */
-struct tables {
-	const struct memtable *newest, *older, *oldest;
-};
-
-static inline struct tables tables_of(const struct durable *store, const struct slot *slot)
+static inline struct prefetch_tables tables_of(const struct durable *store, const struct slot *slot)
 {
-	struct tables tables = { .newest = atomic_load_explicit(&store->newest, memory_order_acquire) };
+	struct prefetch_tables tables = { .newest = atomic_load_explicit(&store->newest, memory_order_acquire) };
 
 	if (tables.newest->id > slot->retired + 1)
 		tables.older = atomic_load_explicit(&tables.newest->older, memory_order_acquire);
@@ -28,24 +22,24 @@ static inline struct tables tables_of(const struct durable *store, const struct 
 	return tables;
 }
 
-static inline void fetch_index(struct tables tables, const struct prefetched *item)
+static inline void fetch_index(const struct prefetch_tables *tables, const struct prefetched *item)
 {
-	memtable_prefetch(tables.newest, (uint32_t)item->hash);
-	if (tables.older != NULL)
-		memtable_prefetch(tables.older, (uint32_t)item->hash);
-	if (tables.oldest != NULL)
-		memtable_prefetch(tables.oldest, (uint32_t)item->hash);
+	memtable_prefetch(tables->newest, (uint32_t)item->hash);
+	if (tables->older != NULL)
+		memtable_prefetch(tables->older, (uint32_t)item->hash);
+	if (tables->oldest != NULL)
+		memtable_prefetch(tables->oldest, (uint32_t)item->hash);
 }
 
-static inline void fetch_record(const struct durable *store, struct tables tables, const struct slot *slot,
-				struct prefetched *item)
+static inline void fetch_record(const struct durable *store, const struct prefetch_tables *tables,
+				const struct slot *slot, struct prefetched *item)
 {
-	const struct record *record = memtable_peek(tables.newest, (uint32_t)item->hash);
+	const struct record *record = memtable_peek(tables->newest, (uint32_t)item->hash);
 
-	if (record == NULL && tables.older != NULL)
-		record = memtable_peek(tables.older, (uint32_t)item->hash);
-	if (record == NULL && tables.oldest != NULL)
-		record = memtable_peek(tables.oldest, (uint32_t)item->hash);
+	if (record == NULL && tables->older != NULL)
+		record = memtable_peek(tables->older, (uint32_t)item->hash);
+	if (record == NULL && tables->oldest != NULL)
+		record = memtable_peek(tables->oldest, (uint32_t)item->hash);
 	item->in_memory = record != NULL;
 	if (record != NULL) {
 		__builtin_prefetch(record);
@@ -70,16 +64,17 @@ static inline struct prefetched *item_at(struct prefetch_pipe *pipe, uint32_t at
 static inline void add(struct durable *store, struct slot *slot, uint64_t hash)
 {
 	struct prefetch_pipe *pipe = &slot->pipe;
-	struct tables tables = tables_of(store, slot);
 	uint32_t at = pipe->added++;
 	struct prefetched *item = item_at(pipe, at);
 
+	if (at == 0)
+		pipe->tables = tables_of(store, slot);
 	if (at >= PREFETCH_DEPTH * 2)
 		fetch_page(slot, item); /* of the request that was here before */
 	if (at >= PREFETCH_DEPTH)
-		fetch_record(store, tables, slot, item_at(pipe, at - PREFETCH_DEPTH));
+		fetch_record(store, &pipe->tables, slot, item_at(pipe, at - PREFETCH_DEPTH));
 	item->hash = hash;
-	fetch_index(tables, item);
+	fetch_index(&pipe->tables, item);
 }
 
 void durable_prefetch(struct engine *engine, struct kvrel_call *call, struct kvrel_slice name, struct kvrel_slice key)
@@ -106,12 +101,11 @@ void durable_prefetch(struct engine *engine, struct kvrel_call *call, struct kvr
 void prefetch_finish(struct durable *store, struct slot *slot)
 {
 	struct prefetch_pipe *pipe = &slot->pipe;
-	struct tables tables = tables_of(store, slot);
 	uint32_t end = pipe->added, records = end > PREFETCH_DEPTH ? end - PREFETCH_DEPTH : 0,
 		 pages = end > PREFETCH_DEPTH * 2 ? end - PREFETCH_DEPTH * 2 : 0;
 
 	for (uint32_t at = records; at < end; at++)
-		fetch_record(store, tables, slot, item_at(pipe, at));
+		fetch_record(store, &pipe->tables, slot, item_at(pipe, at));
 	for (uint32_t at = pages; at < end; at++)
 		fetch_page(slot, item_at(pipe, at));
 	pipe->added = 0;

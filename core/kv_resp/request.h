@@ -67,12 +67,20 @@ struct session {
 	uint64_t killed; /* by a CLIENT KILL of this one that is not answered yet */
 };
 
+/* The last command whose name has four to eight bytes: its first four and its last four. */
+struct named {
+	uint64_t bytes;
+	size_t size;                   /* 0: there was none */
+	const struct command *command; /* NULL: there is none of that name */
+};
+
 struct request {
 	const struct kvrel_api *api;
 	struct server *server;
 	struct session *session;
 	struct kvrel_conn *conn;
 	const struct command *command;
+	struct named named;
 	const struct resp_request *parsed;
 	const struct kvrel_slice *args; /* args[0] is the name */
 	uint32_t count;

@@ -19,6 +19,19 @@ Test(requests, takes_inline_commands)
 	cr_assert_str_eq(t_front_calls(t_resp), "kv.hset(b,a b,c d)\n");
 }
 
+/* Names with the same beginning and end, other cases, none, and mistakes in between. */
+Test(requests, in_a_pipeline_each_have_the_command_they_name)
+{
+#define UNKNOWN(name, beginning) "-ERR unknown command '" name "', with args beginning with: " beginning "\r\n"
+	EXPECT_RAW("ECHO a\r\nECHO\r\nECHO b\r\necho c\r\nECHOECHO d\r\nECHOECHO e\r\nECHO f\r\n",
+		   "$1\r\na\r\n-ERR wrong number of arguments for 'echo' command\r\n$1\r\nb\r\n$1\r\nc\r\n" //
+		   UNKNOWN("ECHOECHO", "'d' ") UNKNOWN("ECHOECHO", "'e' ") "$1\r\nf\r\n");
+	EXPECT_RAW("aaaa\r\naaaaa\r\naaaaaaaa\r\nPING\r\nPINGS\r\nPING\r\nQ\r\nSELECT 0\r\nPING\r\n",
+		   UNKNOWN("aaaa", "") UNKNOWN("aaaaa", "") UNKNOWN("aaaaaaaa", "") "+PONG\r\n" //
+		   UNKNOWN("PINGS", "") "+PONG\r\n" UNKNOWN("Q", "") "+OK\r\n+PONG\r\n");
+#undef UNKNOWN
+}
+
 Test(requests, refuses_unbalanced_quotes_and_closes)
 {
 	static const char *const wrong[] = { "ECHO \"a\r\n", "ECHO 'a\r\n", "ECHO \"a\"b\r\n", "ECHO 'a'b\r\n" };
