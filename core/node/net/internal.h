@@ -190,7 +190,6 @@ struct worker {
 	uv_check_t check;
 	uv_timer_t linger;
 	uv_timer_t sweep;
-
 	struct batch batch;
 	uint64_t providers; /* bits of those that had a call in this wake-up */
 	uint64_t ran;       /* bits of those that had one since the last batch_ran */
@@ -318,7 +317,6 @@ size_t batch_args_size(const struct kvrel_slice *args, uint32_t arg_count);
 void batch_copy_args(struct kvrel_slice *to, const struct kvrel_slice *args, uint32_t arg_count);
 bool batch_request(struct kvrel_conn *conn, const struct kvrel_op_ref *op, const struct kvrel_slice *args,
 		   uint32_t arg_count, uint32_t tag);
-
 bool batch_request_aside(struct kvrel_conn *conn, const struct kvrel_op_ref *op, const struct kvrel_slice *args,
 			 uint32_t arg_count, uint32_t tag);
 /* Adds those that wait to the batch, as many as it has room for. */
