@@ -41,6 +41,7 @@ enum {
 
 struct prefetched {
 	uint64_t hash;
+	bool reads;     /* the value is wanted; a write asks whether the key is there */
 	bool in_memory; /* a memtable seems to know the key */
 };
 

@@ -44,15 +44,16 @@ static inline void fetch_record(const struct durable *store, const struct prefet
 	if (record != NULL) {
 		__builtin_prefetch(record);
 		__builtin_prefetch((const char *)record + 32); /* a small one often lies in two lines */
+	} else if (item->reads) {
+		page_prefetch(&slot->reader, item->hash);
 	} else {
 		presence_prefetch(&store->presence, item->hash);
-		page_prefetch(&slot->reader, item->hash);
 	}
 }
 
 static inline void fetch_page(const struct slot *slot, const struct prefetched *item)
 {
-	if (!item->in_memory)
+	if (item->reads && !item->in_memory)
 		page_prefetch_spot(&slot->reader, item->hash);
 }
 
@@ -61,7 +62,7 @@ static inline struct prefetched *item_at(struct prefetch_pipe *pipe, uint32_t at
 	return &pipe->items[at % (PREFETCH_DEPTH * 2)];
 }
 
-static inline void add(struct durable *store, struct slot *slot, uint64_t hash)
+static inline void add(struct durable *store, struct slot *slot, uint64_t hash, bool reads)
 {
 	struct prefetch_pipe *pipe = &slot->pipe;
 	uint32_t at = pipe->added++;
@@ -74,6 +75,7 @@ static inline void add(struct durable *store, struct slot *slot, uint64_t hash)
 	if (at >= PREFETCH_DEPTH)
 		fetch_record(store, &pipe->tables, slot, item_at(pipe, at - PREFETCH_DEPTH));
 	item->hash = hash;
+	item->reads = reads;
 	fetch_index(&pipe->tables, item);
 }
 
@@ -95,7 +97,7 @@ void durable_prefetch(struct engine *engine, struct kvrel_call *call, struct kvr
 		slot->memo = bucket;
 	}
 	call->scratch[1] = (uintptr_t)slot->memo;
-	add(store, slot, hash_in_bucket(slot->memo, call->scratch[0]));
+	add(store, slot, hash_in_bucket(slot->memo, call->scratch[0]), (call->op->flags & KVREL_OP_READ) != 0);
 }
 
 void prefetch_finish(struct durable *store, struct slot *slot)
