@@ -96,9 +96,11 @@ static void prepare(struct client *client, uint32_t worker, uint64_t *random)
 		request->args[1] = (struct kvrel_slice){ request->key, 16 };
 		request->args[2] = (struct kvrel_slice){ value, options.value };
 		request->client = client;
-		request->call = (struct kvrel_call){
-			.args = request->args, .arg_count = op->min_args, .worker = worker, .complete = complete
-		};
+		request->call = (struct kvrel_call){ .args = request->args,
+						     .arg_count = op->min_args,
+						     .worker = worker,
+						     .complete = complete,
+						     .op = op };
 		op->prefetch(&kv, &request->call);
 	}
 	atomic_store(&client->under_way, (int)pipeline);

@@ -270,6 +270,7 @@ static void run_batch(struct t_engine *t, uint32_t worker, const struct t_reques
 		const struct kvrel_op *op = op_named(requests[i].op);
 
 		waiting_init(&waiting[i], worker, &requests[i]);
+		waiting[i].call.op = op;
 		check(requests[i].arg_count >= op->min_args && requests[i].arg_count <= op->max_args,
 		      "wrong number of arguments");
 		if (op->prefetch != NULL)
