@@ -55,8 +55,10 @@ __attribute__((visibility("default"))) int getaddrinfo(const char *node, const c
 {
 	static int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
 	if (strcmp(node, HOST) == 0) {
+		if (hints->ai_flags & AI_NUMERICHOST)
+			return EAI_NONAME;
 		*out = &answer()->info;
-		return hints->ai_flags & AI_NUMERICHOST ? EAI_NONAME : 0;
+		return 0;
 	}
 	if (!real)
 		*(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
