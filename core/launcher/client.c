@@ -227,13 +227,29 @@ static bool asks_again(struct session *session)
 	return connect_here(session, NULL) == 0;
 }
 
+static int greet(struct session *session, struct error *err)
+{
+	while (!session->greeted) {
+		int r = session_greet(session, ANSWER_MS, err);
+
+		if (r < 0 && (r != -(int)ERROR_NOT_FOUND || !asks_again(session)))
+			return r;
+	}
+	return 0;
+}
+
+/* It never said a word: it was killed a moment ago, and its socket outlived it. */
+static bool is_absent(const struct session *session, const struct error *err)
+{
+	return !session->greeted && err->code == ERROR_NOT_FOUND;
+}
+
 static int greet_and_send(struct session *session, enum control_type type, struct slice payload, struct error *err)
 {
-	int r = 0;
+	int r = greet(session, err);
 
-	while (!session->greeted && (r = session_greet(session, ANSWER_MS, err)) < 0)
-		if (r != -(int)ERROR_NOT_FOUND || !asks_again(session))
-			return r;
+	if (r < 0)
+		return r;
 	r = control_send(session->fd, type, payload, err);
 	return r < 0 && err->errnum == EPIPE ? refuse_end(EPIPE, err) : r;
 }
@@ -256,8 +272,7 @@ int session_ask(struct session *session, enum control_type type, struct slice pa
 
 	while (greet_and_send(session, type, payload, &err) < 0 ||
 	       session_converse(session, timeout_ms, &code, text, &err) < 0) {
-		/* it was killed a moment ago, and its socket outlived it */
-		if (!session->greeted && err.code == ERROR_NOT_FOUND)
+		if (is_absent(session, &err))
 			return report("%s is not running", environ_get("RELEASE_NODE"));
 		if (may_ask_again(session, type, &err) && asks_again(session))
 			continue;
@@ -293,6 +308,27 @@ bool client_find(struct launch *launch, pid_t *pid)
 	close(fd);
 	*pid = peer.pid;
 	return found;
+}
+
+int client_greet(struct launch *launch)
+{
+	struct session session;
+	struct error err;
+	pid_t running;
+	int code;
+
+	if (strcmp(environ_get("RELEASE_DISTRIBUTION"), "name") == 0) {
+		(void)client_find(launch, &running); /* waits for one that restarts */
+		return 0;
+	}
+	code = session_open(launch, &session);
+	if (code)
+		return code;
+	if (greet(&session, &err) < 0)
+		return is_absent(&session, &err) ? report("%s is not running", environ_get("RELEASE_NODE"))
+						 : failed(&err);
+	close(session.fd);
+	return 0;
 }
 
 int client_ask(struct launch *launch, enum control_type type, struct slice payload)

@@ -244,6 +244,9 @@ int command_status(struct launch *launch);
 enum control_type;
 /* Whether the node of RELEASE_NODE runs on this host, without a word. */
 bool client_find(struct launch *launch, pid_t *pid);
+/* Before a program that talks to the node takes the terminal: does it answer, and will one that restarts? A node that
+ * is reached by name is left to that program. 0, or the exit code after a report. */
+int client_greet(struct launch *launch);
 /* Sends one request and prints the answer. 0, or the exit code after a report. */
 int client_ask(struct launch *launch, enum control_type type, struct slice payload);
 

@@ -162,11 +162,13 @@ int command_remote(struct launch *launch)
 	size_t count = 1;
 	struct runtime_line line;
 	struct error err;
-	pid_t running;
+	int code;
 
-	(void)client_find(launch, &running); /* waits for one that restarts */
 	if (runtime_add_cookie(launch, args, &count, &err) < 0)
 		return report_error(&err);
+	code = client_greet(launch);
+	if (code)
+		return code;
 	runtime_line(launch, "kvnode", "kvnode", args, count, &line);
 	return runtime_exec(&line);
 }
