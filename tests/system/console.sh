@@ -22,16 +22,21 @@ typed() {
 	printf "$1" >&8
 }
 
+# What was shown, without what asks the terminal to mark what is pasted.
+screen() {
+	tr -d '\r' <"$D/screen" | sed 's/\x1b\[?2004[hl]//g'
+}
+
 shown() {
-	tr -d '\r' <"$D/screen" | grep -qF -- "$1"
+	screen | grep -qF -- "$1"
 }
 
 shown_prompt_behind() {
-	[[ $(tr -d '\r' <"$D/screen") == *"$1"$'\n'"foo@$host> "* ]]
+	[[ $(screen) == *"$1"$'\n'"foo@$host> "* ]]
 }
 
 times_shown() {
-	[ "$(tr -d '\r' <"$D/screen" | grep -oF -- "$1" | wc -l)" -ge "$2" ]
+	[ "$(screen | grep -oF -- "$1" | wc -l)" -ge "$2" ]
 }
 
 it_edits_lines_and_completes_names() {
@@ -154,6 +159,15 @@ it_runs_a_script_from_stdin() {
 	is "$(printf '\357\273\277#!/usr/bin/lua\nlocal x = 5\nprint(x)\n' | foo/bin/foo remote)" 5
 	printf 'os.exit(7)' | foo/bin/foo remote
 	is $? 7
+	mkfifo never
+	exec 7<>never
+	foo/bin/foo remote <never & # it reads the script before it says anything to the node
+	client=$!
+	wait_until grep -q kvnode "/proc/$client/comm"
+	sleep 0.2
+	kill "$client"
+	wait "$client"
+	is $? 143
 	foo/bin/foo remote <. >out 2>err # what cannot be read to its end is not run
 	is "$? $(cat out err)" '1 ERROR: cannot read stdin: Is a directory'
 	stop_node
@@ -492,6 +506,8 @@ it_limits_memory_and_number_of_consoles() {
 	run foo/bin/foo rpc 'return 1'
 	is "$status" 1
 	is "$err" 'ERROR: 2 consoles and expressions run already (--console-sessions)'
+	echo 'return 1' | foo/bin/foo remote >out 2>err
+	is "$? $(cat out err)" '1 ERROR: 2 consoles and expressions run already (--console-sessions)'
 	must foo/bin/foo ping
 	kill %1 %2
 	wait

@@ -110,6 +110,70 @@ it_edits_lines() {
 	stop_node
 }
 
+# Empty lines, tabs where the terminal's buffer ends, a tab in a text: all of it is code and none of it a key.
+it_takes_pasted_code_as_it_is() {
+	local i
+	bundle foo
+	start_daemon
+	{
+		echo 'T = {}'
+		for i in {1..300}; do
+			printf 'function T.f%d(x)\n\tlocal\ty = x\n\n\tif\ty then\n\t\t\treturn\ty + %d\n\t\tend\n\n\nend\n' "$i" "$i"
+		done
+		echo 's = 0 for _, f in pairs(T) do s = s + f(0) end return "sum", s'
+	} >code
+	screen "$D/foo/bin/foo remote"
+	awaits "$prompt"
+	mux load-buffer code
+	mux paste-buffer -p -t main
+	awaits $'sum\n45150\n'"$prompt" 3
+	text 'kv.ge'
+	keys Tab # a key again
+	awaits "$prompt kv.get("
+	keys C-c
+	awaits "$prompt"
+	keys C-d
+	awaits 'ended with 0'
+	stop_node
+}
+
+it_is_left_when_the_node_says_nothing() {
+	bundle foo
+	start_daemon
+	screen "$D/foo/bin/foo remote; $D/foo/bin/foo remote"
+	awaits "$prompt"
+	text 'kv.'
+	awaits "$prompt kv."
+	halt "$pid"
+	keys Tab
+	keys C-c
+	awaits "$prompt kv.^C"
+	keys C-c
+	awaits $'the expression waits for a call that cannot be interrupted and ends after it; Ct\nrl-C again leaves the console' 2
+	kill -CONT "$pid"
+	awaits "$prompt"
+	halt "$pid"
+	keys C-d
+	awaits 'ended with 1' # the second console
+	like "$(look)" "*ERROR: foo@$host: its process $pid is halted by a signal; *"
+	kill -CONT "$pid"
+	stop_node
+}
+
+it_says_below_the_line_that_the_node_is_gone() {
+	bundle foo
+	start_daemon
+	screen "$D/foo/bin/foo remote"
+	awaits "$prompt"
+	text '"a line that is longer than the screen is wide, so that it goes on in its second row"'
+	keys Home
+	text '#'
+	wait_until rows_hold "$prompt #\"a line that is longer than the screen is wide, so that it goes on in its second row\"" 2
+	kill -KILL "$pid"
+	awaits $'the node closed the connection\nended with 1' 2
+	like "$(last_row 3)" $'*row"\nthe node*' # all of the line is there
+}
+
 it_completes_names_buckets_and_keys() {
 	bundle foo
 	start_daemon

@@ -19,7 +19,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { CANDIDATES_MAX = 1024, EXPLAIN_MS = 1000 /* after an interrupt that ended nothing */ };
+enum {
+	CANDIDATES_MAX = 1024,
+	EXPLAIN_MS = 1000,         /* after an interrupt that ended nothing */
+	LEAVE_MS = 3000,           /* for what the node still says to who has left */
+	AHEAD_MAX_BYTES = 64 << 10 /* typed while the node looks for completions */
+};
 
 /* ---- signals ---- */
 
@@ -75,7 +80,21 @@ enum event { EVENT_NODE, EVENT_INPUT, EVENT_INTERRUPT, EVENT_LOOK, EVENT_LOG, EV
 
 static bool wants_input(const struct console *console)
 {
-	return console->prompted && !console->asked && !console->left && !console->end_of_input;
+	return console->prompted && !console->left && !console->end_of_input &&
+	       (!console->asked || console->input.size < AHEAD_MAX_BYTES);
+}
+
+/* Leaving is no failure, whatever was tried before. */
+static bool has_left(const struct console *console)
+{
+	return console->left && console->terminal;
+}
+
+static int patience_ms(const struct console *console)
+{
+	if (has_left(console))
+		return LEAVE_MS;
+	return console->interrupted && !console->explained ? EXPLAIN_MS : -1;
 }
 
 static enum event wait_event(const struct console *console)
@@ -87,7 +106,7 @@ static enum event wait_event(const struct console *console)
 		{ .fd = wants_input(console) ? STDIN_FILENO : -1, .events = POLLIN },
 	};
 	int ready;
-	while ((ready = poll(fds, ARRAY_LEN(fds), console->interrupted && !console->explained ? EXPLAIN_MS : -1)) < 0) {
+	while ((ready = poll(fds, ARRAY_LEN(fds), patience_ms(console))) < 0) {
 		if (errno != EINTR)
 			return EVENT_ERROR;
 	}
@@ -216,7 +235,7 @@ static bool on_edit_event(struct console *console, enum edit_event event)
 
 static bool use_keys(struct console *console)
 {
-	while (wants_input(console) && console->input.size > 0) {
+	while (console->prompted && !console->asked && console->input.size > 0) {
 		size_t used;
 		enum edit_event event = edit_feed(&console->edit, buf_slice(&console->input), &used);
 		buf_consume(&console->input, used);
@@ -229,11 +248,25 @@ static bool use_keys(struct console *console)
 	return true;
 }
 
+/* Before the completions have come nothing but Ctrl-C counts: a node that hangs sends none. */
+static bool use_interrupt(struct console *console)
+{
+	static const char key = KEY_CONTROL('C');
+	struct slice ahead = buf_slice(&console->input);
+	size_t used;
+	if (ahead.size == 0 || memchr(ahead.data, key, ahead.size) == NULL)
+		return true;
+	console->asked = false;
+	return on_edit_event(console, edit_feed(&console->edit, (struct slice){ &key, 1 }, &used));
+}
+
 /* False: the node is gone. */
 static bool use_input(struct console *console)
 {
-	if (!console->prompted || console->asked)
+	if (!console->prompted)
 		return true;
+	if (console->asked)
+		return use_interrupt(console);
 	return console->edits ? use_keys(console) : use_lines(console);
 }
 
@@ -259,6 +292,8 @@ static void on_completions(struct console *console, struct slice payload)
 	struct slice first;
 	struct slice rest;
 	int64_t replace = 0;
+	if (!console->asked) /* the line that they were for was given up */
+		return;
 	console->asked = false;
 	slice_split(payload, '\0', &first, &rest);
 	while (words != NULL && rest.size > 0 && count < CANDIDATES_MAX)
@@ -268,18 +303,20 @@ static void on_completions(struct console *console, struct slice payload)
 	console_flush(console);
 }
 
+/* The node has had enough: of a script then something was not run. */
 static int finish(struct console *console, struct slice payload)
 {
-	bool open = console->edit.open;
+	int code = payload.size > 0 ? (unsigned char)payload.data[0] : 1;
 	terminal_restore();
-	if (payload.size > 1 && console->terminal && !console->left) {
-		console_say(STDOUT_FILENO, open || !console->edits ? SLICE("\n") : SLICE(""));
-		console_say(STDOUT_FILENO, (struct slice){ payload.data + 1, payload.size - 1 });
-		console_say(STDOUT_FILENO, SLICE("\n"));
-	}
-	if (console->left && console->terminal)
-		return 0; /* leaving is no failure, whatever was tried before */
-	return payload.size > 0 ? (unsigned char)payload.data[0] : 1;
+	if (has_left(console))
+		return 0;
+	if (payload.size <= 1)
+		return code;
+	console_end_line(console);
+	console_say(STDERR_FILENO, console->terminal ? SLICE("") : SLICE("ERROR: "));
+	console_say(STDERR_FILENO, (struct slice){ payload.data + 1, payload.size - 1 });
+	console_say(STDERR_FILENO, SLICE("\n"));
+	return code == 0 && !console->terminal && !console->left ? 1 : code;
 }
 
 /* Negative: go on; else the exit code. */
@@ -290,9 +327,10 @@ static int on_frame(struct console *console)
 	struct error err;
 	int rc = control_receive(console->fd, console->frame, CONTROL_FRAME_MAX, &type, &payload, &err);
 	if (rc <= 0) {
-		if (console->left && console->terminal)
-			return 0;
 		terminal_restore();
+		if (has_left(console))
+			return 0;
+		console_end_line(console);
 		console_say(STDERR_FILENO, SLICE("the node closed the connection\n"));
 		return 1;
 	}
@@ -320,12 +358,13 @@ static void explain_interrupt(struct console *console)
 /* Ctrl-C outside the editor: of an expression, or of a line that the kernel edits. */
 static bool on_interrupt(struct console *console)
 {
-	if (console->explained && console->log_fd < 0)
-		return false;
-	console->interrupted = console->terminal && !console->prompted;
 	if (console->terminal)
 		console_say(STDOUT_FILENO, SLICE("\n")); /* behind the ^C that the terminal shows */
 	buf_clear(&console->tail);
+	console->edit.pasting = false; /* the terminal has dropped what was behind it */
+	if (has_left(console) || (console->explained && console->log_fd < 0))
+		return false;
+	console->interrupted = console->terminal && !console->prompted;
 	if (console->prompted && console->terminal) {
 		buf_clear(&console->input);
 		console->prompted = false;
@@ -357,7 +396,9 @@ int console_converse(struct console *console)
 			console_flush(console);
 			break;
 		case EVENT_SILENCE:
-			explain_interrupt(console);
+			connected = !has_left(console);
+			if (connected)
+				explain_interrupt(console);
 			break;
 		case EVENT_ERROR:
 			connected = false;
@@ -365,5 +406,5 @@ int console_converse(struct console *console)
 		}
 	}
 	terminal_restore();
-	return code < 0 ? 1 : code;
+	return code >= 0 ? code : has_left(console) ? 0 : 1;
 }

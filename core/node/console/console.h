@@ -10,8 +10,10 @@
 
 struct node;
 
-/* Speaks over `fd` (borrowed) until the user leaves or the node does. Returns the exit code. */
-int console_run(int fd);
+/* Speaks over `fd` (borrowed) until the user leaves or the node does. Returns the exit code. `begin` is called when the
+ * conversation begins: what comes before it waits for the node and for the end of a script, and is not interrupted by
+ * the functions below, so that until then signals had better end the process. */
+int console_run(int fd, void (*begin)(void));
 /* For signal handlers: Ctrl-C was pressed; the terminal has another size; the console is to end as if the user left. */
 void console_interrupt(void);
 void console_resize(void);

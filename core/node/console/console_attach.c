@@ -48,7 +48,7 @@ static void give_log_back(void)
 static void *run_attached(void *unused)
 {
 	(void)unused;
-	(void)console_converse_over(attached.fd, attached.log_fds[0]);
+	(void)console_converse_over(attached.fd, attached.log_fds[0], NULL);
 	give_log_back();
 	/* the session ends with its client; from here on Ctrl-C stops the node */
 	shutdown(attached.fd, SHUT_RDWR);

@@ -66,11 +66,11 @@ bool edit_begin_behind(struct edit *edit, struct slice shown)
 	return true;
 }
 
-/* Leaves the line on the screen and goes to the row below it. */
 static enum edit_event end_line(struct edit *edit, enum edit_event event)
 {
 	const char *mark = event == EDIT_CANCEL ? "^C" : "";
 	edit->searching = false;
+	edit->pasting = edit->pasting && event == EDIT_LINE; /* Ctrl-C may have cost the mark of the end */
 	edit->line.cursor = edit->line.text.size;
 	edit_show(edit);
 	buf_printf(&edit->out, "%s\r\n", mark);
@@ -78,6 +78,11 @@ static enum edit_event end_line(struct edit *edit, enum edit_event event)
 	edit->visible = false;
 	edit->cursor_row = 0;
 	return event;
+}
+
+void edit_end(struct edit *edit)
+{
+	(void)end_line(edit, EDIT_NOTHING);
 }
 
 /* ---- history ---- */
@@ -234,11 +239,27 @@ static bool is_pasted_tab(const struct edit *edit, int key, struct slice more)
 	return true;
 }
 
+/* False: it means what it always means. */
+static bool feed_paste(struct edit *edit, int key)
+{
+	if (key == KEY_PASTE_BEGIN || key == KEY_PASTE_END) {
+		edit->pasting = key == KEY_PASTE_BEGIN;
+		edit->searching = false;
+	} else if (!edit->pasting || key == '\r' || key == '\n' || key == KEY_CONTROL('C')) {
+		return false;
+	} else if (key == '\t') {
+		insert_byte(edit, ' ');
+	} else if (key >= 0x20 && key < 0x100 && key != 0x7f) {
+		insert_byte(edit, key);
+	}
+	return true;
+}
+
 static enum edit_event feed_key(struct edit *edit, int key)
 {
 	if (key == KEY_NONE || key == KEY_UNKNOWN)
 		return EDIT_NOTHING;
-	if (edit->searching && feed_search(edit, key))
+	if (feed_paste(edit, key) || (edit->searching && feed_search(edit, key)))
 		return EDIT_NOTHING;
 	if (key == '\r' || key == '\n')
 		return end_line(edit, EDIT_LINE);

@@ -39,6 +39,7 @@ struct edit {
 	struct buf new_line; /* as it was when the history was entered */
 	struct buf needle;   /* of the search */
 	bool searching;
+	bool pasting; /* what comes is pasted: lines and characters, no keys; over several lines */
 	bool open;    /* between edit_begin() and the event that ends the line */
 	bool visible; /* on the screen now */
 	unsigned cursor_row;
@@ -54,6 +55,8 @@ void edit_begin(struct edit *edit, struct slice prompt);
 /* The same where the prompt stands on the screen already, as what was printed last; false when it is no plain text that
  * leaves room in its row. */
 bool edit_begin_behind(struct edit *edit, struct slice shown);
+/* Leaves the line on the screen, as an event that ends it does, and goes to the row below it. */
+void edit_end(struct edit *edit);
 /* Uses bytes up to the first event; *used says how many. */
 enum edit_event edit_feed(struct edit *edit, struct slice bytes, size_t *used);
 /* What may stand for the last `replace` bytes before the cursor: the one, or as much as they have in common, or a list

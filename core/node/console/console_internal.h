@@ -44,8 +44,11 @@ void console_flush(struct console *console);
 /* Above the line that is being edited, if one is. */
 void console_say_above(struct console *console, int fd, struct slice text);
 void console_begin_line(struct console *console, struct slice prompt);
+/* What is said next begins a row: the line that is being edited stays above it. */
+void console_end_line(struct console *console);
 
-/* console_start.c: `log_fd` (-1: none) is what the node logs, to be shown above the line. */
-int console_converse_over(int fd, int log_fd);
+/* console_start.c: `log_fd` (-1: none) is what the node logs, to be shown above the line; `begin` as in console_run(),
+ * or NULL. */
+int console_converse_over(int fd, int log_fd, void (*begin)(void));
 
 #endif

@@ -40,6 +40,8 @@ static const struct {
 	{ "[3;5~", KEY_KILL_WORD_RIGHT },
 	{ "\x7f", KEY_KILL_WORD_LEFT },
 	{ "\b", KEY_KILL_WORD_LEFT },
+	{ "[200~", KEY_PASTE_BEGIN },
+	{ "[201~", KEY_PASTE_END },
 };
 
 static int end_of_sequence(struct key_decoder *decoder)

@@ -23,6 +23,8 @@ enum key {
 	KEY_WORD_RIGHT,
 	KEY_KILL_WORD_LEFT,
 	KEY_KILL_WORD_RIGHT,
+	KEY_PASTE_BEGIN, /* what comes until the end was not typed */
+	KEY_PASTE_END,
 };
 #define KEY_CONTROL(letter) ((letter)&0x1f)
 

@@ -67,7 +67,11 @@ static int open_conversation(struct console *console, struct error *err)
 	int rc = control_receive(console->fd, console->frame, CONTROL_FRAME_MAX, &type, &hello, err);
 	if (rc < 0)
 		return rc;
-	if (rc == 0 || type != CONTROL_HELLO || hello.size < 5 || hello.data[0] != CONTROL_VERSION)
+	if (rc == 0)
+		return error_set(err, ERROR_FAILED, "the node closed the connection");
+	if (type == CONTROL_DONE && hello.size > 1) /* it takes no more clients */
+		return error_set(err, ERROR_TRY_AGAIN, "%.*s", (int)hello.size - 1, hello.data + 1);
+	if (type != CONTROL_HELLO || hello.size < 5 || hello.data[0] != CONTROL_VERSION)
 		return error_set(err, ERROR_UNSUPPORTED, "the node speaks another version of the control protocol");
 	if (console->terminal)
 		say_banner(hello);
@@ -90,7 +94,7 @@ static int open_console(struct console *console, struct error *err)
 	return console_open_signals(err);
 }
 
-int console_converse_over(int fd, int log_fd)
+int console_converse_over(int fd, int log_fd, void (*begin)(void))
 {
 	struct error err;
 	struct console console = { .fd = fd, .log_fd = log_fd };
@@ -99,6 +103,8 @@ int console_converse_over(int fd, int log_fd)
 		rc = open_conversation(&console, &err);
 	int code = 1;
 	if (rc == 0) {
+		if (begin != NULL)
+			begin();
 		code = console_converse(&console);
 	} else {
 		console_say(STDERR_FILENO, SLICE("ERROR: "));
@@ -114,7 +120,7 @@ int console_converse_over(int fd, int log_fd)
 	return code;
 }
 
-int console_run(int fd)
+int console_run(int fd, void (*begin)(void))
 {
-	return console_converse_over(fd, -1);
+	return console_converse_over(fd, -1, begin);
 }

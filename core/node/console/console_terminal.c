@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "node/console/console_terminal.h"
 
+#include "base/fs.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
+
+/* Terminals that know it put marks around what is pasted, so that its tabs are no questions and its bytes no keys. */
+static const char tell_pastes[] = "\033[?2004h";
+static const char hide_pastes[] = "\033[?2004l";
 
 static struct termios usual;
 static bool editing;
@@ -29,12 +35,15 @@ void terminal_edit(void)
 	keys.c_cc[VTIME] = 0;
 	/* what was typed ahead stays */
 	editing = tcsetattr(STDIN_FILENO, TCSADRAIN, &keys) == 0;
+	if (editing)
+		(void)fs_write_all(STDOUT_FILENO, tell_pastes, sizeof(tell_pastes) - 1, NULL);
 }
 
 void terminal_restore(void)
 {
 	if (!editing)
 		return;
+	(void)fs_write_all(STDOUT_FILENO, hide_pastes, sizeof(hide_pastes) - 1, NULL);
 	(void)tcsetattr(STDIN_FILENO, TCSADRAIN, &usual);
 	editing = false;
 }

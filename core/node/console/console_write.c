@@ -49,6 +49,20 @@ void console_say_above(struct console *console, int fd, struct slice text)
 	console_flush(console);
 }
 
+void console_end_line(struct console *console)
+{
+	bool open = console->edit.open;
+	if (open)
+		edit_end(&console->edit);
+	console_flush(console);
+	if (open)
+		buf_clear(&console->tail);
+	else if (console->terminal && console->prompted)
+		console_say(STDOUT_FILENO, SLICE("\n"));
+	else if (console->terminal)
+		end_tail(console);
+}
+
 /* Behind io.write("Name? ") what io.read() gets is typed where that ends. */
 void console_begin_line(struct console *console, struct slice prompt)
 {

@@ -22,13 +22,17 @@ static void on_signal(int signal_number)
 }
 
 /* The terminal is put in order before the signal has its way. */
-static int run_console(int fd)
+static void watch_signals(void)
 {
 	static const int watched[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
 	struct sigaction action = { .sa_handler = on_signal };
 	for (size_t i = 0; i < ARRAY_LEN(watched); i++)
 		sigaction(watched[i], &action, NULL);
-	int code = console_run(fd);
+}
+
+static int run_console(int fd)
+{
+	int code = console_run(fd, watch_signals);
 	if (ended_by != 0) {
 		signal(ended_by, SIG_DFL);
 		raise(ended_by);

@@ -77,18 +77,15 @@ static int run_expression(struct session *session)
 
 /* ---- console ---- */
 
-/* Lines until they make a whole text. An empty line ends a text that stays incomplete: its error is then shown. */
+/* Lines until they make a whole text. Empty ones are part of it, as code is pasted; Ctrl-C gives one up. */
 static enum session_input read_text(struct session *session, const char *prompt, struct buf *text)
 {
 	buf_clear(text);
 	enum session_input input = session_next_line(session, prompt, text);
 	while (input == INPUT_LINE && !text->failed &&
 	       script_is_incomplete(session->evaluator.script, buf_slice(text))) {
-		size_t before = text->size;
 		buf_append_char(text, '\n');
 		input = session_next_line(session, "…> ", text);
-		if (input == INPUT_LINE && text->size == before + 1)
-			break;
 	}
 	return input;
 }

@@ -32,6 +32,7 @@ Test(booted_console, talks_in_a_console)
 	cr_assert_str_eq(line(fd, "x + 1"), "21\nfoo@here> ");
 	cr_assert_str_eq(line(fd, "_ + 1"), "22\nfoo@here> ");
 	cr_assert_str_eq(line(fd, "for i = 1, 2 do"), "…> ");
+	cr_assert_str_eq(line(fd, ""), "…> "); /* as in pasted code */
 	cr_assert_str_eq(line(fd, "print(i)"), "…> ");
 	cr_assert_str_eq(line(fd, "end"), "1\n2\nfoo@here> ");
 	cr_assert(strncmp(line(fd, "error('oops')"), "console:1: oops\n", 16) == 0);
@@ -46,6 +47,9 @@ Test(booted_console, talks_in_a_console)
 }
 
 /* ---- on a terminal ---- */
+
+/* With what tells the terminal to mark what is pasted. */
+#define PROMPT "\033[?2004hfoo@here> "
 
 static pid_t on_terminal(const char *command, int *terminal)
 {
@@ -92,13 +96,13 @@ Test(booted_console, is_reached_by_a_console_on_a_terminal)
 	boot();
 	int terminal;
 	pid_t remote = on_terminal("remote", &terminal);
-	expect(terminal, "Ctrl-D leaves.\r\nfoo@here> ");
+	expect(terminal, "Ctrl-D leaves.\r\n" PROMPT);
 	type_keys(terminal, "6 * 7\n");
-	expect(terminal, "42\r\nfoo@here> ");
+	expect(terminal, "42\r\n" PROMPT);
 	type_keys(terminal, "print('begun') while true do end\n");
 	expect(terminal, "begun\r\n");
 	type_keys(terminal, "\x03");
-	expect(terminal, "interrupted\r\nfoo@here> ");
+	expect(terminal, "interrupted\r\n" PROMPT);
 	type_keys(terminal, "\x04");
 	cr_assert_eq(ended(remote), 0);
 	close(terminal);
@@ -109,9 +113,9 @@ Test(booted_console, has_its_own_console_that_can_be_left)
 {
 	int terminal;
 	pid_t pid = on_terminal("start", &terminal);
-	expect(terminal, "foo@here> ");
+	expect(terminal, PROMPT);
 	type_keys(terminal, "1 + 1\n");
-	expect(terminal, "2\r\nfoo@here> ");
+	expect(terminal, "2\r\n" PROMPT);
 	type_keys(terminal, "\x04");
 	expect(terminal, "the node goes on");
 	cr_assert_str_eq(rpc("1"), "1\n=0");

@@ -188,6 +188,26 @@ Test(console, tabs_inside_pasted_lines_ask_nothing)
 	cr_assert_eq(keys("kv.g\tx"), EDIT_COMPLETE);
 }
 
+Test(console, what_is_marked_as_pasted_is_text_and_no_keys)
+{
+	prompt();
+	cr_assert_eq(keys("\033[200~a\t"), EDIT_NOTHING); /* the end of what was read at once */
+	cr_assert_eq(keys("b\033[Dc\004\032\x01\x7f"), EDIT_NOTHING);
+	cr_assert_str_eq(screen(), "> a bc_");
+	cr_assert_eq(keys("\n"), EDIT_LINE);
+	cr_assert_str_eq(line(), "a bc");
+	prompt();
+	cr_assert_eq(keys("\t1\033[201~\x7f"), EDIT_NOTHING);
+	cr_assert_str_eq(line(), " ");
+	cr_assert_eq(keys("\t"), EDIT_COMPLETE);
+	cr_assert_eq(keys("\033[200~\003"), EDIT_CANCEL);
+	prompt();
+	cr_assert_eq(keys("\t"), EDIT_COMPLETE); /* the mark of the end was lost with the rest */
+	keys("\022x\033[200~y\033[201~");
+	keys("z");
+	cr_assert_str_eq(line(), "yz");
+}
+
 Test(console, control_characters_count_behind_an_escape)
 {
 	prompt();
