@@ -73,6 +73,7 @@ static int begin_newest(struct durable *store, uint64_t number, int fd, struct k
 	atomic_store_explicit(&store->newest, memtable, memory_order_release);
 	if (before != NULL)
 		applier_nudge(store);
+	room_changed(store);
 	return 0;
 }
 

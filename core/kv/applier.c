@@ -67,7 +67,7 @@ static void tell_stuck(struct durable *store, int code, const char *damage)
 	memcpy(applier->reason, err.message, sizeof(applier->reason));
 	atomic_store(&applier->stuck, true);
 	pthread_mutex_unlock(&applier->lock);
-	pthread_cond_broadcast(&applier->applied);
+	room_changed(store);
 	if (news)
 		host->log(host->context, KVREL_WARN, err.message);
 }
@@ -85,7 +85,8 @@ static bool sync_pages(struct durable *store)
 			return false;
 		doze(&store->applier, RETRY_MS);
 	}
-	atomic_store(&store->applier.stuck, false);
+	if (atomic_exchange(&store->applier.stuck, false))
+		room_changed(store);
 	return true;
 }
 
@@ -279,7 +280,7 @@ static void applier_main(void *argument)
 			if (!apply_memtable(store, store->oldest) && (stopping || is_stopping(applier)))
 				return;
 			if (log_broken(&store->log)) {
-				pthread_cond_broadcast(&applier->applied);
+				room_changed(store);
 				doze(applier, RETRY_MS);
 			}
 			garbage = true;
@@ -311,6 +312,7 @@ int applier_start(struct durable *store, struct kv_error *err)
 	if (code != 0)
 		return kv_fail(err, "kv store: cannot start its thread: %s", strerror(code));
 	applier->started = true;
+	room_changed(store);
 	return 0;
 }
 
@@ -324,7 +326,7 @@ void applier_stop(struct durable *store)
 	applier->stopping = true;
 	pthread_mutex_unlock(&applier->lock);
 	pthread_cond_signal(&applier->wake);
-	pthread_cond_broadcast(&applier->applied);
+	room_changed(store);
 	pthread_join(applier->thread, NULL);
 	sort_memory_done(&applier->sorting);
 	applier->started = false;

@@ -34,6 +34,13 @@ static void host_call_held(void *context, struct kvrel_call *call, size_t bytes)
 	kv->api->call_held(call, bytes);
 }
 
+static void host_hold_writes(void *context, bool hold)
+{
+	struct kv *kv = context;
+
+	kv->api->hold_writes(kv->node, hold);
+}
+
 static struct kvrel_slice setting_string(struct kv *kv, const char *key)
 {
 	return kv->api->value_string(kv->api->config(kv->node, key));
@@ -126,7 +133,7 @@ static int open_engine(struct kv *kv)
 		.cache_size = setting_int(kv, "cache_size"),
 		.list_max = setting_int(kv, "max_listing"),
 		.checkpoint_ms = setting_int(kv, "checkpoint_interval"),
-		.host = { kv, host_log, host_failed, host_thread_begin, host_call_held },
+		.host = { kv, host_log, host_failed, host_thread_begin, host_call_held, host_hold_writes },
 	};
 	struct kv_error err;
 	bool memory = slice_is(setting_string(kv, "engine"), "memory");

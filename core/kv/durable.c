@@ -9,44 +9,13 @@
 
 enum {
 	WHOLE_TRIES = 8,
-	ROOM_S = 3,
 	HELD_LARGE = 4096, /* copies of results that are worth telling of */
 };
 
 /* ---- inside and out ---------------------------------------------------------------------------------------- */
 
-/* Nearly all memtables that there may be are in use, and one of them is being applied. */
-static bool is_crowded(const struct durable *store)
-{
-	uint64_t in_use = atomic_load_explicit(&store->newest_id, memory_order_relaxed) -
-			  atomic_load_explicit(&store->retired, memory_order_relaxed);
-
-	return in_use >= MEMTABLES_MAX - 1 && store->applier.started && !store->applier.stopping &&
-	       !store->applier.stuck && !log_broken(&store->log);
-}
-
-/*
- * Acknowledgements that come late slow down clients that wait for them; those that send ahead may still send more than
- * is applied meanwhile. Rather than refuse that, a worker waits while it is outside and nothing rests on it. Not for
- * ever: who only reads waits with it.
- */
-__attribute__((noinline)) static void wait_for_room(struct durable *store)
-{
-	struct applier *applier = &store->applier;
-	struct timespec until;
-
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += ROOM_S;
-	pthread_mutex_lock(&applier->lock);
-	while (is_crowded(store) && pthread_cond_timedwait(&applier->applied, &applier->lock, &until) == 0)
-		;
-	pthread_mutex_unlock(&applier->lock);
-}
-
 void slot_begin(struct durable *store, struct slot *slot)
 {
-	if (__builtin_expect(is_crowded(store), false))
-		wait_for_room(store);
 	slot->inside = true;
 	epoch_enter(&store->epoch, &slot->epoch);
 	slot->retired = atomic_load_explicit(&store->retired, memory_order_acquire);

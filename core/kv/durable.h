@@ -96,6 +96,7 @@ struct applier {
 	struct background *running; /* threads of background.h */
 	uint64_t backgrounds_begun;
 	bool applying; /* a part of a memtable may be in the pages */
+	bool crowded;  /* as the host was told, see room.c */
 	struct snapshot_wish *wishes;
 	_Atomic bool stuck;
 	char reason[KV_ERROR_BYTES];
@@ -352,6 +353,11 @@ int applier_start(struct durable *store, struct kv_error *err);
 /* Applies everything, if it can. */
 void applier_stop(struct durable *store);
 void applier_nudge(struct durable *store);
+
+/* room.c. After whatever bears on it: a new memtable, one that is applied, a failure, the end. */
+void room_changed(struct durable *store);
+/* Returns when there is room, or nothing comes of waiting for it. With no_worker_lock, which it gives up meanwhile. */
+void room_await(struct durable *store);
 
 /* ---- snapshot.c ------------------------------------------------------------------------------------------------- */
 

@@ -129,6 +129,9 @@ struct engine_host {
 	void (*thread_begin)(void *context);
 	/* On the call's worker: so much of its result is kept until the call is completed. NULL as above. */
 	void (*call_held)(void *context, struct kvrel_call *call, size_t bytes);
+	/* Writes should wait, or need not any more. Any thread, one at a time; must not call the engine. NULL as above.
+	 */
+	void (*hold_writes)(void *context, bool hold);
 };
 
 struct engine_options {

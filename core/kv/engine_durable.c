@@ -139,6 +139,12 @@ static void slot_leave(struct durable *store, struct slot *slot)
 	slot->sync_wanted = false;
 }
 
+static bool writes(enum engine_kind kind)
+{
+	return kind == ENGINE_CREATE || kind == ENGINE_DROP || kind == ENGINE_PUT || kind == ENGINE_INCREMENT ||
+	       kind == ENGINE_DELETE;
+}
+
 static void durable_submit(struct engine *engine, const struct engine_request *request)
 {
 	struct durable *store = (struct durable *)engine;
@@ -152,6 +158,8 @@ static void durable_submit(struct engine *engine, const struct engine_request *r
 		return;
 	}
 	pthread_mutex_lock(&store->no_worker_lock);
+	if (writes(request->kind))
+		room_await(store);
 	run(store, slot_enter(store, KVREL_NO_WORKER), request);
 	slot_leave(store, &store->slots[store->slot_count - 1]);
 	pthread_mutex_unlock(&store->no_worker_lock);
@@ -164,10 +172,7 @@ static void durable_batch_ran(struct engine *engine, uint32_t worker)
 
 	if (worker >= store->slot_count - 1 || !slot->inside)
 		return;
-	if (atomic_load_explicit(&store->newest_id, memory_order_relaxed) - slot->retired > MEMTABLES_SLOW)
-		slot_leave(store, slot); /* what comes next in this wake-up may have to wait for room */
-	else
-		slot_settle(store, slot);
+	slot_settle(store, slot);
 }
 
 static void durable_batch_end(struct engine *engine, uint32_t worker)

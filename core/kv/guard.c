@@ -143,6 +143,6 @@ void guard_lost(void *context)
 	memcpy(applier->reason, err.message, sizeof(applier->reason));
 	atomic_store(&applier->stuck, true);
 	pthread_mutex_unlock(&applier->lock);
-	pthread_cond_broadcast(&applier->applied);
+	room_changed(store);
 	store->options.host.log(store->options.host.context, KVREL_WARN, err.message);
 }

@@ -16,14 +16,19 @@ void log_break(struct log *log, const char *what, const char *name, int errnum)
 {
 	const struct engine_host *host = &log->store->options.host;
 
+	bool first;
+
 	pthread_mutex_lock(&log->wait_lock);
-	if (!log_broken(log)) {
+	first = !log_broken(log);
+	if (first) {
 		snprintf(log->reason, sizeof(log->reason), "kv log: cannot %s '%.300s': %s", what, name,
 			 strerror(errnum));
 		atomic_store(&log->broken, true);
 		host->failed(host->context, log->reason);
 	}
 	pthread_mutex_unlock(&log->wait_lock);
+	if (first)
+		room_changed(log->store);
 }
 
 /* ---- those who wait ---------------------------------------------------------------------------------------- */

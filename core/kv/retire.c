@@ -127,7 +127,7 @@ void retire(struct durable *store, struct memtable *memtable)
 	applier->applying = false;
 	snapshots_take(store);
 	pthread_mutex_unlock(&applier->lock);
-	pthread_cond_broadcast(&applier->applied);
+	room_changed(store);
 	pthread_mutex_lock(&store->write_lock);
 	old = bucket_table_take_old(&store->buckets);
 	pthread_mutex_unlock(&store->write_lock);

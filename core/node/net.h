@@ -27,6 +27,7 @@ struct net_op {
 	void (*batch_end)(void *state, uint32_t worker);
 	void (*batch_ran)(void *state, uint32_t worker);
 	uint32_t provider; /* index of the component, 0 … 63: one bit in the worker's set of providers to end */
+	const _Atomic bool *writes_held; /* as long as it says so writes wait, see net_hold(); NULL: never */
 };
 
 struct net_options {
@@ -57,6 +58,11 @@ void net_stop_accepting(struct net *net);
 bool net_drain(struct net *net, int64_t timeout_ms);
 /* The same for one component: its listeners and its connections. False when some were cut. */
 bool net_close_owner(struct net *net, const char *owner, int64_t timeout_ms);
+/*
+ * Any thread, one at a time: writes_held of some provider has changed. `some`: one or more say so now. Those that
+ * waited are looked at again.
+ */
+void net_hold(struct net *net, bool some);
 /*
  * Something else that lives on the workers' threads: `turn` is called at the end of each wake-up of each of them. The
  * first worker's loop takes its handles, which net_call() opens there and which are gone before the net is freed.

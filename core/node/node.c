@@ -159,9 +159,13 @@ int node_net(struct node *node, struct net **out, struct error *err)
 			.thread_begin = crash_guard_thread,
 			.api = &node->api,
 		};
-		int rc = net_new(&options, &node->net, err);
+		int rc = net_new(&options, out, err);
 		if (rc != 0)
 			return rc;
+		pthread_mutex_lock(&node->components.lock); /* a component's own thread may look for it already */
+		node->net = *out;
+		net_hold(node->net, node->components.holders > 0);
+		pthread_mutex_unlock(&node->components.lock);
 	}
 	*out = node->net;
 	return 0;

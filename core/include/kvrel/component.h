@@ -338,6 +338,14 @@ struct kvrel_api {
 	 * than there is room for waits. Not worth a call for a few KiB.
 	 */
 	void (*call_held)(struct kvrel_call *call, size_t bytes);
+
+	/*
+	 * Any thread. While `hold` is true no call of this component's operations with KVREL_OP_WRITE is run that a
+	 * connection or another node brings: it waits, and with it what the same connection asked for behind it;
+	 * others go on. For a provider that cannot take more for a while and need not refuse it. One that has begun
+	 * may still follow, and calls of consoles do.
+	 */
+	void (*hold_writes)(struct kvrel_node *node, bool hold);
 };
 
 /* api->out_reserve() and out_commit() without a call for most replies. `size` is not 0. */

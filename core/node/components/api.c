@@ -248,6 +248,7 @@ void api_fill(struct kvrel_api *api)
 		.forward = links_forward,
 		.thread_begin = api_thread_begin,
 		.call_held = api_call_held,
+		.hold_writes = component_hold_writes,
 	};
 	net_fill_api(api);
 }

@@ -150,6 +150,7 @@ static void bind_ops(struct components *components, struct component *component)
 			.batch_end = table->batch_end,
 			.batch_ran = has_ran ? table->batch_ran : NULL,
 			.provider = component->provider,
+			.writes_held = &component->writes_held,
 		};
 	}
 }

@@ -63,6 +63,7 @@ struct component {
 	void *instance;     /* what start() gave */
 	struct net_op *ops; /* table->op_count of them */
 	uint32_t provider;
+	_Atomic bool writes_held;
 	unsigned listeners;
 	char addresses[COMPONENT_ADDRESSES][COMPONENT_ADDRESS_BYTES]; /* of the first of them */
 	unsigned calls; /* of consoles and start-up code, running now; components.lock */
@@ -75,6 +76,7 @@ struct components {
 	struct component *items; /* in start order */
 	size_t count;
 	uint32_t providers;
+	unsigned holders; /* of them hold their writes; lock */
 	pthread_mutex_t lock;
 	pthread_cond_t idle;
 };
@@ -104,6 +106,9 @@ bool component_requires(const struct component *component, const char *name);
 /* Between the two the component does not stop. False when it does not run. */
 bool component_enter(struct components *components, struct component *component);
 void component_leave(struct components *components, struct component *component);
+
+/* kvrel_api.hold_writes */
+void component_hold_writes(struct kvrel_node *view, bool hold);
 
 /* "kv.put" → its component and operation; NULL when there is none. *component may be set without an operation. */
 const struct net_op *component_op(const struct components *components, const char *name, struct component **component);

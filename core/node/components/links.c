@@ -32,6 +32,7 @@ static int enter(void *context, struct slice name, struct dist_op *out, struct e
 		.op = op->ref.op,
 		.state = op->ref.state,
 		.batch_end = op->batch_end,
+		.writes_held = op->writes_held,
 		.handle = component,
 	};
 	return 0;

@@ -31,6 +31,7 @@ struct dist_op {
 	void *state;
 	void (*batch_end)(void *state, uint32_t worker); /* may be NULL */
 	void *handle;                                    /* the host's */
+	const _Atomic bool *writes_held; /* requests that write wait as long as it says so; NULL: never */
 };
 
 /* What the links need of the node; called on the links' thread, leave() on any. */
@@ -87,6 +88,9 @@ uint16_t dist_listening_port(const struct dist *dist);
 void dist_stop(struct dist *dist, int64_t timeout_ms);
 /* After the components have stopped. NULL is fine. */
 void dist_free(struct dist *dist);
+
+/* Any thread. Some writes are not held any more. */
+void dist_resume(struct dist *dist);
 
 /* Any thread; see struct dist_seat. Sends what was asked for. */
 void dist_turn(struct dist *dist);

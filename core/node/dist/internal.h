@@ -244,6 +244,7 @@ struct dist {
 	size_t memory_bytes;             /* the most that all links may hold; half of it is for those requests */
 	bool ended;                      /* the thread is gone: replies have nowhere to go */
 	_Atomic bool stop_asked;
+	_Atomic bool resumes; /* dist_resume() was called */
 	_Atomic int64_t stop_by_ms;
 
 	struct link *links, *last_link;

@@ -2,7 +2,7 @@
 /*
  * One connection: its life, and bytes out. Everything is non-blocking. What is to be sent collects in `out` during a
  * wake-up and leaves at its end; with TLS it is encrypted only as fast as the socket takes it. Requests that wait in
- * `backlog` run when there is room again.
+ * `backlog` run when there is room again, or when their provider takes writes again.
  */
 #include "node/dist/internal.h"
 
@@ -263,8 +263,11 @@ static void take_backlog(struct link *link)
 		struct slice rest = { link->backlog.data + used, link->backlog.size - used };
 		if (frame_next(rest, FRAME_MAX, &type, &payload, &consumed) != 1)
 			break;
-		used += serve_requests(link, (struct slice){ rest.data, consumed });
+		size_t done = serve_requests(link, (struct slice){ rest.data, consumed });
 		serve_run(link->dist);
+		used += done;
+		if (done < consumed)
+			break;
 	}
 	if (link->state == LINK_CLOSED)
 		return;

@@ -145,8 +145,26 @@ static void flush_links(struct dist *dist)
 	}
 }
 
+/* Those whose requests wait look whether they still have to. */
+static void resume_links(struct dist *dist)
+{
+	if (!atomic_exchange(&dist->resumes, false))
+		return;
+	for (struct link *link = dist->links; link != NULL; link = link->next) {
+		if (link->backlog.size > 0)
+			link_touch(link);
+	}
+}
+
+void dist_resume(struct dist *dist)
+{
+	atomic_store(&dist->resumes, true);
+	dist_wake(dist);
+}
+
 static void turn(struct dist *dist)
 {
+	resume_links(dist);
 	do {
 		take_work(dist);
 		serve_end_batch(dist);

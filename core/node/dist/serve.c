@@ -249,6 +249,15 @@ struct serving {
 	const struct slice *seen; /* in dist.seen; NULL: not yet */
 };
 
+/* Neither is there room to answer too much, nor for writes that their provider cannot take now. */
+static bool has_to_wait(const struct link *link, const struct dist_op *op)
+{
+	if (link_unsent(link) >= OUT_FULL_BYTES)
+		return true;
+	return op != NULL && op->writes_held != NULL && (op->op->flags & KVREL_OP_WRITE) &&
+	       atomic_load(op->writes_held);
+}
+
 /* True when it is answered or among those that run next. */
 static void serve_one(struct link *link, const struct frame_request *request, struct serving *serving)
 {
@@ -299,7 +308,7 @@ size_t serve_requests(struct link *link, struct slice whole)
 	if (request.op.size > 0 && !dist->stopping)
 		serving.op = find_op(dist, request.op, &err);
 	for (; rest.size > 0; request.trace++) {
-		if (link_unsent(link) >= OUT_FULL_BYTES) {
+		if (has_to_wait(link, serving.op)) {
 			serve_run(dist); /* what is in the batch may lie where the frame is cut */
 			return whole.size - frame_cut(whole, rest, request.trace).size;
 		}

@@ -270,14 +270,15 @@ void batch_run(struct worker *worker)
 {
 	struct batch *batch = &worker->batch;
 	const struct net_op *last = NULL;
-	size_t output_max = worker->net->output_max_bytes;
+	struct net *net = worker->net;
 	for (unsigned i = 0; i < batch->count; i++)
 		prefetch(batch->calls[i]);
 	for (unsigned i = 0; i < batch->count; i++) {
 		struct slot *slot = batch->calls[i];
 		if (slot->op != last)
 			batch_note(worker, last = slot->op);
-		if (!conn_may_be_full(slot->conn, output_max) || !postpone(slot))
+		size_t look_closer = atomic_load_explicit(&net->look_closer, memory_order_relaxed);
+		if (!call_may_wait(slot->conn, look_closer) || !postpone(slot))
 			run(slot);
 	}
 	counter_add(&worker->counters.requests, batch->count);

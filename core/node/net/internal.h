@@ -185,6 +185,7 @@ struct worker {
 	pthread_t thread;
 	bool running;
 	bool draining;
+	bool holding; /* writes wait for their providers */
 	uv_loop_t loop;
 	uv_async_t wake;
 	uv_check_t check;
@@ -213,6 +214,9 @@ struct worker {
 	uint64_t input_told_ms;
 	_Atomic unsigned load; /* connections given to it and not yet closed */
 
+	struct task resume;   /* of net_hold() */
+	_Atomic bool resumes; /* it is posted and has not run */
+
 	_Alignas(64) _Atomic(struct slot *) done;
 	_Alignas(64) _Atomic(struct task *) tasks;
 };
@@ -221,6 +225,7 @@ struct net {
 	unsigned worker_count;
 	unsigned max_connections;
 	size_t output_max_bytes, input_max_bytes;
+	_Atomic size_t look_closer;                 /* output_max_bytes; 0 while some provider's writes are held */
 	_Atomic size_t input_held;                  /* by unfinished requests that are not small */
 	uint64_t idle_timeout_ms, write_timeout_ms; /* 0: none */
 	void (*thread_begin)(void);
@@ -257,6 +262,8 @@ void worker_call(struct worker *worker, void (*run)(struct worker *worker, void 
 void worker_run(struct worker *worker);
 /* Runs what is collected and sends what is answered. */
 void worker_turn(struct worker *worker);
+/* The same for all that comes of it, and tells the providers that the wake-up ends. */
+void worker_finish(struct worker *worker, void *unused);
 void worker_add_dirty(struct kvrel_conn *conn);
 /* The connection has something to send, or a state to act on, before the wake-up ends. */
 static inline void worker_touch(struct kvrel_conn *conn)
@@ -328,9 +335,9 @@ void batch_drop_asides(struct kvrel_conn *conn);
 
 /* postpone.c */
 /* Cheap, for each call; postpone() looks closer. */
-static inline bool conn_may_be_full(const struct kvrel_conn *conn, size_t output_max)
+static inline bool call_may_wait(const struct kvrel_conn *conn, size_t look_closer)
 {
-	return conn->postponed || out_unsent(&conn->out) + conn->held_bytes > output_max;
+	return conn->postponed || out_unsent(&conn->out) + conn->held_bytes >= look_closer;
 }
 /* False: it is to be run now after all. */
 bool postpone(struct slot *slot);
@@ -339,6 +346,8 @@ bool postponed_run(struct kvrel_conn *conn);
 bool postponed_may_run(const struct kvrel_conn *conn);
 /* The connection has ended. */
 void postponed_drop(struct kvrel_conn *conn);
+/* Task of net_hold(). */
+void postponed_resume(struct worker *worker, struct task *task);
 
 /* reply.c */
 /* In no queue of the connection. */

@@ -38,6 +38,7 @@ int net_new(const struct net_options *options, struct net **out, struct error *e
 	net->workers = workers;
 	net->max_connections = options->max_connections;
 	net->output_max_bytes = options->output_max_bytes;
+	atomic_init(&net->look_closer, options->output_max_bytes);
 	net->input_max_bytes = options->input_max_bytes ? options->input_max_bytes : INPUT_ALL_BYTES;
 	net->idle_timeout_ms = (uint64_t)options->idle_timeout_ms;
 	net->write_timeout_ms = (uint64_t)options->write_timeout_ms;
@@ -127,6 +128,13 @@ static struct timespec deadline_in(int64_t timeout_ms)
 	return at;
 }
 
+/* The last connection may have ended within a wake-up: when this returns its providers may stop. */
+static void finish_workers(struct net *net)
+{
+	for (unsigned i = 0; i < net->worker_count; i++)
+		worker_call(&net->workers[i], worker_finish, NULL);
+}
+
 bool net_drain(struct net *net, int64_t timeout_ms)
 {
 	struct timespec deadline = deadline_in(timeout_ms);
@@ -140,6 +148,7 @@ bool net_drain(struct net *net, int64_t timeout_ms)
 	pthread_mutex_unlock(&net->idle_lock);
 	for (unsigned i = 0; !drained && i < net->worker_count; i++)
 		worker_call(&net->workers[i], cut_worker, NULL);
+	finish_workers(net);
 	return drained;
 }
 
@@ -180,13 +189,16 @@ bool net_close_owner(struct net *net, const char *name, int64_t timeout_ms)
 	if (!closing.owner)
 		return true;
 	worker_call(&net->workers[0], listeners_close, (void *)(uintptr_t)closing.owner);
-	for (int64_t waited = 0; waited < timeout_ms; waited++) {
-		if (close_round(net, &closing) == 0)
-			return true;
-		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+	bool closed = false;
+	for (int64_t waited = 0; waited < timeout_ms && !closed; waited++) {
+		closed = close_round(net, &closing) == 0;
+		if (!closed)
+			nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
 	}
 	closing.cut = true;
-	return close_round(net, &closing) == 0;
+	closed = closed || close_round(net, &closing) == 0;
+	finish_workers(net);
+	return closed;
 }
 
 /* ---- a guest ---- */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Calls that wait for room.
+ * Calls that wait: for room in their connection's output, or for a provider that takes no writes for a while.
  *
  * How long a reply is shows when its call has run, and one batch may hold a hundred calls of one client: if it asks for
  * large values and reads none, all of them would lie in its output. So before a call is run its connection is looked
@@ -12,6 +12,15 @@
  */
 #include "internal.h"
 
+/* And if so, it is told when that has changed. */
+static bool waits_for_provider(const struct slot *slot)
+{
+	const struct net_op *op = slot->op;
+	bool waits = op->writes_held && atomic_load(op->writes_held) && (op->ref.op->flags & KVREL_OP_WRITE) != 0;
+	slot->conn->worker->holding |= waits;
+	return waits;
+}
+
 /*
  * What waits behind the first of the queue goes out with it and not before, so it is no reason to let that one wait.
  * One that is outside the order may stand in front of it.
@@ -20,6 +29,8 @@ static bool may_run(const struct slot *slot)
 {
 	const struct kvrel_conn *conn = slot->conn;
 	bool behind = slot != conn->first && !slot->aside;
+	if (waits_for_provider(slot))
+		return false;
 	return out_unsent(&conn->out) + (behind ? conn->held_bytes : 0) <= conn->worker->net->output_max_bytes;
 }
 
@@ -101,5 +112,28 @@ void postponed_drop(struct kvrel_conn *conn)
 		struct slot *slot = take_first(conn, &kept);
 		input_copy_free(conn, kept.args, kept.size);
 		slot_answer(slot, NULL);
+	}
+}
+
+void postponed_resume(struct worker *worker, struct task *task)
+{
+	(void)task;
+	atomic_store(&worker->resumes, false); /* before looking: what changes from now on posts another */
+	if (!worker->holding)
+		return;
+	worker->holding = false;
+	for (struct kvrel_conn *conn = worker->conns; conn; conn = conn->next) {
+		if (conn->postponed)
+			worker_touch(conn);
+	}
+}
+
+void net_hold(struct net *net, bool some)
+{
+	atomic_store(&net->look_closer, some ? 0 : net->output_max_bytes);
+	for (unsigned i = 0; i < net->worker_count; i++) {
+		struct worker *worker = &net->workers[i];
+		if (!atomic_exchange(&worker->resumes, true))
+			worker_post(worker, &worker->resume);
 	}
 }

@@ -141,8 +141,9 @@ void worker_turn(struct worker *worker)
 		uv_async_send(&worker->wake);
 }
 
-static void finish_wake_up(struct worker *worker)
+void worker_finish(struct worker *worker, void *unused)
 {
+	(void)unused;
 	do {
 		worker_turn(worker);
 		batch_end_providers(worker);
@@ -154,7 +155,7 @@ static void finish_wake_up(struct worker *worker)
 
 static void on_check(uv_check_t *check)
 {
-	finish_wake_up(check->data);
+	worker_finish(check->data, NULL);
 }
 
 /* ---- tasks ---- */
@@ -276,6 +277,7 @@ int worker_start(struct worker *worker, struct net *net, uint32_t index, struct 
 {
 	worker->net = net;
 	worker->index = index;
+	worker->resume.run = postponed_resume;
 	if (batch_init(&worker->batch, err) != 0) {
 		batch_done(&worker->batch);
 		return error_wrap(err, "cannot start worker %u", index);
@@ -299,7 +301,7 @@ int worker_start(struct worker *worker, struct net *net, uint32_t index, struct 
 static void close_all(struct worker *worker, void *unused)
 {
 	(void)unused;
-	finish_wake_up(worker);
+	worker_finish(worker, NULL);
 	listeners_close(worker, NULL);
 	for (struct kvrel_conn *conn = worker->conns; conn; conn = conn->next)
 		conn_close(conn);

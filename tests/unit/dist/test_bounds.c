@@ -54,17 +54,22 @@ static void run_kept(void *state, struct kvrel_call *call)
 	run_silent(state, call);
 }
 
+static _Atomic bool writes_held;
+
 static const struct kvrel_op ops[] = {
 	{ .name = "echo", .min_args = 1, .max_args = 1, .flags = KVREL_OP_READ, .run = run_echo },
 	{ .name = "silent", .max_args = 1, .flags = KVREL_OP_READ | KVREL_OP_WAITS, .run = run_silent },
 	{ .name = "large", .flags = KVREL_OP_READ, .run = run_large },
 	{ .name = "kept", .flags = KVREL_OP_READ, .run = run_kept },
 	{ .name = "piece", .flags = KVREL_OP_READ, .run = run_piece },
+	{ .name = "write", .min_args = 1, .max_args = 1, .flags = KVREL_OP_WRITE, .run = run_echo },
 };
 
 static int enter(void *context, struct slice op, struct dist_op *out, struct error *err)
 {
-	return t_enter(ops, ARRAY_LEN(ops), context, op, out, err);
+	int rc = t_enter(ops, ARRAY_LEN(ops), context, op, out, err);
+	out->writes_held = &writes_held;
+	return rc;
 }
 
 static void set_up(void)
@@ -246,4 +251,31 @@ Test(bounds, answers_that_are_always_read_a_little_late_are_all_sent)
 	cr_expect(n > 0, "the link was closed after %zu KiB", heard >> 10);
 	dist_stop(middle, 100);
 	dist_free(middle);
+}
+
+Test(bounds, writes_that_are_held_wait_and_those_of_other_links_go_on)
+{
+	enum { WRITES = 200 };
+	static struct forgotten waiting[WRITES];
+	const struct kvrel_slice text = { "x", 1 };
+	const struct dist_request request = {
+		.node = "small@here", .component = "t", .op = &ops[5], .timeout_ms = 30000
+	};
+	cr_expect_eq(ask(others[0], "small@here", 5, text, 20000), KVREL_OK, "%s", said);
+	writes_held = true;
+	for (int i = 0; i < WRITES; i++) {
+		waiting[i].call = (struct kvrel_call){
+			.args = &text, .arg_count = 1, .worker = KVREL_NO_WORKER, .complete = forget, .op = &ops[5]
+		};
+		dist_forward(others[0], &waiting[i].call, &request);
+	}
+	for (int i = 0; i < 50; i++)
+		cr_expect_eq(ask(others[1], "small@here", 0, text, 20000), KVREL_OK, "%s", said);
+	for (int i = 0; i < WRITES; i++)
+		cr_assert_not(waiting[i].answered);
+	writes_held = false;
+	dist_resume(small);
+	cr_expect_eq(ask(others[0], "small@here", 5, text, 20000), KVREL_OK, "%s", said);
+	for (int i = 0; i < WRITES; i++)
+		cr_expect(waiting[i].answered, "%d", i);
 }

@@ -62,6 +62,15 @@ static void host_call_held(void *context, struct kvrel_call *call, size_t bytes)
 	t->held += bytes;
 }
 
+static void host_hold_writes(void *context, bool hold)
+{
+	struct t_engine *t = context;
+
+	check(t->holds != hold, "writes are held, or let go, twice");
+	t->holds = hold;
+	t->holds_begun += hold ? 1 : 0;
+}
+
 struct engine_options t_options(struct t_engine *t, const char *dir)
 {
 	return (struct engine_options){ .dir = dir,
@@ -73,7 +82,7 @@ struct engine_options t_options(struct t_engine *t, const char *dir)
 					.list_max = 64 << 20,
 					.checkpoint_ms = 3600 * 1000,
 					.leave_out_all = true,
-					.host = { t, host_log, host_failed, NULL, host_call_held } };
+					.host = { t, host_log, host_failed, NULL, host_call_held, host_hold_writes } };
 }
 
 static void prepare(struct t_engine *t, const char *dir)

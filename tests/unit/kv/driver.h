@@ -18,6 +18,8 @@ struct t_engine {
 	char log[4096];      /* what the engine logged */
 	char failed[1024];   /* what it failed with */
 	_Atomic size_t held; /* bytes that it said it keeps for calls, of all so far */
+	_Atomic bool holds;  /* it wants writes to wait */
+	_Atomic unsigned holds_begun;
 };
 
 /* A folder of its own below TMPDIR; t_remove() takes it away. */

@@ -155,6 +155,10 @@ Test(room, is_waited_for_where_more_is_sent_than_applied)
 		cr_expect_eq(contexts[i], 0, "%d were refused", contexts[i]);
 	}
 	ANSWERS("OK 192", "hlen", "h");
+	cr_expect(t.holds_begun > 0, "the host was not asked to hold writes back");
+	for (int slept = 0; t.holds && slept < 60000; slept++)
+		usleep(1000);
+	cr_expect_not(t.holds);
 	t_close(&t);
 }
 

@@ -9,6 +9,7 @@
 
 static struct kvrel_api api;
 static struct net_op ops[T_OPS];
+static _Atomic bool writes_held;
 
 enum { ARGS_MAX = 64 };
 
@@ -175,7 +176,8 @@ struct t_net t_net_start(unsigned workers, unsigned max_connections, size_t outp
 	for (unsigned i = 0; i < T_OPS; i++)
 		ops[i] = (struct net_op){ .ref = { &t_provider_ops[i], t.provider },
 					  .batch_end = t_provider_batch_end,
-					  .provider = 3 };
+					  .provider = 3,
+					  .writes_held = &writes_held };
 	struct net_options options = { .workers = workers,
 				       .max_connections = max_connections,
 				       .output_max_bytes = output_max,
@@ -188,6 +190,12 @@ struct t_net t_net_start(unsigned workers, unsigned max_connections, size_t outp
 	}
 	net_accept(t.net, "test");
 	return t;
+}
+
+void t_hold_writes(struct t_net *t, bool hold)
+{
+	writes_held = hold;
+	net_hold(t->net, hold);
 }
 
 void t_net_stop(struct t_net *t)

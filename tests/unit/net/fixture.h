@@ -35,6 +35,8 @@ extern size_t t_input_max;
 extern int64_t t_write_timeout_ms;
 struct t_net t_net_start(unsigned workers, unsigned max_connections, size_t output_max);
 void t_net_stop(struct t_net *t);
+/* The provider's writes wait as long as it is told so: later, latebig, held. */
+void t_hold_writes(struct t_net *t, bool hold);
 /* Cuts off the connection that was marked last; false when it has ended. */
 bool t_cut_marked(void);
 

@@ -301,3 +301,83 @@ Test(room, a_long_input_is_taken_bit_by_bit)
 	free(text);
 	close(fd);
 }
+
+/* ---- providers that take no writes for a while ---- */
+
+static bool has_something(int fd)
+{
+	char byte;
+	return recv(fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK) == 1;
+}
+
+Test(room, writes_that_are_held_wait_with_what_is_behind_them_and_others_go_on)
+{
+	int writer = t_connect(t.port), reader = t_connect(t.port);
+	t_hold_writes(&t, true);
+	t_send(writer, "echo a\nlater b\necho c\n");
+	EXPECT(writer, "a\n");
+	for (int i = 0; i < 100; i++) {
+		t_send(reader, "echo x\n");
+		EXPECT(reader, "x\n");
+	}
+	cr_expect_not(has_something(writer));
+	cr_expect_eq(t_provider_ran(t.provider), 101, "%u", t_provider_ran(t.provider));
+	t_hold_writes(&t, false);
+	EXPECT(writer, "b\nc\n");
+	close(writer);
+	close(reader);
+}
+
+Test(room, writes_that_are_held_again_and_again_keep_their_order)
+{
+	enum { CLIENTS = 20, ROUNDS = 50, EACH = 20 };
+	int fds[CLIENTS];
+	for (int i = 0; i < CLIENTS; i++)
+		fds[i] = t_connect(t.port);
+	for (int round = 0; round < ROUNDS; round++) {
+		char asked[EACH * 32] = "", expected[EACH * 32] = "";
+		for (int i = 0; i < EACH; i++) {
+			sprintf(asked + strlen(asked), "%s %d.%d\n", i % 3 != 0 ? "later" : "echo", round, i);
+			sprintf(expected + strlen(expected), "%d.%d\n", round, i);
+		}
+		for (int i = 0; i < CLIENTS; i++) {
+			t_hold_writes(&t, i % 2 == 0);
+			t_send(fds[i], asked);
+		}
+		t_hold_writes(&t, false);
+		for (int i = 0; i < CLIENTS; i++)
+			EXPECT(fds[i], expected);
+	}
+	for (int i = 0; i < CLIENTS; i++)
+		close(fds[i]);
+}
+
+Test(room, a_client_may_leave_while_its_writes_are_held)
+{
+	int fd = t_connect(t.port);
+	t_hold_writes(&t, true);
+	t_send(fd, "say hello\nlater a\nlater b\n");
+	EXPECT(fd, "hello\n");
+	const struct linger none = { .l_onoff = 1 };
+	cr_assert_eq(setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none)), 0);
+	close(fd); /* with a reset */
+	fd = t_connect(t.port);
+	t_send(fd, "echo c\n");
+	EXPECT(fd, "c\n");
+	t_hold_writes(&t, false);
+	t_send(fd, "later d\n");
+	EXPECT(fd, "d\n");
+	close(fd);
+}
+
+Test(room, writes_that_stay_held_do_not_keep_the_net_from_ending)
+{
+	int fd = t_connect(t.port);
+	t_hold_writes(&t, true);
+	t_send(fd, "say hello\nlater a\n");
+	EXPECT(fd, "hello\n");
+	cr_expect_not(net_drain(t.net, 100));
+	cr_expect_eq(t_stats().connections, 0);
+	t_hold_writes(&t, false);
+	close(fd);
+}
