@@ -127,9 +127,22 @@ it_takes_pasted_code_as_it_is() {
 	mux load-buffer code
 	mux paste-buffer -p -t main
 	awaits $'sum\n45150\n'"$prompt" 3
+	# each line is shown once, although most of them came while another one ran
+	is "$(mux capture-pane -p -S - -t main | grep -c 'return y + 2[0-9][0-9]$')" 100
 	text 'kv.ge'
 	keys Tab # a key again
 	awaits "$prompt kv.get("
+	keys C-u
+	printf 's = "begun"\nprint(s) while true do end\ns = "went on"\n' >code
+	mux load-buffer code
+	mux paste-buffer -p -t main
+	awaits begun
+	keys C-c
+	awaits $'interrupted\n'"$prompt" 2
+	text 's'
+	keys Enter
+	awaits $'begun\n'"$prompt" 2
+	text 'kv.'
 	keys C-c
 	awaits "$prompt"
 	keys C-d

@@ -209,7 +209,10 @@ static bool on_edit_event(struct console *console, enum edit_event event)
 	console_flush(console);
 	switch (event) {
 	case EDIT_LINE:
-		terminal_restore();
+		if (console->edit.pasting)
+			terminal_hold();
+		else
+			terminal_restore();
 		history_add(&console->history, line);
 		console->prompted = false;
 		return tell(console, CONTROL_LINE, line);
@@ -281,7 +284,7 @@ static void on_prompt(struct console *console, struct slice prompt)
 		terminal_edit();
 		console_begin_line(console, prompt);
 	} else if (console->terminal && console->prompted) {
-		console_say(STDOUT_FILENO, prompt);
+		console_say_prompt(console, prompt);
 	}
 }
 
@@ -358,17 +361,17 @@ static void explain_interrupt(struct console *console)
 /* Ctrl-C outside the editor: of an expression, or of a line that the kernel edits. */
 static bool on_interrupt(struct console *console)
 {
-	if (console->terminal)
+	if (console->terminal) {
 		console_say(STDOUT_FILENO, SLICE("\n")); /* behind the ^C that the terminal shows */
+		buf_clear(&console->input); /* as the kernel dropped what was typed or pasted and not read yet */
+		console->edit.pasting = false;
+	}
 	buf_clear(&console->tail);
-	console->edit.pasting = false; /* the terminal has dropped what was behind it */
 	if (has_left(console) || (console->explained && console->log_fd < 0))
 		return false;
 	console->interrupted = console->terminal && !console->prompted;
-	if (console->prompted && console->terminal) {
-		buf_clear(&console->input);
+	if (console->terminal)
 		console->prompted = false;
-	}
 	return console->left || tell(console, CONTROL_INTERRUPT, (struct slice){ 0 });
 }
 

@@ -20,7 +20,6 @@ struct console {
 	bool left;     /* the user does not want more */
 	/* Ctrl-C was sent for the running expression, and the user was told that this takes time */
 	bool interrupted, explained;
-	struct buf prompt;
 	struct buf input; /* read from stdin and not used yet */
 	struct buf log;   /* likewise of the log */
 	struct buf tail;  /* what was written behind the last newline, as far as it could be a prompt */
@@ -44,6 +43,8 @@ void console_flush(struct console *console);
 /* Above the line that is being edited, if one is. */
 void console_say_above(struct console *console, int fd, struct slice text);
 void console_begin_line(struct console *console, struct slice prompt);
+/* The same where the kernel's line mode has to do. */
+void console_say_prompt(struct console *console, struct slice prompt);
 /* What is said next begins a row: the line that is being edited stays above it. */
 void console_end_line(struct console *console);
 

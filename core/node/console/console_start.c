@@ -24,7 +24,7 @@ static void say_banner(struct slice hello)
 	const unsigned char *pid = (const unsigned char *)hello.data + 1;
 	buf_printf(&text,
 		   "%.*s %.*s on %.*s, process %u (runtime %s)\n"
-		   "Lua 5.4; help() lists what there is, Tab completes, Ctrl-C ends an expression, Ctrl-D leaves.\n",
+		   "Lua 5.4; help() lists it all, Tab completes, Ctrl-C interrupts, Ctrl-D leaves.\n",
 		   SLICE_FMT(name), SLICE_FMT(version), SLICE_FMT(node),
 		   (unsigned)pid[0] << 24 | (unsigned)pid[1] << 16 | (unsigned)pid[2] << 8 | pid[3], KVREL_VERSION);
 	console_say(STDOUT_FILENO, buf_slice(&text));

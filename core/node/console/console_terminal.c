@@ -14,7 +14,7 @@ static const char tell_pastes[] = "\033[?2004h";
 static const char hide_pastes[] = "\033[?2004l";
 
 static struct termios usual;
-static bool editing;
+static enum { USUAL, EDITING, HELD } mode;
 
 bool terminal_can_edit(void)
 {
@@ -24,28 +24,50 @@ bool terminal_can_edit(void)
 	       isatty(STDOUT_FILENO) == 1;
 }
 
-void terminal_edit(void)
+/* What was typed ahead stays. */
+static bool apply(const struct termios *keys)
 {
-	if (editing || tcgetattr(STDIN_FILENO, &usual) != 0)
-		return;
+	return tcsetattr(STDIN_FILENO, TCSADRAIN, keys) == 0;
+}
+
+static struct termios keys_mode(void)
+{
 	struct termios keys = usual;
 	keys.c_iflag &= ~(tcflag_t)(BRKINT | ICRNL | INLCR | IGNCR | INPCK | ISTRIP | IXON);
 	keys.c_lflag &= ~(tcflag_t)(ECHO | ICANON | IEXTEN | ISIG);
 	keys.c_cc[VMIN] = 1;
 	keys.c_cc[VTIME] = 0;
-	/* what was typed ahead stays */
-	editing = tcsetattr(STDIN_FILENO, TCSADRAIN, &keys) == 0;
-	if (editing)
+	return keys;
+}
+
+void terminal_edit(void)
+{
+	if (mode == EDITING || (mode == USUAL && tcgetattr(STDIN_FILENO, &usual) != 0))
+		return;
+	struct termios keys = keys_mode();
+	if (!apply(&keys))
+		return;
+	if (mode == USUAL)
 		(void)fs_write_all(STDOUT_FILENO, tell_pastes, sizeof(tell_pastes) - 1, NULL);
+	mode = EDITING;
+}
+
+void terminal_hold(void)
+{
+	struct termios keys = keys_mode();
+	keys.c_lflag |= ISIG;
+	keys.c_cc[VSUSP] = keys.c_cc[VQUIT] = _POSIX_VDISABLE; /* a shell would find the terminal like this */
+	if (mode == EDITING && apply(&keys))
+		mode = HELD;
 }
 
 void terminal_restore(void)
 {
-	if (!editing)
+	if (mode == USUAL)
 		return;
 	(void)fs_write_all(STDOUT_FILENO, hide_pastes, sizeof(hide_pastes) - 1, NULL);
-	(void)tcsetattr(STDIN_FILENO, TCSADRAIN, &usual);
-	editing = false;
+	(void)apply(&usual);
+	mode = USUAL;
 }
 
 unsigned terminal_columns(void)

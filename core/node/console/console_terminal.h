@@ -13,6 +13,8 @@ bool terminal_can_edit(void);
 /* Nothing happens in the mode that it is in already. */
 void terminal_edit(void);
 void terminal_restore(void);
+/* Between the lines of a paste: what comes is not shown, and Ctrl-C is a signal. Only where lines are being edited. */
+void terminal_hold(void);
 /* 80 when it does not tell. */
 unsigned terminal_columns(void);
 

@@ -49,6 +49,14 @@ void console_say_above(struct console *console, int fd, struct slice text)
 	console_flush(console);
 }
 
+void console_say_prompt(struct console *console, struct slice prompt)
+{
+	if (prompt.size > 0)
+		end_tail(console);
+	buf_clear(&console->tail);
+	console_say(STDOUT_FILENO, prompt);
+}
+
 void console_end_line(struct console *console)
 {
 	bool open = console->edit.open;

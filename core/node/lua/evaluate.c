@@ -96,7 +96,20 @@ static void say(struct evaluator *evaluator, enum evaluate_stream stream, const 
 		evaluator->sink(evaluator->context, stream, buf_slice(text));
 }
 
-/* A console shows the beginning of a long text, and none of what a terminal would obey: it may come from anybody. */
+/* On a console nothing that a terminal would obey: what __tostring or an error says may come from anybody. */
+static void say_shown(struct evaluator *evaluator, enum evaluate_stream stream, const struct buf *text)
+{
+	SCOPE(buf_done) struct buf shown = { 0 };
+	if (!evaluator->keep_last || text->failed) {
+		say(evaluator, stream, text);
+		return;
+	}
+	buf_init(&shown, evaluator->most_shown);
+	script_show_text(buf_slice(text), &shown);
+	say(evaluator, stream, &shown);
+}
+
+/* A console shows the beginning of a long text. */
 static bool show_text(struct evaluator *evaluator, int index)
 {
 	struct slice text = { 0 };
@@ -142,7 +155,7 @@ static void show_values(struct evaluator *evaluator, int results)
 		buf_init(&line, evaluator->most_shown);
 		script_show(evaluator->script, i, &line);
 		buf_append_char(&line, '\n');
-		say(evaluator, EVALUATE_OUT, &line);
+		say_shown(evaluator, EVALUATE_OUT, &line);
 	}
 }
 
@@ -214,7 +227,7 @@ static void show_failure(struct evaluator *evaluator, const struct error *err, s
 		buf_append_string(traceback, err->message);
 	if (traceback->data != NULL && traceback->data[traceback->size - 1] != '\n')
 		buf_append_char(traceback, '\n');
-	say(evaluator, EVALUATE_ERR, traceback);
+	say_shown(evaluator, EVALUATE_ERR, traceback);
 }
 
 int evaluator_run(struct evaluator *evaluator, struct slice text, const char *chunk)

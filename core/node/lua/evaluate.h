@@ -30,11 +30,12 @@ struct evaluator {
 	void *context;
 	struct arena *results; /* of the last operation called; freed by the next one */
 	bool json;             /* values as one JSON document; what is printed goes to ERR */
-	bool keep_last;        /* a console: `_` is the last value, long texts are shown in part */
-	bool guest;            /* in a running node, beside those that it serves */
-	size_t most_shown;     /* bytes of one value: as many as the state may use */
-	size_t most_items;     /* of a list that an operation returns: more are as if there were none; 0: any number */
-	bool exit_asked;       /* the last text called os.exit() */
+	bool keep_last; /* a console: `_` is the last value, long texts are shown in part, commands to terminals as text
+			 */
+	bool guest;     /* in a running node, beside those that it serves */
+	size_t most_shown; /* bytes of one value: as many as the state may use */
+	size_t most_items; /* of a list that an operation returns: more are as if there were none; 0: any number */
+	bool exit_asked;   /* the last text called os.exit() */
 };
 
 /* Fields node, sink, input, context, json, keep_last and guest are set by the caller. */

@@ -36,6 +36,9 @@ Test(booted_console, talks_in_a_console)
 	cr_assert_str_eq(line(fd, "print(i)"), "…> ");
 	cr_assert_str_eq(line(fd, "end"), "1\n2\nfoo@here> ");
 	cr_assert(strncmp(line(fd, "error('oops')"), "console:1: oops\n", 16) == 0);
+	cr_assert(slice_starts(slice_of(line(fd, "error('\\27]0;x\\7')")), SLICE("console:1: \\x1b]0;x\\x07\n")));
+	cr_assert_str_eq(line(fd, "setmetatable({}, {__tostring = function() return '\\27c\\n' end})"),
+			 "\\x1bc\n\nfoo@here> ");
 	cr_assert_str_eq(line(fd, "for i = 1, 2 do"), "…> ");
 	cr_assert(control_send(fd, CONTROL_INTERRUPT, (struct slice){ 0 }, NULL) == 0);
 	cr_assert_str_eq(line(fd, NULL), "foo@here> ");
