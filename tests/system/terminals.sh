@@ -153,7 +153,7 @@ it_takes_pasted_code_as_it_is() {
 it_is_left_when_the_node_says_nothing() {
 	bundle foo
 	start_daemon
-	screen "$D/foo/bin/foo remote; $D/foo/bin/foo remote"
+	screen "$D/foo/bin/foo remote; $D/foo/bin/foo remote; $D/foo/bin/foo remote"
 	awaits "$prompt"
 	text 'kv.'
 	awaits "$prompt kv."
@@ -165,9 +165,17 @@ it_is_left_when_the_node_says_nothing() {
 	awaits $'the expression waits for a call that cannot be interrupted and ends after it; Ct\nrl-C again leaves the console' 2
 	kill -CONT "$pid"
 	awaits "$prompt"
+	text 'while io.read() do end local t = os.time() + 5 while os.time() < t do end print("to the end")'
+	keys Enter
+	text 'x'
+	keys Enter
+	awaits x
+	keys C-d # of what is read: the expression goes on
+	awaits "$prompt" # of the second console
+	like "$(look)" $'*\nto the end\nfoo 0.0.1 *'
 	halt "$pid"
 	keys C-d
-	awaits 'ended with 1' # the second console
+	awaits 'ended with 1' # of the third one
 	like "$(look)" "*ERROR: foo@$host: its process $pid is halted by a signal; *"
 	kill -CONT "$pid"
 	stop_node

@@ -93,7 +93,7 @@ static bool has_left(const struct console *console)
 static int patience_ms(const struct console *console)
 {
 	if (has_left(console))
-		return LEAVE_MS;
+		return console->runs ? -1 : LEAVE_MS;
 	return console->interrupted && !console->explained ? EXPLAIN_MS : -1;
 }
 
@@ -278,6 +278,7 @@ static bool use_input(struct console *console)
 static void on_prompt(struct console *console, struct slice prompt)
 {
 	console->prompted = !console->left;
+	console->runs = prompt.size == 0;
 	console->interrupted = console->explained = false;
 	if (console->edits && console->prompted) {
 		edit_resize(&console->edit, terminal_columns());

@@ -16,6 +16,7 @@ struct console {
 	bool terminal;
 	bool edits;
 	bool prompted; /* the node waits for a line */
+	bool runs;     /* … that an expression reads */
 	bool asked;    /* we wait for its completions */
 	bool left;     /* the user does not want more */
 	/* Ctrl-C was sent for the running expression, and the user was told that this takes time */
