@@ -63,11 +63,13 @@ static void *client(void *arg)
 static void *release(void *arg)
 {
 	struct net_stats stats;
-	while (!atomic_load(&over)) {
+	for (unsigned round = 0; !atomic_load(&over); round++) {
 		t_provider_release(arg);
 		net_stats(t.net, &stats);
+		t_hold_writes(&t, round % 4 == 0);
 		usleep(500);
 	}
+	t_hold_writes(&t, false);
 	return NULL;
 }
 
