@@ -95,8 +95,8 @@ struct applier {
 	uint64_t freeze_up_to;      /* id of a memtable that somebody wants applied */
 	struct background *running; /* threads of background.h */
 	uint64_t backgrounds_begun;
-	bool applying; /* a part of a memtable may be in the pages */
-	bool crowded;  /* as the host was told, see room.c */
+	bool applying;        /* a part of a memtable may be in the pages */
+	_Atomic bool crowded; /* as the host was told, see room.c */
 	struct snapshot_wish *wishes;
 	_Atomic bool stuck;
 	char reason[KV_ERROR_BYTES];

@@ -46,6 +46,7 @@ static void add_log(struct figures *figures, struct durable *store)
 	add_number(figures, "log_bytes_written", atomic_load(&store->log.bytes));
 	add_number(figures, "log_syncs", atomic_load(&store->log.syncs));
 	add_number(figures, "log_failed", log_broken(&store->log));
+	add_number(figures, "writes_held", atomic_load(&store->applier.crowded));
 }
 
 /* Left out when the place where commits are noted cannot be read. */

@@ -25,9 +25,8 @@ void room_changed(struct durable *store)
 
 	pthread_mutex_lock(&applier->lock);
 	crowded = is_crowded(store);
-	if (crowded != applier->crowded && host->hold_writes != NULL)
+	if (atomic_exchange(&applier->crowded, crowded) != crowded && host->hold_writes != NULL)
 		host->hold_writes(host->context, crowded); /* under the lock: in the order of the changes */
-	applier->crowded = crowded;
 	pthread_mutex_unlock(&applier->lock);
 	pthread_cond_broadcast(&applier->applied);
 }

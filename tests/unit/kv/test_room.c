@@ -159,6 +159,7 @@ Test(room, is_waited_for_where_more_is_sent_than_applied)
 	for (int slept = 0; t.holds && slept < 60000; slept++)
 		usleep(1000);
 	cr_expect_not(t.holds);
+	SAYS(t_call(&t, "stats", NULL), "writes_held: 0");
 	t_close(&t);
 }
 
