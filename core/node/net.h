@@ -36,9 +36,10 @@ struct net_options {
 	size_t output_max_bytes;     /* unsent output of one connection; over it none of its requests is read or run */
 	size_t input_max_bytes;      /* unfinished requests of all connections; 0: 1 GiB */
 	const struct kvrel_api *api; /* handed through to nobody; for completeness of conn functions */
-	int64_t idle_timeout_ms;     /* a connection without a request or a reply for so long is closed; 0: never */
-	int64_t write_timeout_ms;    /* one whose peer takes nothing of its replies for so long is cut off; 0: never */
-	void (*thread_begin)(void);  /* first thing on each worker's thread; may be NULL */
+	int64_t idle_timeout_ms; /* a connection without a request or a reply for so long is closed, see net/sweep.c; 0:
+				    never */
+	int64_t write_timeout_ms;   /* one whose peer takes nothing of its replies for so long is cut off; 0: never */
+	void (*thread_begin)(void); /* first thing on each worker's thread; may be NULL */
 };
 
 struct net;
@@ -53,10 +54,12 @@ int net_listen(struct net *net, const char *owner, const struct kvrel_protocol *
 void net_accept(struct net *net, const char *owner);
 /* Closes all listeners. Connections stay. */
 void net_stop_accepting(struct net *net);
-/* Answers what has arrived, sends it, closes all connections. False when the deadline passed first (the rest is closed
- * too). */
+/*
+ * Answers what has arrived, sends it, closes all connections; those that still talk are given a moment to hear it.
+ * False when the deadline passed before all was answered (the rest is closed too).
+ */
 bool net_drain(struct net *net, int64_t timeout_ms);
-/* The same for one component: its listeners and its connections. False when some were cut. */
+/* The same for one component: its listeners and its connections. */
 bool net_close_owner(struct net *net, const char *owner, int64_t timeout_ms);
 /*
  * Any thread, one at a time: writes_held of some provider has changed. `some`: one or more say so now. Those that

@@ -11,8 +11,8 @@
  * is parsed already waits (postpone.c); reading pauses with it and all resume from conn_advance(). A change of what is
  * polled costs a system call, so it is made only then.
  *
- * End. The peer's half-close lets everything complete be answered and sent first. close_after() answers and lingers
- * (linger.c). Every end goes through conn_close(), always after the batch has run.
+ * End. The peer's half-close lets everything complete be answered and sent first. close_after() and a node that stops
+ * answer what was asked and linger (linger.c). Every end goes through conn_close(), always after the batch has run.
  */
 #include "internal.h"
 
@@ -27,6 +27,11 @@ bool conn_has_room(const struct kvrel_conn *conn)
 {
 	return conn->slot_count < CONN_SLOTS_MAX &&
 	       out_unsent(&conn->out) + conn->held_bytes <= conn->worker->net->output_max_bytes;
+}
+
+static bool is_deaf(const struct kvrel_conn *conn)
+{
+	return conn->closing || conn->drained;
 }
 
 /* ---- input ---- */
@@ -59,13 +64,18 @@ static size_t room_for_input(struct kvrel_conn *conn, char **to)
 	return room < READ_BYTES ? room : READ_BYTES;
 }
 
+/* What room_for_input() has moved into the arena stays there until the batch has run. */
+static void keep_in_arena(struct kvrel_conn *conn)
+{
+	if (!input_is_own(&conn->input))
+		conn->worker->batch.arena_used += conn->input.size;
+}
+
 static void account_input(struct kvrel_conn *conn, size_t received)
 {
-	struct input *input = &conn->input;
-	input->size += received;
+	conn->input.size += received;
 	conn->active_ms = uv_now(&conn->worker->loop);
-	if (!input_is_own(input))
-		conn->worker->batch.arena_used += input->size;
+	keep_in_arena(conn);
 	counter_add(&conn->worker->counters.bytes_in, received);
 }
 
@@ -133,7 +143,7 @@ static bool make_room_to_read(struct kvrel_conn *conn)
 	if (!conn->in_settle && ARENA_BYTES - conn->worker->batch.arena_used >= READ_BYTES_MIN * 2)
 		return true;
 	worker_turn(conn->worker);
-	return !conn->dead && !conn->lingering && (conn->events & UV_READABLE);
+	return !conn->dead && !is_deaf(conn) && (conn->events & UV_READABLE);
 }
 
 static void receive_some(struct kvrel_conn *conn)
@@ -150,7 +160,7 @@ static void receive_some(struct kvrel_conn *conn)
 		return;
 	}
 	worker_settle(conn); /* the rest may be in the arena by now, where the next one would read over it */
-	account_input(conn, 0);
+	keep_in_arena(conn);
 	if (n == 0)
 		conn->eof = true;
 	else if (room && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
@@ -175,7 +185,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 	if (events & UV_WRITABLE)
 		worker_touch(conn);
 	if (events & conn->events & UV_READABLE) {
-		if (conn->lingering)
+		if (is_deaf(conn))
 			conn_discard(conn);
 		else
 			receive_some(conn);
@@ -192,10 +202,17 @@ static bool may_go_on(const struct kvrel_conn *conn)
 	return conn->postponed ? postponed_may_run(conn) : conn_has_room(conn);
 }
 
+static bool may_read(const struct kvrel_conn *conn)
+{
+	if (is_deaf(conn)) /* it may not read what it is owed before it has got rid of what it sends */
+		return conn->unheard_bytes < UNHEARD_BYTES;
+	return !conn->blocked && conn_has_room(conn);
+}
+
 static void watch(struct kvrel_conn *conn)
 {
 	int events = 0;
-	if (conn->lingering || (!conn->eof && !conn->closing && !conn->blocked && conn_has_room(conn)))
+	if (!conn->eof && may_read(conn))
 		events |= UV_READABLE;
 	if (out_unsent(&conn->out) > 0)
 		events |= UV_WRITABLE;
@@ -205,6 +222,19 @@ static void watch(struct kvrel_conn *conn)
 	int status = events ? uv_poll_start(&conn->poll, events, on_poll) : uv_poll_stop(&conn->poll);
 	if (status < 0)
 		conn->failed = true;
+}
+
+static bool is_finished(const struct kvrel_conn *conn)
+{
+	return conn->slot_count == 0 && out_unsent(&conn->out) == 0 && !conn->blocked;
+}
+
+static void end(struct kvrel_conn *conn)
+{
+	if (conn->eof)
+		conn_close(conn);
+	else if (!conn->lingering)
+		conn_linger(conn);
 }
 
 void conn_advance(struct kvrel_conn *conn)
@@ -219,24 +249,23 @@ void conn_advance(struct kvrel_conn *conn)
 	}
 	if (conn->blocked && !conn->in_ready && may_go_on(conn))
 		worker_ready(conn);
-	bool finished = conn->slot_count == 0 && out_unsent(&conn->out) == 0 && !conn->blocked;
-	if (finished && conn->closing && !conn->lingering)
-		conn_linger(conn);
-	else if (finished && conn->eof)
-		conn_close(conn);
+	if ((is_deaf(conn) || conn->eof) && is_finished(conn))
+		end(conn);
 	if (!conn->dead)
 		watch(conn);
 }
 
 /* ---- life ---- */
 
-static void forget(struct worker *worker, bool turned_away)
+/* The last of all is the last of its owner, too, and that is counted behind: nobody else has to be woken. */
+static void forget(struct worker *worker, struct owner *owner, bool turned_away)
 {
 	struct net *net = worker->net;
 	if (turned_away)
 		atomic_fetch_sub_explicit(&net->turned_away, 1, memory_order_relaxed);
 	atomic_fetch_sub_explicit(&worker->load, 1, memory_order_relaxed);
-	if (atomic_fetch_sub_explicit(&net->connections, 1, memory_order_acq_rel) != 1)
+	atomic_fetch_sub_explicit(&net->connections, 1, memory_order_acq_rel);
+	if (atomic_fetch_sub_explicit(&owner->connections, 1, memory_order_acq_rel) != 1)
 		return;
 	pthread_mutex_lock(&net->idle_lock);
 	pthread_cond_broadcast(&net->idle);
@@ -261,14 +290,14 @@ static void unlink_conn(struct worker *worker, struct kvrel_conn *conn)
 		conn->next->prev = conn->prev;
 }
 
-struct kvrel_conn *conn_new(struct worker *worker, int fd, const struct kvrel_protocol *protocol, const char *owner,
+struct kvrel_conn *conn_new(struct worker *worker, int fd, const struct kvrel_protocol *protocol, struct owner *owner,
 			    bool turned_away)
 {
 	struct kvrel_conn *conn = calloc(1, sizeof(*conn) + protocol->conn_bytes);
 	if (!conn || uv_poll_init(&worker->loop, &conn->poll, fd) != 0) {
 		free(conn);
 		close(fd);
-		forget(worker, turned_away);
+		forget(worker, owner, turned_away);
 		return NULL;
 	}
 	conn->worker = worker;
@@ -284,7 +313,7 @@ struct kvrel_conn *conn_new(struct worker *worker, int fd, const struct kvrel_pr
 }
 
 void conn_open(struct worker *worker, int fd, const struct kvrel_protocol *protocol, void *protocol_state,
-	       const char *owner)
+	       struct owner *owner)
 {
 	struct kvrel_conn *conn = conn_new(worker, fd, protocol, owner, false);
 	if (!conn)
@@ -298,16 +327,16 @@ void conn_open(struct worker *worker, int fd, const struct kvrel_protocol *proto
 		conn_drain(conn);
 }
 
-/* Answers what has arrived and ends; used when the node stops. */
+/* One that is owed nothing and says nothing is closed at once: it would notice no earlier. */
 void conn_drain(struct kvrel_conn *conn)
 {
 	if (conn->dead)
 		return;
-	if (conn->lingering)
-		conn->failed = true;
-	else if (!conn->failed && (conn->events & UV_READABLE))
+	if (!is_deaf(conn) && !conn->failed && (conn->events & UV_READABLE))
 		receive_some(conn);
-	conn->eof = true;
+	conn->drained = true;
+	if (!conn->lingering && is_finished(conn) && conn_is_quiet(conn))
+		conn->failed = true;
 	worker_touch(conn);
 }
 
@@ -332,7 +361,7 @@ void conn_close(struct kvrel_conn *conn)
 	close(conn->fd);
 	out_release(&conn->out);
 	postponed_drop(conn);
-	forget(conn->worker, conn->turned_away);
+	forget(conn->worker, conn->owner, conn->turned_away);
 }
 
 void conn_free_if_unused(struct kvrel_conn *conn)

@@ -26,7 +26,7 @@ static void tell(struct kvrel_conn *conn)
 	if (worker->input_told_ms != 0 && now_ms - worker->input_told_ms < TELL_EVERY_MS)
 		return;
 	worker->input_told_ms = now_ms;
-	log_warn(conn->owner, LOG_FIELDS(LOG_I("held_bytes", (int64_t)atomic_load(&worker->net->input_held))),
+	log_warn(conn->owner->name, LOG_FIELDS(LOG_I("held_bytes", (int64_t)atomic_load(&worker->net->input_held))),
 		 "a client is cut off: all clients together have sent too much of requests that are not whole");
 }
 
@@ -134,6 +134,8 @@ void conn_tidy_input(struct kvrel_conn *conn)
 		input->used = 0;
 		return;
 	}
+	if (input->used > 0 || !input->own)
+		conn->rest_ms = uv_now(&conn->worker->loop);
 	if (!input_is_own(input) && size > input->own_capacity && !resize(conn, size)) {
 		conn->failed = true;
 		worker_touch(conn);

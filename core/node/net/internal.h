@@ -12,13 +12,13 @@
  * Other threads reach a worker through two lock-free stacks, `done` (slots with a late result) and `tasks`.
  *
  * One request, one slot. A slot holds the call that the provider sees, so a late completion finds its connection
- *without a lookup; the slots of a connection form a queue in the order of the requests. A result that arrives for the
- *head of the queue is encoded at once, straight from the provider's memory; any other result is copied and waits for
- *its turn.
+ * without a lookup; the slots of a connection form a queue in the order of the requests. A result for the head of the
+ * queue is encoded at once, straight from the provider's memory; any other is copied and waits for its turn.
  */
 #ifndef NODE_NET_INTERNAL_H
 #define NODE_NET_INTERNAL_H
 
+#include "batch.h"
 #include "input.h"
 #include "node/net.h"
 
@@ -29,14 +29,11 @@
 #include <uv.h>
 
 enum {
-	BATCH_CALLS_MAX = 128,       /* calls that are prefetched together; more would push each other out of L1 */
-	BATCH_RUN_CALLS = 64,        /* enough to hide memory behind each other: they are run */
 	SEND_CONNS = 64,             /* clients that could work on a reply meanwhile: they get it */
 	BATCHES_AT_ONCE = 64,        /* of long inputs, before others are looked at */
 	CONN_SLOTS_MAX = 4096,       /* unanswered requests of one connection; over it reading pauses */
 	READ_BYTES = 64 * 1024,      /* asked of one recv */
 	READ_BYTES_MIN = 16 * 1024,  /* with less room left in the arena its batch is run first */
-	ARENA_BYTES = 256 * 1024,    /* what a batch has read, of all its connections */
 	OUT_BLOCK_BYTES = 1024,      /* first size of an output buffer: a sync may answer a thousand clients at once */
 	OUT_BLOCK_KEEP = 256 * 1024, /* larger ones go back to the heap when sent */
 	OUT_DROP_BYTES = 16 * 1024,  /* sent and not yet dropped from the front of one */
@@ -44,9 +41,7 @@ enum {
 	SLOT_POOL_MAX = 32 * 1024,   /* free slots of one worker */
 	LATE_MAX = 64,               /* results for other workers before they are given */
 	SLOT_INLINE_BYTES = 40,      /* a late result up to this size needs no heap */
-	ARG_BLOCK_ITEMS = 4096,      /* arguments of a batch before it takes another block */
-	LINGER_MS = 2000, /* a closed connection may send this long, unheard, so that it gets to read the reply */
-	LINGER_BYTES = 64 << 20,          /* … or this much */
+	UNHEARD_BYTES = 64 << 20,    /* sent by a client that nobody listens to any more */
 	INPUT_UNCOUNTED = 2 * READ_BYTES, /* room for an unfinished request that is no matter */
 	INPUT_ALL_BYTES = 1 << 30,        /* of longer ones, of all connections */
 	TURNED_AWAY_MAX = 256,            /* over the limit of connections, lingering; others are closed at once */
@@ -58,6 +53,7 @@ struct listener;
 
 struct owner {
 	struct owner *next;
+	_Atomic unsigned connections; /* as those of the net are counted */
 	char name[];
 };
 
@@ -103,15 +99,16 @@ struct kvrel_conn {
 	const struct kvrel_protocol *protocol;
 	void *protocol_state;
 	int fd;
-	int events;           /* what `poll` watches */
-	bool closing : 1;     /* close_after(): nothing more is parsed */
-	bool eof : 1;         /* nothing more is read */
-	bool lingering : 1;   /* answered and shut down; input is discarded */
-	bool dead : 1;        /* socket closed; waits for calls that are still out */
+	int events;         /* what `poll` watches */
+	bool closing : 1;   /* close_after(): nothing more is parsed, what still comes is discarded */
+	bool drained : 1;   /* the node or the component stops: what is read is answered, what still comes discarded */
+	bool eof : 1;       /* the peer sends nothing more */
+	bool lingering : 1; /* closing or drained: answered and shut down */
+	bool dead : 1;      /* socket closed; waits for calls that are still out */
+	bool refused : 1;   /* request() said no during this receive() */
+	bool failed : 1;    /* no memory, or the socket broke: to be closed */
+	bool blocked : 1;   /* parsing stopped for want of room, not of bytes */
 	bool poll_closed : 1; /* libuv has let go of `poll` */
-	bool refused : 1;     /* request() said no during this receive() */
-	bool failed : 1;      /* no memory, or the socket broke: to be closed */
-	bool blocked : 1;     /* parsing stopped for want of room, not of bytes */
 	bool turned_away : 1; /* one too many: its protocol never heard of it */
 	bool in_ready : 1, in_dirty : 1, in_settle : 1;
 	struct slot *first, *last;
@@ -125,11 +122,12 @@ struct kvrel_conn {
 	struct kvrel_conn *next_ready, *next_dirty, *next_settle;
 	struct kvrel_conn *prev, *next; /* worker.conns */
 	uint64_t linger_until_ms;
-	size_t linger_bytes;
+	size_t unheard_bytes;
 	uint64_t active_ms;      /* when something was last received or taken by the peer */
+	uint64_t rest_ms;        /* when the beginning of the unfinished request came */
 	uint64_t taken;          /* out.sent_total at the last sweep */
 	uint64_t stuck_since_ms; /* sweeps have seen unsent output, and nothing taken of it; 0: they have not */
-	const char *owner;       /* the listening component */
+	struct owner *owner;     /* the listening component */
 	char *peer;              /* made when asked for */
 	struct aside *asides, *last_aside; /* to be asked as soon as there is room, oldest first */
 	unsigned aside_count;              /* of those, and of what runs */
@@ -138,31 +136,6 @@ struct kvrel_conn {
 	struct task cut;           /* of conn_cut() */
 	_Atomic bool cuts;         /* it is posted and has not run */
 	_Alignas(16) char state[]; /* protocol->conn_bytes */
-};
-
-/* A request outside the order, with copies of its arguments behind it. */
-struct aside {
-	struct aside *next;
-	const struct net_op *op;
-	uint32_t tag;
-	uint32_t arg_count;
-	struct kvrel_slice args[];
-};
-
-struct arg_block {
-	struct arg_block *next;
-	size_t used, capacity;
-	struct kvrel_slice items[];
-};
-
-struct batch {
-	struct slot *calls[BATCH_CALLS_MAX];
-	unsigned count;
-	unsigned conns; /* that were read since the last replies went out */
-	struct arg_block *args;
-	char *arena; /* ARENA_BYTES */
-	size_t arena_used;
-	struct aside *spent; /* answered, maybe from inside run(), which still looks at the arguments */
 };
 
 struct conn_list {
@@ -275,10 +248,9 @@ void worker_ready(struct kvrel_conn *conn);
 void worker_settle(struct kvrel_conn *conn);
 
 /* listen.c */
-/* `owner` must live as long as the net. */
-int listener_open(struct net *net, const char *owner, const struct kvrel_protocol *protocol, void *protocol_state,
+int listener_open(struct net *net, struct owner *owner, const struct kvrel_protocol *protocol, void *protocol_state,
 		  const char *address, uint16_t port, uint16_t *out_port, struct error *err);
-/* Those of one owner (a name of the net's, not any string) begin to accept. */
+/* Those of one owner begin to accept. */
 void listeners_accept(struct worker *first, void *owner);
 /* Those of one owner, or all of them when it is NULL. */
 void listeners_close(struct worker *first, void *owner);
@@ -286,13 +258,14 @@ void listeners_close(struct worker *first, void *owner);
 /* conn.c */
 /* Takes the descriptor, also when it fails. */
 void conn_open(struct worker *worker, int fd, const struct kvrel_protocol *protocol, void *protocol_state,
-	       const char *owner);
+	       struct owner *owner);
 /* On the worker's list; NULL when there is no memory: the descriptor is closed then. */
-struct kvrel_conn *conn_new(struct worker *worker, int fd, const struct kvrel_protocol *protocol, const char *owner,
+struct kvrel_conn *conn_new(struct worker *worker, int fd, const struct kvrel_protocol *protocol, struct owner *owner,
 			    bool turned_away);
 void conn_parse(struct kvrel_conn *conn);
 /* After its output moved: closes what is finished, resumes or pauses reading. */
 void conn_advance(struct kvrel_conn *conn);
+/* Answers what has arrived and ends: its node or component stops. */
 void conn_drain(struct kvrel_conn *conn);
 void conn_close(struct kvrel_conn *conn);
 void conn_free_if_unused(struct kvrel_conn *conn);
@@ -301,37 +274,16 @@ bool conn_has_room(const struct kvrel_conn *conn);
 
 /* linger.c */
 /* Takes the descriptor of a client that was told why. */
-void conn_turn_away(struct worker *worker, int fd, const struct kvrel_protocol *protocol, const char *owner);
+void conn_turn_away(struct worker *worker, int fd, const struct kvrel_protocol *protocol, struct owner *owner);
 /* All is answered and sent: it is closed when the peer has closed, or after a while. */
 void conn_linger(struct kvrel_conn *conn);
+/* Reads what nobody will look at. */
 void conn_discard(struct kvrel_conn *conn);
+/* The peer has sent nothing for so long that a node which stops need not wait for it. */
+bool conn_is_quiet(const struct kvrel_conn *conn);
 
 /* sweep.c: connections that do nothing for too long */
 void sweep_start(struct worker *worker); /* no-op while it runs */
-
-/* batch.c */
-int batch_init(struct batch *batch, struct error *err);
-void batch_done(struct batch *batch);
-void batch_run(struct worker *worker);
-/* One that is in no batch any more. */
-void batch_run_call(struct worker *worker, struct slot *slot);
-/* batch_end() is owed to the provider of this. */
-void batch_note(struct worker *worker, const struct net_op *op);
-void batch_ran_providers(struct worker *worker);
-void batch_end_providers(struct worker *worker);
-/* At `to`, with the bytes of all behind the array: so much room is needed. */
-size_t batch_args_size(const struct kvrel_slice *args, uint32_t arg_count);
-void batch_copy_args(struct kvrel_slice *to, const struct kvrel_slice *args, uint32_t arg_count);
-bool batch_request(struct kvrel_conn *conn, const struct kvrel_op_ref *op, const struct kvrel_slice *args,
-		   uint32_t arg_count, uint32_t tag);
-bool batch_request_aside(struct kvrel_conn *conn, const struct kvrel_op_ref *op, const struct kvrel_slice *args,
-			 uint32_t arg_count, uint32_t tag);
-/* Adds those that wait to the batch, as many as it has room for. */
-void batch_take_asides(struct kvrel_conn *conn);
-/* Its answer has come. */
-void batch_end_aside(struct kvrel_conn *conn, struct aside *aside);
-/* Those that were never asked. */
-void batch_drop_asides(struct kvrel_conn *conn);
 
 /* postpone.c */
 /* Cheap, for each call; postpone() looks closer. */

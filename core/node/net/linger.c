@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Connections that have been told all they will be told. Closing a socket with unread input resets the connection, and
- * a reset may overtake the very reply that says why. So the sending half is shut down, and what the peer still sends is
- * discarded for a while.
+ * so does what the peer sends afterwards; a reset may overtake the very reply that says why, and those before it. So
+ * what still comes is discarded from the moment that nobody listens; when all is answered and sent, the sending half is
+ * shut down, and the end is the peer's own, or a while in which it has sent nothing: by then it has read, or waits.
  *
  * That goes for clients over the limit as well: nearly all of them send before they read that they are too many.
  */
@@ -10,6 +11,29 @@
 
 #include <errno.h>
 #include <sys/socket.h>
+
+enum {
+	TICK_MS = 250,
+	QUIET_MS = 2000,
+	QUIET_DRAINED_MS = 500, /* a stop waits for it */
+	LINGER_MS = 10000,      /* of one that goes on and on */
+};
+
+bool conn_is_quiet(const struct kvrel_conn *conn)
+{
+	uint64_t most = conn->drained ? QUIET_DRAINED_MS : QUIET_MS;
+	return uv_now(&conn->worker->loop) - conn->active_ms >= most;
+}
+
+/* Nothing more to discard: what ends now is reading, or, when all is said, the connection. */
+static void end_of_input(struct kvrel_conn *conn, bool peer_closed)
+{
+	if (peer_closed && !conn->lingering)
+		conn->eof = true;
+	else
+		conn->failed = true;
+	worker_touch(conn);
+}
 
 void conn_discard(struct kvrel_conn *conn)
 {
@@ -21,12 +45,16 @@ void conn_discard(struct kvrel_conn *conn)
 	ssize_t n = recv(conn->fd, batch->arena + batch->arena_used, ARENA_BYTES - batch->arena_used, MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
 		return;
-	if (n > 0)
-		conn->linger_bytes += (size_t)n;
-	if (n > 0 && conn->linger_bytes < LINGER_BYTES)
+	if (n <= 0) {
+		end_of_input(conn, n == 0);
 		return;
-	conn->failed = true;
-	worker_touch(conn);
+	}
+	conn->active_ms = uv_now(&conn->worker->loop);
+	conn->unheard_bytes += (size_t)n;
+	if (conn->unheard_bytes < UNHEARD_BYTES)
+		return;
+	conn->failed = conn->lingering;
+	worker_touch(conn); /* which stops reading, until it lingers */
 }
 
 static void on_linger(uv_timer_t *timer)
@@ -35,7 +63,9 @@ static void on_linger(uv_timer_t *timer)
 	if (worker->lingering == 0)
 		uv_timer_stop(timer);
 	for (struct kvrel_conn *conn = worker->conns; conn; conn = conn->next) {
-		if (conn->lingering && !conn->dead && uv_now(&worker->loop) >= conn->linger_until_ms) {
+		if (!conn->lingering || conn->dead)
+			continue;
+		if (conn_is_quiet(conn) || uv_now(&worker->loop) >= conn->linger_until_ms) {
 			conn->failed = true;
 			worker_touch(conn);
 		}
@@ -45,17 +75,19 @@ static void on_linger(uv_timer_t *timer)
 void conn_linger(struct kvrel_conn *conn)
 {
 	struct worker *worker = conn->worker;
-	if (conn->eof || shutdown(conn->fd, SHUT_WR) != 0) {
+	if (shutdown(conn->fd, SHUT_WR) != 0) {
 		conn_close(conn);
 		return;
 	}
 	conn->lingering = true;
-	conn->linger_until_ms = uv_now(&worker->loop) + LINGER_MS;
+	conn->unheard_bytes = 0;
+	conn->active_ms = uv_now(&worker->loop);
+	conn->linger_until_ms = conn->active_ms + LINGER_MS;
 	if (worker->lingering++ == 0)
-		uv_timer_start(&worker->linger, on_linger, LINGER_MS / 4, LINGER_MS / 4);
+		uv_timer_start(&worker->linger, on_linger, TICK_MS, TICK_MS);
 }
 
-void conn_turn_away(struct worker *worker, int fd, const struct kvrel_protocol *protocol, const char *owner)
+void conn_turn_away(struct worker *worker, int fd, const struct kvrel_protocol *protocol, struct owner *owner)
 {
 	struct kvrel_conn *conn = conn_new(worker, fd, protocol, owner, true);
 	if (!conn)

@@ -23,7 +23,7 @@ enum { BACKLOG = 4096, ACCEPT_AT_ONCE = 64, KEEPALIVE_S = 300, EXHAUSTED_PAUSE_M
 struct listener {
 	struct listener *next;
 	struct net *net;
-	const char *owner;
+	struct owner *owner;
 	const struct kvrel_protocol *protocol;
 	void *protocol_state;
 	int fd;
@@ -39,7 +39,7 @@ struct handoff {
 	int fd;
 	const struct kvrel_protocol *protocol;
 	void *protocol_state;
-	const char *owner;
+	struct owner *owner;
 };
 
 static void run_handoff(struct worker *worker, struct task *task)
@@ -71,8 +71,9 @@ static bool due(uint64_t *told_ms, uint64_t now_ms)
 	return true;
 }
 
-static void count_in(struct worker *worker)
+static void count_in(struct worker *worker, struct owner *owner)
 {
+	atomic_fetch_add_explicit(&owner->connections, 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(&worker->net->connections, 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(&worker->load, 1, memory_order_relaxed);
 }
@@ -85,7 +86,7 @@ static void refuse(struct listener *listener, int fd)
 	if (polite && protocol->refusal.size > 0)
 		(void)!send(fd, protocol->refusal.data, protocol->refusal.size, MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (atomic_load_explicit(&net->turned_away, memory_order_relaxed) < TURNED_AWAY_MAX) {
-		count_in(current_worker);
+		count_in(current_worker, listener->owner);
 		atomic_fetch_add_explicit(&net->turned_away, 1, memory_order_relaxed);
 		conn_turn_away(current_worker, fd, protocol, listener->owner);
 	} else {
@@ -93,7 +94,7 @@ static void refuse(struct listener *listener, int fd)
 	}
 	counter_add(&net->workers[0].counters.refused, 1);
 	if (due(&net->refusal_told_ms, uv_now(&net->workers[0].loop)))
-		log_warn(listener->owner, LOG_FIELDS(LOG_I("max_connections", net->max_connections)),
+		log_warn(listener->owner->name, LOG_FIELDS(LOG_I("max_connections", net->max_connections)),
 			 "connections refused: there are %u already", net->max_connections);
 }
 
@@ -110,7 +111,7 @@ static void hand_out(struct listener *listener, int fd)
 	struct handoff *handoff = worker == current_worker ? NULL : malloc(sizeof(*handoff));
 	if (worker != current_worker && !handoff)
 		worker = current_worker;
-	count_in(worker);
+	count_in(worker, listener->owner);
 	counter_add(&net->workers[0].counters.accepted, 1);
 	if (!handoff) {
 		conn_open(worker, fd, listener->protocol, listener->protocol_state, listener->owner);
@@ -155,7 +156,7 @@ static void exhausted(struct listener *listener, int errnum)
 {
 	struct net *net = listener->net;
 	if (due(&net->exhaustion_told_ms, uv_now(&net->workers[0].loop)))
-		log_warn(listener->owner, LOG_NONE, "cannot accept connections: %s", strerror(errnum));
+		log_warn(listener->owner->name, LOG_NONE, "cannot accept connections: %s", strerror(errnum));
 	if (net->reserve_fd >= 0 && (errnum == EMFILE || errnum == ENFILE)) {
 		close(net->reserve_fd);
 		net->reserve_fd = -1;
@@ -301,7 +302,7 @@ static void adopt(struct worker *first, void *context)
 	first->net->listeners = listener;
 }
 
-int listener_open(struct net *net, const char *owner, const struct kvrel_protocol *protocol, void *protocol_state,
+int listener_open(struct net *net, struct owner *owner, const struct kvrel_protocol *protocol, void *protocol_state,
 		  const char *address, uint16_t port, uint16_t *out_port, struct error *err)
 {
 	uint16_t bound = 0;

@@ -56,41 +56,42 @@ int net_new(const struct net_options *options, struct net **out, struct error *e
 	return 0;
 }
 
-static const char *find_owner(const struct net *net, const char *name)
+static struct owner *find_owner(const struct net *net, const char *name)
 {
-	for (const struct owner *owner = net->owners; owner; owner = owner->next) {
-		if (strcmp(owner->name, name) == 0)
-			return owner->name;
-	}
-	return NULL;
+	struct owner *owner = net->owners;
+	while (owner && strcmp(owner->name, name) != 0)
+		owner = owner->next;
+	return owner;
 }
 
-static const char *keep_owner(struct net *net, const char *name)
+static struct owner *keep_owner(struct net *net, const char *name)
 {
-	const char *known = find_owner(net, name);
-	struct owner *owner = known ? NULL : malloc(sizeof(*owner) + strlen(name) + 1);
+	struct owner *owner = find_owner(net, name);
+	if (owner)
+		return owner;
+	owner = calloc(1, sizeof(*owner) + strlen(name) + 1);
 	if (!owner)
-		return known;
+		return NULL;
 	memcpy(owner->name, name, strlen(name) + 1);
 	owner->next = net->owners;
 	net->owners = owner;
-	return owner->name;
+	return owner;
 }
 
-int net_listen(struct net *net, const char *owner, const struct kvrel_protocol *protocol, void *protocol_state,
+int net_listen(struct net *net, const char *name, const struct kvrel_protocol *protocol, void *protocol_state,
 	       const char *address, uint16_t port, uint16_t *out_port, struct error *err)
 {
-	const char *name = keep_owner(net, owner);
-	if (!name)
+	struct owner *owner = keep_owner(net, name);
+	if (!owner)
 		return error_set(err, ERROR_NO_MEMORY, "cannot listen on %s: out of memory", address);
-	return listener_open(net, name, protocol, protocol_state, address, port, out_port, err);
+	return listener_open(net, owner, protocol, protocol_state, address, port, out_port, err);
 }
 
-void net_accept(struct net *net, const char *owner)
+void net_accept(struct net *net, const char *name)
 {
-	const char *name = find_owner(net, owner);
-	if (name)
-		worker_call(&net->workers[0], listeners_accept, (void *)(uintptr_t)name);
+	struct owner *owner = find_owner(net, name);
+	if (owner)
+		worker_call(&net->workers[0], listeners_accept, owner);
 }
 
 void net_stop_accepting(struct net *net)
@@ -98,21 +99,42 @@ void net_stop_accepting(struct net *net)
 	worker_call(&net->workers[0], listeners_close, NULL);
 }
 
-static void drain_worker(struct worker *worker, void *unused)
+static void on_each_worker(struct net *net, void (*run)(struct worker *worker, void *context), void *context)
 {
-	(void)unused;
-	worker_turn(worker);
-	worker->draining = true;
-	for (struct kvrel_conn *conn = worker->conns; conn; conn = conn->next)
-		conn_drain(conn);
+	for (unsigned i = 0; i < net->worker_count; i++)
+		worker_call(&net->workers[i], run, context);
 }
 
-static void cut_worker(struct worker *worker, void *unused)
+/* ---- draining ---- */
+
+struct draining {
+	const struct owner *owner; /* NULL: of all */
+	bool unanswered;           /* one was cut off that was owed something */
+};
+
+static void drain_worker(struct worker *worker, void *context)
 {
-	(void)unused;
+	const struct draining *draining = context;
 	worker_turn(worker);
-	for (struct kvrel_conn *conn = worker->conns; conn; conn = conn->next)
+	if (!draining->owner)
+		worker->draining = true;
+	for (struct kvrel_conn *conn = worker->conns; conn; conn = conn->next) {
+		if (!draining->owner || conn->owner == draining->owner)
+			conn_drain(conn);
+	}
+}
+
+static void cut_worker(struct worker *worker, void *context)
+{
+	struct draining *draining = context;
+	worker_turn(worker);
+	for (struct kvrel_conn *conn = worker->conns; conn; conn = conn->next) {
+		if (conn->dead || (draining->owner && conn->owner != draining->owner))
+			continue;
+		if (!conn->lingering)
+			draining->unanswered = true;
 		conn_close(conn);
+	}
 }
 
 static struct timespec deadline_in(int64_t timeout_ms)
@@ -128,77 +150,41 @@ static struct timespec deadline_in(int64_t timeout_ms)
 	return at;
 }
 
-/* The last connection may have ended within a wake-up: when this returns its providers may stop. */
-static void finish_workers(struct net *net)
+static bool wait_for_none(struct net *net, const _Atomic unsigned *connections, int64_t timeout_ms)
 {
-	for (unsigned i = 0; i < net->worker_count; i++)
-		worker_call(&net->workers[i], worker_finish, NULL);
+	struct timespec deadline = deadline_in(timeout_ms);
+	int code = 0;
+	pthread_mutex_lock(&net->idle_lock);
+	while (atomic_load_explicit(connections, memory_order_acquire) > 0 && code == 0)
+		code = pthread_cond_timedwait(&net->idle, &net->idle_lock, &deadline);
+	bool none = atomic_load_explicit(connections, memory_order_acquire) == 0;
+	pthread_mutex_unlock(&net->idle_lock);
+	return none;
+}
+
+static bool drain(struct net *net, const struct owner *owner, int64_t timeout_ms)
+{
+	struct draining draining = { .owner = owner };
+	on_each_worker(net, drain_worker, &draining);
+	if (!wait_for_none(net, owner ? &owner->connections : &net->connections, timeout_ms))
+		on_each_worker(net, cut_worker, &draining);
+	/* The last connection may have ended within a wake-up: when this returns its providers may stop. */
+	on_each_worker(net, worker_finish, NULL);
+	return !draining.unanswered;
 }
 
 bool net_drain(struct net *net, int64_t timeout_ms)
 {
-	struct timespec deadline = deadline_in(timeout_ms);
-	for (unsigned i = 0; i < net->worker_count; i++)
-		worker_call(&net->workers[i], drain_worker, NULL);
-	pthread_mutex_lock(&net->idle_lock);
-	int code = 0;
-	while (atomic_load_explicit(&net->connections, memory_order_acquire) > 0 && code == 0)
-		code = pthread_cond_timedwait(&net->idle, &net->idle_lock, &deadline);
-	bool drained = atomic_load_explicit(&net->connections, memory_order_acquire) == 0;
-	pthread_mutex_unlock(&net->idle_lock);
-	for (unsigned i = 0; !drained && i < net->worker_count; i++)
-		worker_call(&net->workers[i], cut_worker, NULL);
-	finish_workers(net);
-	return drained;
-}
-
-/* ---- one component's ---- */
-
-struct closing {
-	const char *owner;
-	bool cut;
-	unsigned open; /* connections still there */
-};
-
-static void close_some(struct worker *worker, void *context)
-{
-	struct closing *closing = context;
-	worker_turn(worker);
-	for (struct kvrel_conn *conn = worker->conns; conn; conn = conn->next) {
-		if (conn->owner != closing->owner || conn->dead)
-			continue;
-		closing->open++;
-		if (closing->cut)
-			conn_close(conn);
-		else if (!conn->eof)
-			conn_drain(conn);
-	}
-}
-
-static unsigned close_round(struct net *net, struct closing *closing)
-{
-	closing->open = 0;
-	for (unsigned i = 0; i < net->worker_count; i++)
-		worker_call(&net->workers[i], close_some, closing);
-	return closing->open;
+	return drain(net, NULL, timeout_ms);
 }
 
 bool net_close_owner(struct net *net, const char *name, int64_t timeout_ms)
 {
-	struct closing closing = { .owner = find_owner(net, name) };
-	if (!closing.owner)
+	struct owner *owner = find_owner(net, name);
+	if (!owner)
 		return true;
-	worker_call(&net->workers[0], listeners_close, (void *)(uintptr_t)closing.owner);
-	bool closed = false;
-	for (int64_t waited = 0; waited < timeout_ms && !closed; waited++) {
-		closed = close_round(net, &closing) == 0;
-		if (!closed)
-			nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
-	}
-	closing.cut = true;
-	closed = closed || close_round(net, &closing) == 0;
-	finish_workers(net);
-	return closed;
+	worker_call(&net->workers[0], listeners_close, owner);
+	return drain(net, owner, timeout_ms);
 }
 
 /* ---- a guest ---- */
@@ -218,8 +204,7 @@ static void take_guest(struct worker *worker, void *context)
 void net_set_guest(struct net *net, void (*turn)(void *context), void *context)
 {
 	struct guest guest = { turn, context };
-	for (unsigned i = 0; i < net->worker_count; i++)
-		worker_call(&net->workers[i], take_guest, &guest);
+	on_each_worker(net, take_guest, &guest);
 }
 
 struct uv_loop_s *net_loop(struct net *net)

@@ -25,15 +25,16 @@ int t_connect(uint16_t port)
 	return fd;
 }
 
-void t_send_bytes(int fd, const void *data, size_t size)
+bool t_send_bytes(int fd, const void *data, size_t size)
 {
 	for (const char *at = data; size > 0;) {
 		ssize_t n = send(fd, at, size, MSG_NOSIGNAL);
 		if (n <= 0)
-			return; /* what is read next tells */
+			return false;
 		at += n;
 		size -= (size_t)n;
 	}
+	return true;
 }
 
 void t_send(int fd, const char *text)

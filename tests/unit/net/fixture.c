@@ -165,7 +165,19 @@ static const struct kvrel_protocol protocol = {
 /* ---- net ---- */
 
 size_t t_input_max;
-int64_t t_write_timeout_ms;
+int64_t t_write_timeout_ms, t_idle_timeout_ms;
+
+uint16_t t_net_listen(struct t_net *t, const char *owner)
+{
+	struct error err = { 0 };
+	uint16_t port = 0;
+	if (net_listen(t->net, owner, &protocol, NULL, "127.0.0.1", 0, &port, &err) != 0) {
+		fprintf(stderr, "%s\n", err.message);
+		abort();
+	}
+	net_accept(t->net, owner);
+	return port;
+}
 
 struct t_net t_net_start(unsigned workers, unsigned max_connections, size_t output_max)
 {
@@ -182,13 +194,13 @@ struct t_net t_net_start(unsigned workers, unsigned max_connections, size_t outp
 				       .max_connections = max_connections,
 				       .output_max_bytes = output_max,
 				       .input_max_bytes = t_input_max,
+				       .idle_timeout_ms = t_idle_timeout_ms,
 				       .write_timeout_ms = t_write_timeout_ms };
-	if (net_new(&options, &t.net, &err) != 0 ||
-	    net_listen(t.net, "test", &protocol, NULL, "127.0.0.1", 0, &t.port, &err) != 0) {
+	if (net_new(&options, &t.net, &err) != 0) {
 		fprintf(stderr, "%s\n", err.message);
 		abort();
 	}
-	net_accept(t.net, "test");
+	t.port = t_net_listen(&t, "test");
 	return t;
 }
 

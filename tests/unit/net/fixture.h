@@ -33,8 +33,12 @@ struct t_net {
 extern size_t t_input_max;
 /* How long a client of theirs may take nothing; 0: for ever. */
 extern int64_t t_write_timeout_ms;
+/* How long one may ask nothing; 0: for ever. */
+extern int64_t t_idle_timeout_ms;
 struct t_net t_net_start(unsigned workers, unsigned max_connections, size_t output_max);
 void t_net_stop(struct t_net *t);
+/* One more component that listens, and its port. */
+uint16_t t_net_listen(struct t_net *t, const char *owner);
 /* The provider's writes wait as long as it is told so: later, latebig, held. */
 void t_hold_writes(struct t_net *t, bool hold);
 /* Cuts off the connection that was marked last; false when it has ended. */
@@ -43,7 +47,8 @@ bool t_cut_marked(void);
 /* Blocking, with a limit of ten seconds on everything. */
 int t_connect(uint16_t port);
 void t_send(int fd, const char *text);
-void t_send_bytes(int fd, const void *data, size_t size);
+/* False when not all of it was taken. */
+bool t_send_bytes(int fd, const void *data, size_t size);
 /* Reads exactly as many bytes as `expected` has; NULL when they are the same, else what came instead (static). */
 const char *t_expect(int fd, const char *expected);
 /* Reads to the end; -1 on a reset. */
