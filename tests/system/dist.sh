@@ -221,6 +221,44 @@ it_commands_a_node_by_name() {
 	must foo stop
 }
 
+threads() {
+	find "/proc/$pid/task" -mindepth 1 -maxdepth 1 | wc -l
+}
+
+busy() {
+	[ "$(threads)" -gt "$idle" ]
+}
+
+idle_again() {
+	[ "$(threads)" -le "$idle" ]
+}
+
+# Who has no more to say is heard to the end; who is gone is not: over TLS, too.
+it_tells_the_end_of_a_script_from_the_end_of_its_client() {
+	both_by_name "$loopback"
+	must bar pid
+	pid=$out
+	must bar rpc 'return 1'
+	idle=$(threads)
+	export RELEASE_NODE=bar@$loopback
+	# no whole text: taken line by line
+	printf 'print(1)\nerror("oops")\nprint(2)\n for' | timeout 60 "$D/foo/bin/foo" remote >out 2>err
+	is "$? $(cat out)" $'1 1\n2'
+	wait_until idle_again
+	for command in rpc remote; do
+		if [ "$command" = rpc ]; then
+			"$D/foo/bin/foo" rpc 'while true do end' >/dev/null 2>&1 &
+		else
+			echo 'while true do end' | "$D/foo/bin/foo" remote >/dev/null 2>&1 &
+		fi
+		wait_until busy
+		kill -KILL $!
+		wait_until idle_again
+	done
+	unset RELEASE_NODE
+	stop_both
+}
+
 # there NAME, FUNCTION…: rpc.call of it at bar
 there() {
 	run foo rpc "return rpc.call('bar@$host', $1)"

@@ -16,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 enum {
@@ -157,13 +156,14 @@ static bool tell(struct console *console, enum control_type type, struct slice p
 	return control_send(console->fd, type, payload, NULL) == 0;
 }
 
-/* The node tells how it went, then the conversation is over. */
-static void leave(struct console *console)
+/* The node tells how it went, then the conversation is over. Both ends stay open until then: on the way to another host
+ * there is no telling who has nothing more to say from who is gone. */
+static bool leave(struct console *console)
 {
 	console->left = true;
 	console->prompted = false;
 	terminal_restore();
-	shutdown(console->fd, SHUT_WR);
+	return tell(console, CONTROL_INPUT, (struct slice){ 0 });
 }
 
 static bool take_line(struct console *console, struct slice *line)
@@ -180,9 +180,7 @@ static bool use_lines(struct console *console)
 	if (!take_line(console, &line)) {
 		if (console->end_of_input && console->terminal)
 			console_say(STDOUT_FILENO, SLICE("\n"));
-		if (console->end_of_input)
-			leave(console);
-		return true;
+		return !console->end_of_input || leave(console);
 	}
 	console->prompted = false;
 	bool sent = tell(console, CONTROL_LINE, line);
@@ -225,8 +223,7 @@ static bool on_edit_event(struct console *console, enum edit_event event)
 		console->asked = true;
 		return tell(console, CONTROL_COMPLETE, (struct slice){ line.data, console->edit.line.cursor });
 	case EDIT_END:
-		leave(console);
-		return true;
+		return leave(console);
 	case EDIT_SUSPEND:
 		suspend(console);
 		return true;
@@ -245,10 +242,8 @@ static bool use_keys(struct console *console)
 		if (!on_edit_event(console, event))
 			return false;
 	}
-	if (console->end_of_input && console->prompted && !console->asked)
-		leave(console);
 	console_flush(console);
-	return true;
+	return !console->end_of_input || !console->prompted || console->asked || leave(console);
 }
 
 /* Before the completions have come nothing but Ctrl-C counts: a node that hangs sends none. */
@@ -268,9 +263,9 @@ static bool use_input(struct console *console)
 {
 	if (!console->prompted)
 		return true;
-	if (console->asked)
-		return use_interrupt(console);
-	return console->edits ? use_keys(console) : use_lines(console);
+	if (!console->asked && !(console->edits ? use_keys(console) : use_lines(console)))
+		return false;
+	return !console->asked || use_interrupt(console);
 }
 
 /* ---- what the node says ---- */

@@ -139,7 +139,6 @@ struct link {
 	bool dirty;
 	bool ending; /* closes when everything is sent */
 	bool poll_open;
-	bool end_of_input;
 	int fd;
 	int events;
 	uv_poll_t poll;

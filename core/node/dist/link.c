@@ -310,7 +310,7 @@ void link_watch(struct link *link)
 	int events = 0;
 	if (link->state == LINK_CONNECTING)
 		events = UV_WRITABLE;
-	else if (!link->end_of_input && (link->state != LINK_RELAY || link->inner_out.size < RELAY_BYTES))
+	else if (link->state != LINK_RELAY || link->inner_out.size < RELAY_BYTES)
 		events = UV_READABLE;
 	if (link->state != LINK_CONNECTING && link_unsent(link) > 0)
 		events |= UV_WRITABLE;

@@ -164,14 +164,9 @@ static void on_readable(struct link *link)
 {
 	if (receive(link) == 0 || link->state == LINK_CLOSED)
 		return;
-	if (link->state == LINK_RELAY) {
-		link->end_of_input = true;
-		relay_input(link);
-	} else {
-		if (!link->ours && link->state == LINK_SECURING)
-			refusal_log(link->dist, link, "it left before it proved anything");
-		link_close(link, "the other side closed the connection");
-	}
+	if (!link->ours && link->state == LINK_SECURING)
+		refusal_log(link->dist, link, "it left before it proved anything");
+	link_close(link, "the other side closed the connection"); /* also a client: what runs for it ends */
 }
 
 void link_on_poll(uv_poll_t *handle, int status, int events)

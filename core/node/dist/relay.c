@@ -70,8 +70,6 @@ static void send_inner(struct link *link)
 		}
 		buf_consume(&link->inner_out, (size_t)n);
 	}
-	if (link->end_of_input)
-		shutdown(link->inner, SHUT_WR);
 }
 
 void relay_input(struct link *link)
