@@ -21,9 +21,10 @@
  *          WANT may come: the expression reads its caller's stdin; the client answers with one INPUT, empty at the end.
  * CONSOLE  payload: "terminal" or nothing (a script without one). → PROMPT; then client sends LINE (one line of text
  *          without newline) for each PROMPT (payload: the prompt) … until an empty INPUT, or until it closes its
- *          sending end, which does not pass to another host; DONE then says whether an expression failed. INTERRUPT
- *ends the running expression. COMPLETE (payload: the line up to the cursor) while a prompt waits → COMPLETIONS:
- *NUL-separated: how many of its last bytes are to be replaced, in decimal, then what may stand for them.
+ *          sending end, which does not pass to another host; DONE then says whether an expression failed.
+ *          INTERRUPT ends the running expression. COMPLETE (payload: the line up to the cursor) while a prompt
+ *          waits → COMPLETIONS: NUL-separated: how many of its last bytes are to be replaced, in decimal, then what
+ *          may stand for them.
  */
 #ifndef BASE_CONTROL_H
 #define BASE_CONTROL_H
