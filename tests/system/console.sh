@@ -249,10 +249,12 @@ it_ends_a_text_that_waits_for_stdin() {
 		[ "$signal" = KILL ] || is "$(cat out)" interrupted
 	done
 	foo/bin/foo rpc 'return io.read()' <never >out 2>&1 &
+	client=$!
 	wait_until busy
 	must foo/bin/foo stop
 	! grep -q 'does not end' foo/tmp/log/foo.log || fail "it was left behind after $took_ms ms"
-	wait
+	wait "$client"
+	is "$? $(cat out)" $'1 interrupted\nERROR: the node is stopping'
 }
 
 it_streams_what_is_printed() {

@@ -175,7 +175,9 @@ static void *run(void *context)
 		pthread_mutex_lock(&session->lock);
 		bool finish = session->finish;
 		pthread_mutex_unlock(&session->lock);
-		session_done(session, code, finish && session->start.console ? "the node is stopping" : "");
+		/* an expression that ended in time was not disturbed by that */
+		bool cut_off = finish && (session->start.console || code != 0);
+		session_done(session, code, cut_off ? "the node is stopping" : "");
 	}
 	evaluator_done(&session->evaluator);
 	session->start.ended(session->start.context);
