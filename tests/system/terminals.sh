@@ -142,6 +142,13 @@ it_takes_pasted_code_as_it_is() {
 	text 's'
 	keys Enter
 	awaits $'begun\n'"$prompt" 2
+	{ echo -n 's = "cut" --' && head -c 300000 /dev/zero | tr '\0' x && echo; } >code
+	mux load-buffer code
+	mux paste-buffer -p -t main
+	awaits $'the line is longer than 262144 bytes: nothing of it was run\n'"$prompt" 2
+	text 's'
+	keys Enter
+	awaits $'begun\n'"$prompt" 2
 	text 'kv.'
 	keys C-c
 	awaits "$prompt"

@@ -201,12 +201,31 @@ static void suspend(struct console *console)
 	edit_show(&console->edit);
 }
 
+/* The node asks afresh. */
+static bool give_up_line(struct console *console)
+{
+	terminal_restore();
+	buf_clear(&console->input);
+	console->prompted = false;
+	return tell(console, CONTROL_INTERRUPT, (struct slice){ 0 });
+}
+
+static bool refuse_line(struct console *console)
+{
+	SCOPE(buf_done) struct buf text = { 0 };
+	buf_printf(&text, "the line is longer than %d bytes: nothing of it was run\n", EDIT_LINE_MAX);
+	console_say(STDERR_FILENO, buf_slice(&text));
+	return give_up_line(console);
+}
+
 static bool on_edit_event(struct console *console, enum edit_event event)
 {
 	struct slice line = buf_slice(&console->edit.line.text);
 	console_flush(console);
 	switch (event) {
 	case EDIT_LINE:
+		if (console->edit.cut)
+			return refuse_line(console);
 		if (console->edit.pasting)
 			terminal_hold();
 		else
@@ -214,11 +233,8 @@ static bool on_edit_event(struct console *console, enum edit_event event)
 		history_add(&console->history, line);
 		console->prompted = false;
 		return tell(console, CONTROL_LINE, line);
-	case EDIT_CANCEL: /* the node asks afresh */
-		terminal_restore();
-		buf_clear(&console->input);
-		console->prompted = false;
-		return tell(console, CONTROL_INTERRUPT, (struct slice){ 0 });
+	case EDIT_CANCEL:
+		return give_up_line(console);
 	case EDIT_COMPLETE:
 		console->asked = true;
 		return tell(console, CONTROL_COMPLETE, (struct slice){ line.data, console->edit.line.cursor });

@@ -7,12 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LINE_BYTES_MAX = 256 << 10 };
-
 void edit_init(struct edit *edit, struct history *history, unsigned columns)
 {
 	*edit = (struct edit){ .history = history, .columns = columns };
-	buf_init(&edit->line.text, LINE_BYTES_MAX);
+	buf_init(&edit->line.text, EDIT_LINE_MAX);
 }
 
 void edit_done(struct edit *edit)
@@ -34,6 +32,7 @@ static void open_line(struct edit *edit, struct slice prompt)
 	line_set(&edit->line, (struct slice){ 0 });
 	buf_clear(&edit->needle);
 	edit->searching = false;
+	edit->cut = false;
 	edit->place = edit->history->count;
 	edit->open = true;
 }
@@ -289,8 +288,9 @@ enum edit_event edit_feed(struct edit *edit, struct slice bytes, size_t *used)
 		event = feed_key(edit, is_pasted_tab(edit, key, more) ? ' ' : key);
 	}
 	*used = at;
-	if (edit->line.text.failed) { /* longer than a line may be: what does not fit is dropped */
+	if (edit->line.text.failed) {
 		edit->line.text.failed = false;
+		edit->cut = true;
 		buf_append_char(&edit->out, '\a');
 	}
 	if (edit->open)

@@ -19,6 +19,8 @@
 #include "node/console/console_keys.h"
 #include "node/console/console_line.h"
 
+enum { EDIT_LINE_MAX = 256 << 10 };
+
 enum edit_event {
 	EDIT_NOTHING,  /* all bytes are used; more are needed */
 	EDIT_LINE,     /* entered: edit->line.text; it stays on the screen */
@@ -38,6 +40,7 @@ struct edit {
 	size_t place;        /* in the history; its count: the new line */
 	struct buf new_line; /* as it was when the history was entered */
 	struct buf needle;   /* of the search */
+	bool cut;            /* more was typed than a line may have: what is here is not what was meant */
 	bool searching;
 	bool pasting; /* what comes is pasted: lines and characters, no keys; over several lines */
 	bool open;    /* between edit_begin() and the event that ends the line */

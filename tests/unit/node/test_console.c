@@ -208,6 +208,22 @@ Test(console, what_is_marked_as_pasted_is_text_and_no_keys)
 	cr_assert_str_eq(line(), "yz");
 }
 
+Test(console, a_line_of_which_something_was_dropped_is_known)
+{
+	static char much[EDIT_LINE_MAX + 2];
+	size_t used;
+	memset(much, 'x', sizeof(much));
+	prompt();
+	cr_assert_eq(edit_feed(&edit, (struct slice){ much, EDIT_LINE_MAX }, &used), EDIT_NOTHING);
+	cr_assert_not(edit.cut);
+	edit_feed(&edit, (struct slice){ much, 1 }, &used);
+	cr_assert(edit.cut);
+	cr_assert_eq(edit_feed(&edit, SLICE("\r"), &used), EDIT_LINE);
+	cr_assert(edit.cut);
+	edit_begin(&edit, SLICE("> "));
+	cr_assert_not(edit.cut);
+}
+
 Test(console, control_characters_count_behind_an_escape)
 {
 	prompt();
