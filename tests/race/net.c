@@ -92,6 +92,33 @@ static void *victim(void *unused)
 	return NULL;
 }
 
+/* Asks on and on until it hears no more. */
+static void *stayer(void *arg)
+{
+	static const char requests[] = "echo a\nlater b\n";
+	int fd = *(int *)arg;
+	while (t_send_bytes(fd, requests, strlen(requests)) && !t_expect(fd, "a\nb\n"))
+		;
+	close(fd);
+	return NULL;
+}
+
+/* The component is closed while clients are at it. */
+static bool close_beside_clients(void)
+{
+	pthread_t stayers[CLIENTS];
+	int fds[CLIENTS];
+	for (unsigned i = 0; i < CLIENTS; i++) {
+		fds[i] = t_connect(t.port);
+		pthread_create(&stayers[i], NULL, stayer, &fds[i]);
+	}
+	usleep(20000);
+	bool answered = net_close_owner(t.net, "test", 10000);
+	for (unsigned i = 0; i < CLIENTS; i++)
+		pthread_join(stayers[i], NULL);
+	return answered;
+}
+
 int main(void)
 {
 	pthread_t clients[CLIENTS], releaser, cut;
@@ -108,8 +135,9 @@ int main(void)
 	atomic_store(&over, true);
 	pthread_join(releaser, NULL);
 	pthread_join(cut, NULL);
+	bool answered = close_beside_clients();
 	t_net_stop(&t);
-	if (atomic_load(&wrong) > 0)
+	if (!answered || atomic_load(&wrong) > 0)
 		return 1;
 	printf("%d clients, %d rounds of %d requests: every answer right\n", CLIENTS, ROUNDS, PIPELINE);
 	return 0;

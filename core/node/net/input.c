@@ -127,6 +127,8 @@ void conn_tidy_input(struct kvrel_conn *conn)
 		input_free(conn);
 		return;
 	}
+	if (input->used > 0 || !input->own) /* it is another one than before */
+		conn->rest_ms = uv_now(&conn->worker->loop);
 	if (input_is_own(input) && input->skipped + input->used < size) {
 		input->skipped += input->used;
 		input->data = rest;
@@ -134,8 +136,6 @@ void conn_tidy_input(struct kvrel_conn *conn)
 		input->used = 0;
 		return;
 	}
-	if (input->used > 0 || !input->own)
-		conn->rest_ms = uv_now(&conn->worker->loop);
 	if (!input_is_own(input) && size > input->own_capacity && !resize(conn, size)) {
 		conn->failed = true;
 		worker_touch(conn);
