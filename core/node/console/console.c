@@ -1,87 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One poll() waits for the user, the node, signals and, on a node's own terminal, its log, so that everything is seen
- * at an idle prompt, too. What is written while a line is being edited goes above it. Where lines cannot be edited the
- * kernel's line mode has to do.
+ * A console's conversation: what follows from each thing that happens. What is written while a line is being edited
+ * goes above it. Where lines cannot be edited the kernel's line mode has to do.
  */
 #include "node/console/console_internal.h"
 
 #include "base/scope.h"
 #include "node/console/console_terminal.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
-enum {
-	CANDIDATES_MAX = 1024,
-	EXPLAIN_MS = 1000,         /* after an interrupt that ended nothing */
-	LEAVE_MS = 3000,           /* for what the node still says to who has left */
-	AHEAD_MAX_BYTES = 64 << 10 /* typed while the node looks for completions */
-};
-
-/* ---- signals ---- */
-
-static int wake_fd = -1;
-static _Atomic bool hung_up;
-#define WAKE_INTERRUPT UINT64_C(1)
-#define WAKE_LOOK      (UINT64_C(1) << 32)
-
-static void wake(uint64_t why)
-{
-	ssize_t ignored = write(wake_fd, &why, sizeof(why));
-	(void)ignored;
-}
-
-void console_interrupt(void)
-{
-	wake(WAKE_INTERRUPT);
-}
-
-void console_resize(void)
-{
-	wake(WAKE_LOOK);
-}
-
-void console_hang_up(void)
-{
-	atomic_store(&hung_up, true);
-	wake(WAKE_LOOK);
-}
-
-static void on_resize(int signal_number)
-{
-	int saved = errno;
-	(void)signal_number;
-	console_resize();
-	errno = saved;
-}
-
-int console_open_signals(struct error *err)
-{
-	if (wake_fd < 0)
-		wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (wake_fd < 0)
-		return error_system(err, errno, "cannot make an eventfd");
-	struct sigaction action = { .sa_handler = on_resize, .sa_flags = SA_RESTART };
-	sigaction(SIGWINCH, &action, NULL);
-	return 0;
-}
-
-/* ---- waiting ---- */
-
-enum event { EVENT_NODE, EVENT_INPUT, EVENT_INTERRUPT, EVENT_LOOK, EVENT_LOG, EVENT_ERROR, EVENT_SILENCE };
-
-static bool wants_input(const struct console *console)
-{
-	return console->prompted && !console->left && !console->end_of_input &&
-	       (!console->asked || console->input.size < AHEAD_MAX_BYTES);
-}
+enum { CANDIDATES_MAX = 1024 };
 
 /* Leaving is no failure, whatever was tried before. */
 static bool has_left(const struct console *console)
@@ -89,49 +21,7 @@ static bool has_left(const struct console *console)
 	return console->left && console->terminal;
 }
 
-static int patience_ms(const struct console *console)
-{
-	if (has_left(console))
-		return console->runs ? -1 : LEAVE_MS;
-	return console->interrupted && !console->explained ? EXPLAIN_MS : -1;
-}
-
-static enum event wait_event(const struct console *console)
-{
-	struct pollfd fds[] = {
-		{ .fd = wake_fd, .events = POLLIN },
-		{ .fd = console->log_fd, .events = POLLIN },
-		{ .fd = console->fd, .events = POLLIN },
-		{ .fd = wants_input(console) ? STDIN_FILENO : -1, .events = POLLIN },
-	};
-	int ready;
-	while ((ready = poll(fds, ARRAY_LEN(fds), patience_ms(console))) < 0) {
-		if (errno != EINTR)
-			return EVENT_ERROR;
-	}
-	if (ready == 0)
-		return EVENT_SILENCE;
-	uint64_t why;
-	if (fds[0].revents != 0 && read(wake_fd, &why, sizeof(why)) > 0)
-		return why % WAKE_LOOK > 0 ? EVENT_INTERRUPT : EVENT_LOOK;
-	if (fds[1].revents != 0)
-		return EVENT_LOG;
-	return fds[2].revents != 0 ? EVENT_NODE : EVENT_INPUT;
-}
-
-int console_read_more(struct console *console, struct error *err)
-{
-	struct pollfd stdin_fd = { .fd = STDIN_FILENO, .events = POLLIN };
-	char *room = buf_reserve(&console->input, CONSOLE_READ_BYTES);
-	ssize_t got = room != NULL ? read(STDIN_FILENO, room, CONSOLE_READ_BYTES) : 0;
-	if (got > 0)
-		console->input.size += (size_t)got;
-	else if (got == 0 || (errno != EINTR && errno != EAGAIN))
-		console->end_of_input = true;
-	else if (errno == EAGAIN) /* a pipe that somebody made non-blocking */
-		(void)poll(&stdin_fd, 1, -1);
-	return got < 0 && console->end_of_input ? error_system(err, errno, "cannot read stdin") : 0;
-}
+/* ---- the node's log ---- */
 
 /* Whole lines only, so that none is torn. */
 static void pass_log(struct console *console)
@@ -391,31 +281,31 @@ int console_converse(struct console *console)
 {
 	int code = -1;
 	bool connected = true;
-	while (code < 0 && connected && !atomic_load(&hung_up)) {
+	while (code < 0 && connected && !console_hung_up()) {
 		connected = use_input(console);
-		switch (connected ? wait_event(console) : EVENT_ERROR) {
-		case EVENT_NODE:
+		switch (connected ? console_wait(console) : CONSOLE_ERROR) {
+		case CONSOLE_NODE:
 			code = on_frame(console);
 			break;
-		case EVENT_INPUT:
+		case CONSOLE_INPUT:
 			(void)console_read_more(console, NULL);
 			break;
-		case EVENT_INTERRUPT:
+		case CONSOLE_INTERRUPT:
 			connected = on_interrupt(console);
 			break;
-		case EVENT_LOG:
+		case CONSOLE_LOG:
 			pass_log(console);
 			break;
-		case EVENT_LOOK:
+		case CONSOLE_LOOK:
 			edit_resize(&console->edit, terminal_columns());
 			console_flush(console);
 			break;
-		case EVENT_SILENCE:
+		case CONSOLE_SILENCE:
 			connected = !has_left(console);
 			if (connected)
 				explain_interrupt(console);
 			break;
-		case EVENT_ERROR:
+		case CONSOLE_ERROR:
 			connected = false;
 			break;
 		}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the files of the console's client share: console_start.c opens one, console.c is the conversation. */
+/* What the files of the console's client share: console_start.c opens one, console.c is the conversation,
+ * console_wait.c what it waits for. */
 #ifndef NODE_CONSOLE_INTERNAL_H
 #define NODE_CONSOLE_INTERNAL_H
 
@@ -30,11 +31,23 @@ struct console {
 	char *frame;
 };
 
-/* console.c */
+/* console_wait.c */
 int console_open_signals(struct error *err);
+enum console_event {
+	CONSOLE_NODE,
+	CONSOLE_INPUT,
+	CONSOLE_INTERRUPT,
+	CONSOLE_LOOK, /* another size, or the end */
+	CONSOLE_LOG,
+	CONSOLE_SILENCE,
+	CONSOLE_ERROR,
+};
+enum console_event console_wait(const struct console *console);
+bool console_hung_up(void);
 /* Some of stdin, waiting for it. Failed reading is its end, and an error. */
 int console_read_more(struct console *console, struct error *err);
-/* Until one of the two has enough; the exit code. */
+
+/* console.c: until one of the two has enough; the exit code. */
 int console_converse(struct console *console);
 
 /* console_write.c */
