@@ -156,6 +156,14 @@ it_runs_a_script_from_stdin() {
 	is "$?" 1
 	is "$(cat out)" $'1\n2'
 	like "$(cat err)" "*oops*near <eof>*"
+	printf 'print(1)\nwhile true do end\nprint(2)\n for' >script
+	foo/bin/foo remote <script >out 2>err &
+	client=$!
+	wait_until grep -q 1 out
+	sleep 0.1
+	kill -INT "$client" # the rest is not run either
+	wait "$client"
+	is "$? $(cat out err)" $'1 1\ninterrupted'
 	is "$(printf '\357\273\277#!/usr/bin/lua\nlocal x = 5\nprint(x)\n' | foo/bin/foo remote)" 5
 	printf 'os.exit(7)' | foo/bin/foo remote
 	is $? 7

@@ -172,6 +172,14 @@ it_is_left_when_the_node_says_nothing() {
 	awaits $'the expression waits for a call that cannot be interrupted and ends after it; Ct\nrl-C again leaves the console' 2
 	kill -CONT "$pid"
 	awaits "$prompt"
+	text 'while true do print(("x"):rep(1 << 20)) end'
+	keys Enter
+	awaits "$(printf 'x%.0s' {1..80})"
+	halt "$pid" # in the middle of a frame, mostly
+	keys C-c
+	awaits $'the expression waits for a call that cannot be interrupted and ends after it; Ct\nrl-C again leaves the console' 2
+	kill -CONT "$pid"
+	awaits "$prompt"
 	text 'while io.read() do end local t = os.time() + 5 while os.time() < t do end print("to the end")'
 	keys Enter
 	text 'x'

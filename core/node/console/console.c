@@ -8,12 +8,14 @@
 #include "base/scope.h"
 #include "node/console/console_terminal.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-enum { CANDIDATES_MAX = 1024 };
+enum { CANDIDATES_MAX = 1024, FRAMES_READ_BYTES = 64 << 10 };
 
 /* Leaving is no failure, whatever was tried before. */
 static bool has_left(const struct console *console)
@@ -224,21 +226,19 @@ static int finish(struct console *console, struct slice payload)
 	return code == 0 && !console->terminal && !console->left ? 1 : code;
 }
 
-/* Negative: go on; else the exit code. */
-static int on_frame(struct console *console)
+static int on_closed(struct console *console)
 {
-	char type;
-	struct slice payload;
-	struct error err;
-	int rc = control_receive(console->fd, console->frame, CONTROL_FRAME_MAX, &type, &payload, &err);
-	if (rc <= 0) {
-		terminal_restore();
-		if (has_left(console))
-			return 0;
-		console_end_line(console);
-		console_say(STDERR_FILENO, SLICE("the node closed the connection\n"));
-		return 1;
-	}
+	terminal_restore();
+	if (has_left(console))
+		return 0;
+	console_end_line(console);
+	console_say(STDERR_FILENO, SLICE("the node closed the connection\n"));
+	return 1;
+}
+
+/* Negative: go on; else the exit code. */
+static int on_frame(struct console *console, char type, struct slice payload)
+{
 	if (type == CONTROL_DONE)
 		return finish(console, payload);
 	if (type == CONTROL_OUT || type == CONTROL_ERR)
@@ -250,11 +250,36 @@ static int on_frame(struct console *console)
 	return -1;
 }
 
+/* Never waits for the rest of a frame: a node that hangs would take Ctrl-C with it. The result as above. */
+static int on_node(struct console *console)
+{
+	char *room = buf_reserve(&console->frames, FRAMES_READ_BYTES);
+	ssize_t got = room != NULL ? recv(console->fd, room, FRAMES_READ_BYTES, MSG_DONTWAIT) : 0;
+	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+		return -1;
+	if (got <= 0)
+		return on_closed(console);
+	console->frames.size += (size_t)got;
+	for (;;) {
+		char type;
+		struct slice payload;
+		size_t used;
+		int rc = control_parse(buf_slice(&console->frames), &type, &payload, &used, NULL);
+		if (rc <= 0)
+			return rc < 0 ? on_closed(console) : -1;
+		int code = on_frame(console, type, payload);
+		if (code >= 0)
+			return code;
+		buf_consume(&console->frames, used);
+	}
+}
+
 /* The expression is in a call of C, which is finished first. On a node's own terminal one may not leave by Ctrl-C: the
  * next one would stop the node. */
 static void explain_interrupt(struct console *console)
 {
 	console->explained = true;
+	console_end_line(console);
 	console_say(STDERR_FILENO,
 		    SLICE("the expression waits for a call that cannot be interrupted and ends after it"));
 	console_say(STDERR_FILENO, console->log_fd < 0 ? SLICE("; Ctrl-C again leaves the console\n") : SLICE("\n"));
@@ -265,13 +290,13 @@ static bool on_interrupt(struct console *console)
 {
 	if (console->terminal) {
 		console_say(STDOUT_FILENO, SLICE("\n")); /* behind the ^C that the terminal shows */
-		buf_clear(&console->input); /* as the kernel dropped what was typed or pasted and not read yet */
 		console->edit.pasting = false;
 	}
+	buf_clear(&console->input); /* the rest of a script; the kernel, too, dropped what was typed ahead */
 	buf_clear(&console->tail);
 	if (has_left(console) || (console->explained && console->log_fd < 0))
 		return false;
-	console->interrupted = console->terminal && !console->prompted;
+	console->interrupted = !console->prompted;
 	if (console->terminal)
 		console->prompted = false;
 	return console->left || tell(console, CONTROL_INTERRUPT, (struct slice){ 0 });
@@ -285,7 +310,7 @@ int console_converse(struct console *console)
 		connected = use_input(console);
 		switch (connected ? console_wait(console) : CONSOLE_ERROR) {
 		case CONSOLE_NODE:
-			code = on_frame(console);
+			code = on_node(console);
 			break;
 		case CONSOLE_INPUT:
 			(void)console_read_more(console, NULL);

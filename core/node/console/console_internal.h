@@ -9,7 +9,8 @@
 #include "node/console/console.h"
 #include "node/console/console_edit.h"
 
-enum { CONSOLE_READ_BYTES = 4096 };
+/* What has come of the node: a frame that is not whole yet and some more. */
+enum { CONSOLE_READ_BYTES = 4096, CONSOLE_FRAMES_MAX = CONTROL_FRAME_MAX + (128 << 10) };
 
 struct console {
 	int fd;
@@ -28,7 +29,7 @@ struct console {
 	bool end_of_input;
 	struct edit edit;
 	struct history history;
-	char *frame;
+	struct buf frames; /* of the node and not used yet */
 };
 
 /* console_wait.c */

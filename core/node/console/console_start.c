@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { INPUT_MAX_BYTES = CONTROL_FRAME_MAX - 64, TAIL_MAX_BYTES = 1024 };
+enum { INPUT_MAX_BYTES = CONTROL_FRAME_MAX - 64, TAIL_MAX_BYTES = 1024, HELLO_MAX_BYTES = 4096 };
 
 static void say_banner(struct slice hello)
 {
@@ -64,7 +64,8 @@ static int open_conversation(struct console *console, struct error *err)
 {
 	char type;
 	struct slice hello;
-	int rc = control_receive(console->fd, console->frame, CONTROL_FRAME_MAX, &type, &hello, err);
+	char frame[HELLO_MAX_BYTES];
+	int rc = control_receive(console->fd, frame, sizeof(frame), &type, &hello, err);
 	if (rc < 0)
 		return rc;
 	if (rc == 0)
@@ -80,9 +81,7 @@ static int open_conversation(struct console *console, struct error *err)
 
 static int open_console(struct console *console, struct error *err)
 {
-	console->frame = malloc(CONTROL_FRAME_MAX);
-	if (console->frame == NULL)
-		return error_set(err, ERROR_NO_MEMORY, "no memory for a console");
+	buf_init(&console->frames, CONSOLE_FRAMES_MAX);
 	buf_init(&console->input, INPUT_MAX_BYTES);
 	buf_init(&console->tail, TAIL_MAX_BYTES);
 	console->terminal = isatty(STDIN_FILENO) == 1;
@@ -116,7 +115,7 @@ int console_converse_over(int fd, int log_fd, void (*begin)(void))
 	buf_done(&console.input);
 	buf_done(&console.log);
 	buf_done(&console.tail);
-	free(console.frame);
+	buf_done(&console.frames);
 	return code;
 }
 
