@@ -32,7 +32,7 @@ static const struct command commands[] = {
 	  "Shows the state of the running node and its components" },
 	{ "config", NULL, "[ARGS]", ANY_ARGS, NEEDS_VM_ARGS, command_config,
 	  "Shows the settings and where each comes from (get KEY, check, diff, describe; --next, --json)" },
-	{ "version", NULL, "", 0, 0, command_version, "Prints the name and version of the release" },
+	{ "version", "--version", "", 0, 0, command_version, "Prints the name and version of the release" },
 	{ "env", NULL, "", 0, 0, command_env, "Prints the RELEASE_* variables and the command line of 'start'" },
 	{ "verify", NULL, "[--json]", ANY_ARGS, BARE, command_verify,
 	  "Checks every file of the bundle against its manifest; exit code 4 when one differs" },
