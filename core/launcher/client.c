@@ -76,7 +76,7 @@ static int next_frame(struct session *session, int timeout_ms, char *type, struc
 		return r;
 	if (r == 0)
 		return refuse_silence(session, timeout_ms, err);
-	r = control_receive(session->fd, session_frame, sizeof(session_frame), type, payload, err);
+	r = session_receive(session, type, payload, err);
 	if (r == 0 || (r < 0 && err->errnum == ECONNRESET))
 		return refuse_end(r < 0 ? ECONNRESET : 0, err);
 	return r < 0 ? r : 0;

@@ -48,6 +48,8 @@ enum channel_end session_channel_end(struct session *session);
 void session_catch_interrupt(void);
 /* 1: something to read, 0: time is over, negative. Sends INTERRUPT when the user asks, and stdin when the node does. */
 int session_wait(struct session *session, int timeout_ms, struct error *err);
+/* As control_receive(), into session_frame. */
+int session_receive(struct session *session, char *type, struct slice *payload, struct error *err);
 /* Prints OUT and ERR until DONE; *code and *text (valid until the next frame) are what DONE says. */
 int session_converse(struct session *session, int timeout_ms, int *code, struct slice *text, struct error *err);
 /* One request and its outcome. 0, or the exit code after a report. */

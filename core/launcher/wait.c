@@ -72,6 +72,9 @@ int session_wait(struct session *session, int timeout_ms, struct error *err)
 
 	sigemptyset(&none);
 	for (;;) {
+		if (interrupted && pass_interrupt(session, err) < 0)
+			return -(int)err->code;
+
 		struct pollfd fds[2] = { { .fd = session->fd, .events = POLLIN },
 					 { .fd = session->wants_stdin ? STDIN_FILENO : -1, .events = POLLIN } };
 		bool explains = session->interrupted && timeout_ms == FOR_EVER;
@@ -87,7 +90,19 @@ int session_wait(struct session *session, int timeout_ms, struct error *err)
 			explain_interrupt(session);
 		if (r > 0 && pass_stdin(session, err) < 0)
 			return -(int)err->code;
-		if (interrupted && pass_interrupt(session, err) < 0)
-			return -(int)err->code;
 	}
+}
+
+/* Here, too, a second Ctrl-C ends the command: a node that hangs may owe us the rest of a frame. */
+int session_receive(struct session *session, char *type, struct slice *payload, struct error *err)
+{
+	sigset_t set, usual;
+	int r;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigprocmask(SIG_UNBLOCK, &set, &usual);
+	r = control_receive(session->fd, session_frame, sizeof(session_frame), type, payload, err);
+	sigprocmask(SIG_SETMASK, &usual, NULL);
+	return r;
 }

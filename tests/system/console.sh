@@ -494,6 +494,20 @@ it_does_not_wait_for_a_long_call_of_c() {
 		: >never # the call returns, and the session with it
 		wait_until idle_again
 	done
+	foo/bin/foo rpc 'while true do print(("x"):rep(1 << 20)) end' > >(sleep 0.5 && exec cat >/dev/null) 2>&1 &
+	client=$!
+	wait_until busy
+	sleep 0.2
+	halt "$pid" # in the middle of a frame, as nobody reads on
+	sleep 0.8
+	kill -INT "$client"
+	sleep 0.1
+	kill -INT "$client"
+	wait_until gone "$client"
+	wait "$client"
+	is $? 130
+	kill -CONT "$pid"
+	wait_until idle_again
 	foo/bin/foo rpc "io.open('$D/never'):read()" >/dev/null 2>&1 &
 	wait_until busy
 	must foo/bin/foo stop
