@@ -286,7 +286,7 @@ int session_ask(struct session *session, enum control_type type, struct slice pa
 	return code;
 }
 
-static int ask_node(struct launch *launch, enum control_type type, struct slice payload, int timeout_ms)
+int client_ask(struct launch *launch, enum control_type type, struct slice payload, int timeout_ms)
 {
 	struct session session;
 	struct slice text;
@@ -331,16 +331,11 @@ int client_greet(struct launch *launch)
 	return 0;
 }
 
-int client_ask(struct launch *launch, enum control_type type, struct slice payload)
-{
-	return ask_node(launch, type, payload, ANSWER_MS);
-}
-
 /* ---- the commands ---- */
 
 int command_ping(struct launch *launch)
 {
-	int code = ask_node(launch, CONTROL_PING, (struct slice){ 0 }, ANSWER_MS);
+	int code = client_ask(launch, CONTROL_PING, (struct slice){ 0 }, ANSWER_MS);
 
 	if (code)
 		return code;
@@ -377,30 +372,5 @@ int command_status(struct launch *launch)
 
 	if (launch->arg_count && !json)
 		return report("'status' knows no argument but --json, got: %s", launch->args[launch->arg_count > 1]);
-	return ask_node(launch, CONTROL_STATUS, json ? SLICE("json") : SLICE("text"), ANSWER_MS);
-}
-
-int command_rpc(struct launch *launch)
-{
-	SCOPE(buf_done) struct buf payload = { 0 };
-	struct script script;
-	struct error err;
-
-	if (script_parse(&launch->arena, launch->args, launch->arg_count, "RPC", &script, &err) < 0)
-		return report_error(&err);
-	buf_init(&payload, CONTROL_FRAME_MAX - 1);
-	buf_append_string(&payload, script.json ? "json stdin" : "stdin");
-	buf_append_char(&payload, '\0');
-	buf_append_string(&payload, script.chunk);
-	buf_append_char(&payload, '\0');
-	buf_append_string(&payload, script.text);
-	for (size_t i = 0; i < script.arg_count; i++) {
-		buf_append_char(&payload, '\0');
-		buf_append_string(&payload, script.args[i]);
-	}
-	if (payload.failed)
-		return report("RPC takes at most %d bytes of text and arguments: load the rest with dofile()",
-			      CONTROL_FRAME_MAX - 1);
-	session_catch_interrupt();
-	return ask_node(launch, CONTROL_RPC, buf_slice(&payload), FOR_EVER);
+	return client_ask(launch, CONTROL_STATUS, json ? SLICE("json") : SLICE("text"), ANSWER_MS);
 }

@@ -102,7 +102,8 @@ static int ask_running(struct launch *launch, const struct wanted *wanted)
 	buf_append_string(&payload, wanted->json ? "json" : "text");
 	buf_append_char(&payload, '\0');
 	buf_append_string(&payload, wanted->key ? wanted->key : "");
-	return payload.failed ? report("out of memory") : client_ask(launch, CONTROL_CONFIG, buf_slice(&payload));
+	return payload.failed ? report("out of memory")
+			      : client_ask(launch, CONTROL_CONFIG, buf_slice(&payload), ANSWER_MS);
 }
 
 static int read_next(struct launch *launch, const struct wanted *wanted)

@@ -247,8 +247,9 @@ bool client_find(struct launch *launch, pid_t *pid);
 /* Before a program that talks to the node takes the terminal: does it answer, and will one that restarts? A node that
  * is reached by name is left to that program. 0, or the exit code after a report. */
 int client_greet(struct launch *launch);
-/* Sends one request and prints the answer. 0, or the exit code after a report. */
-int client_ask(struct launch *launch, enum control_type type, struct slice payload);
+/* Sends one request and prints the answer; the time (client.h) is for each word of it. 0, or the exit code after a
+ * report. */
+int client_ask(struct launch *launch, enum control_type type, struct slice payload, int timeout_ms);
 
 /* ---- config.c ------------------------------------------------------------------------------------------------------
  */

@@ -3,7 +3,7 @@
  * What eval and rpc are asked to run: EXPR, --file F or - for stdin; --json before it; arguments for the script after
  * it, verbatim, a leading -- dropped. A user-defined command is an eval of its file.
  */
-#include "launcher.h"
+#include "client.h"
 
 #include "base/buf.h"
 #include "base/fs.h"
@@ -153,6 +153,31 @@ int command_eval(struct launch *launch)
 	if (script_parse(&launch->arena, launch->args, launch->arg_count, "EVAL", &script, &err) < 0)
 		return report_error(&err);
 	return run_script(launch, &script);
+}
+
+int command_rpc(struct launch *launch)
+{
+	SCOPE(buf_done) struct buf payload = { 0 };
+	struct script script;
+	struct error err;
+
+	if (script_parse(&launch->arena, launch->args, launch->arg_count, "RPC", &script, &err) < 0)
+		return report_error(&err);
+	buf_init(&payload, CONTROL_FRAME_MAX - 1);
+	buf_append_string(&payload, script.json ? "json stdin" : "stdin");
+	buf_append_char(&payload, '\0');
+	buf_append_string(&payload, script.chunk);
+	buf_append_char(&payload, '\0');
+	buf_append_string(&payload, script.text);
+	for (size_t i = 0; i < script.arg_count; i++) {
+		buf_append_char(&payload, '\0');
+		buf_append_string(&payload, script.args[i]);
+	}
+	if (payload.failed)
+		return report("RPC takes at most %d bytes of text and arguments: load the rest with dofile()",
+			      CONTROL_FRAME_MAX - 1);
+	session_catch_interrupt();
+	return client_ask(launch, CONTROL_RPC, buf_slice(&payload), FOR_EVER);
 }
 
 int command_user(struct launch *launch)
