@@ -22,6 +22,8 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 #include <time.h>
 
 enum { RESULT_MAX = 64 << 20, REQUEST_MAX = CONTROL_FRAME_MAX - 1024, LOOK_MS = 100 };
@@ -128,6 +130,17 @@ static int wait_for(int fd, int64_t until_ms, const struct script *script, struc
 	}
 }
 
+/* The rest of a frame has the same deadline: the other node may hang in the middle of it. */
+static int receive(int fd, char *frame, int64_t until_ms, char *type, struct slice *payload, struct error *err)
+{
+	int64_t left_ms = until_ms - now_ms();
+	if (left_ms < 1)
+		left_ms = 1;
+	struct timeval limit = { .tv_sec = left_ms / 1000, .tv_usec = left_ms % 1000 * 1000 };
+	(void)!setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	return control_receive(fd, frame, CONTROL_FRAME_MAX, type, payload, err);
+}
+
 /* The first line says what went wrong, a traceback follows; or there was no session at all, and DONE says why. */
 static int failed_there(const struct buf *said, struct slice done, struct error *err)
 {
@@ -158,7 +171,7 @@ static int hear(int fd, int64_t until_ms, const struct script *script, struct an
 	for (;;) {
 		int rc = wait_for(fd, until_ms, script, err);
 		if (rc == 0)
-			rc = control_receive(fd, frame, CONTROL_FRAME_MAX, &type, &payload, err);
+			rc = receive(fd, frame, until_ms, &type, &payload, err);
 		if (rc < 0)
 			return rc;
 		if (rc == 0)
