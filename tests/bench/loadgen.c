@@ -31,7 +31,8 @@ enum {
 	REQUEST_BYTES_MAX = 96 << 20,
 	EVENTS = 256,
 	REPLY_BYTES = 256 * 1024,
-	BUCKETS_OF_TIME = 1 << 16
+	BUCKETS_OF_TIME = 1 << 16,
+	PATIENCE_MS = 60000
 };
 
 struct options {
@@ -274,10 +275,10 @@ static void run(int poll)
 	struct epoll_event events[EVENTS];
 
 	while (answered < begun) {
-		int count = epoll_wait(poll, events, EVENTS, 10000);
+		int count = epoll_wait(poll, events, EVENTS, PATIENCE_MS);
 
 		if (count == 0)
-			refused("nothing for ten seconds", 23);
+			refused("nothing for a minute", 20);
 		for (int i = 0; i < count; i++) {
 			struct client *client = events[i].data.ptr;
 
