@@ -96,6 +96,22 @@ int fs_read_file(const char *path, size_t max_bytes, struct buf *out, struct err
 	return fs_read(path, max_bytes, out, err);
 }
 
+int fs_open_file(const char *path, int flags, mode_t mode, int *out_fd, struct error *err)
+{
+	SCOPE_FD int fd = open(path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, mode);
+	struct stat st;
+
+	/* ENXIO: a pipe that nobody reads */
+	if (fd < 0 && errno != ENXIO)
+		return error_system(err, errno, "cannot open '%s'", path);
+	if (fd < 0 || fstat(fd, &st) != 0 || (!S_ISREG(st.st_mode) && !S_ISCHR(st.st_mode)))
+		return error_set(err, ERROR_INVALID, "cannot open '%s': it is no file", path);
+	if (fcntl(fd, F_SETFL, flags & (O_APPEND | O_ACCMODE)) != 0)
+		return error_system(err, errno, "cannot open '%s'", path);
+	*out_fd = TAKE_FD(fd);
+	return 0;
+}
+
 int fs_sync_dir(const char *path, struct error *err)
 {
 	SCOPE_FD int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

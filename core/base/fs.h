@@ -16,6 +16,8 @@
 int fs_read(const char *path, size_t max_bytes, struct buf *out, struct error *err);
 /* The same where there is to be a file: INVALID for a pipe, which may never end, not even to be opened. */
 int fs_read_file(const char *path, size_t max_bytes, struct buf *out, struct error *err);
+/* Opens a file, or a device, with open()'s flags and without waiting for anything: INVALID for a pipe. */
+int fs_open_file(const char *path, int flags, mode_t mode, int *out_fd, struct error *err);
 /* Replaces atomically and durably. */
 int fs_replace(const char *path, struct slice content, mode_t mode, struct error *err);
 /* mkdir -p; existing folders are fine. */

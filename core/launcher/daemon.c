@@ -157,9 +157,12 @@ static int open_log(struct launch *launch, struct boot *boot, int *out, struct e
 	if (r < 0)
 		return r;
 	boot->log_path = daemon_log_path(launch);
-	SCOPE_FD int fd = open(boot->log_path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+	SCOPE_FD int fd = -1;
 
-	if (fd < 0 || fstat(fd, &st) != 0)
+	r = fs_open_file(boot->log_path, O_WRONLY | O_APPEND | O_CREAT, 0640, &fd, err);
+	if (r < 0)
+		return error_wrap(err, "cannot write the log");
+	if (fstat(fd, &st) != 0)
 		return error_system(err, errno, "cannot write the log '%s'", boot->log_path);
 	boot->log_start = st.st_size;
 	*out = TAKE_FD(fd);
@@ -240,8 +243,8 @@ static const char *how_it_ended(struct arena *arena, const struct boot *boot)
 /* What the log got from this boot. */
 static void read_log_tail(const struct boot *boot, struct buf *out)
 {
-	SCOPE_FD int fd = open(boot->log_path, O_RDONLY | O_CLOEXEC);
-	off_t end = fd >= 0 ? lseek(fd, 0, SEEK_END) : 0;
+	SCOPE_FD int fd = -1;
+	off_t end = fs_open_file(boot->log_path, O_RDONLY, 0, &fd, NULL) == 0 ? lseek(fd, 0, SEEK_END) : 0;
 	off_t from = end - TAIL_MAX > boot->log_start ? end - TAIL_MAX : boot->log_start;
 	char *to = end > from ? buf_reserve(out, (size_t)(end - from)) : NULL;
 	ssize_t size = to ? pread(fd, to, (size_t)(end - from), from) : 0;

@@ -105,9 +105,9 @@ static unsigned rotated_to(struct arena *arena, const char *path, const struct s
 
 static int open_next(const char *path, int *fd, struct error *err)
 {
-	int other = open(path, O_RDONLY | O_CLOEXEC);
+	int other;
 
-	if (other < 0)
+	if (fs_open_file(path, O_RDONLY, 0, &other, NULL) < 0)
 		return 0; /* gone again: the next look finds another one */
 	close(*fd);
 	*fd = other;
@@ -151,14 +151,17 @@ int command_logs(struct launch *launch)
 
 	if (parse(launch, &options) != 0)
 		return EXIT_FAILED;
-	SCOPE_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+	SCOPE_FD int fd = -1;
+	bool missing = fs_open_file(path, O_RDONLY, 0, &fd, &err) < 0 && err.errnum == ENOENT;
 
-	if (fd < 0 && errno == ENOENT && strcmp(environ_get("RELEASE_DISTRIBUTION"), "name") == 0)
+	if (missing && strcmp(environ_get("RELEASE_DISTRIBUTION"), "name") == 0)
 		return report("there is no log '%s' on this host: 'daemon' writes it where %s runs", path,
 			      environ_get("RELEASE_NODE"));
-	if (fd < 0 && errno == ENOENT)
+	if (missing)
 		return report("there is no log '%s' yet: 'daemon' writes it", path);
-	if (fd < 0 || fstat(fd, &st) != 0)
+	if (fd < 0)
+		return report_error(&err);
+	if (fstat(fd, &st) != 0)
 		return report("cannot read the log '%s': %s", path, strerror(errno));
 	if (options.lines == 0)
 		lseek(fd, 0, SEEK_END);

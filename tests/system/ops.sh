@@ -301,6 +301,27 @@ it_makes_a_new_log_at_a_restart_when_the_old_one_was_removed() {
 	stop_node
 }
 
+it_does_not_wait_for_a_pipe_in_place_of_the_log() {
+	bundle foo
+	start_daemon
+	rm foo/tmp/log/foo.log
+	mkfifo foo/tmp/log/foo.log
+	kill -USR1 "$pid"
+	for _ in 1 2 3; do
+		must timeout 20 "$launcher" rpc 'return 1'
+	done
+	run timeout 20 "$launcher" logs
+	is "$status" 1
+	like "$err" "*cannot open '*/foo.log': it is no file*"
+	stop_node
+	run timeout 20 "$launcher" daemon
+	is "$status" 1
+	like "$err" "*cannot write the log: cannot open '*/foo.log': it is no file*"
+	rm foo/tmp/log/foo.log
+	start_daemon
+	stop_node
+}
+
 rotated() {
 	! grep -q "round $1" foo/tmp/log/foo.log && grep -q "round $1" foo/tmp/log/foo.log.1
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "node/process/logfile.h"
 
+#include "base/fs.h"
 #include "base/log.h"
 #include "base/scope.h"
 
@@ -49,10 +50,10 @@ void logfile_hand_over(void)
 		setenv(FILE_VARIABLE, log_file.path, 1);
 }
 
-static void complain(const char *what, int errnum)
+static void complain(const char *what, const char *why)
 {
 	if (!log_file.complained)
-		log_warn("node", LOG_FIELDS(LOG_S("file", log_file.path)), "%s: %s", what, strerror(errnum));
+		log_warn("node", LOG_FIELDS(LOG_S("file", log_file.path)), "%s: %s", what, why);
 	log_file.complained = true;
 }
 
@@ -76,11 +77,12 @@ static void put_in_place(int fd, const struct stat *old)
 bool logfile_reopen(void)
 {
 	struct stat old;
+	struct error err;
+	SCOPE_FD int fd = -1;
 	if (log_file.path[0] == '\0' || fstat(STDERR_FILENO, &old) != 0)
 		return false;
-	SCOPE_FD int fd = open(log_file.path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, FILE_MODE);
-	if (fd < 0) {
-		complain("cannot open the log", errno);
+	if (fs_open_file(log_file.path, O_WRONLY | O_APPEND | O_CREAT, FILE_MODE, &fd, &err) != 0) {
+		complain("the log goes on where it was", err.message);
 		return true;
 	}
 	put_in_place(fd, &old);
@@ -118,12 +120,12 @@ void logfile_check(void)
 		return;
 	if (log_file.files == 1) { /* nothing is kept: the descriptors append, so an empty file is a new one */
 		if (ftruncate(STDERR_FILENO, 0) != 0)
-			complain("cannot empty the log", errno);
+			complain("cannot empty the log", strerror(errno));
 		return;
 	}
 	int failed = shift();
 	if (failed != 0)
-		complain("cannot rotate the log", failed);
+		complain("cannot rotate the log", strerror(failed));
 	else
 		logfile_reopen();
 }

@@ -63,6 +63,25 @@ Test(fs, a_pipe_is_no_file_and_not_waited_for)
 	cr_assert_eq(buf.size, 0);
 }
 
+Test(fs, a_file_or_device_is_opened_and_a_pipe_is_refused_at_once)
+{
+	int fd = -1;
+
+	cr_assert_eq(mkfifo(at("pipe"), 0600), 0);
+	cr_expect_eq(fs_open_file(at("pipe"), O_WRONLY | O_APPEND | O_CREAT, 0600, &fd, &err), -(int)ERROR_INVALID);
+	cr_expect(strstr(err.message, "/pipe': it is no file"), "%s", err.message);
+	cr_expect_eq(fs_open_file(at("pipe"), O_RDONLY, 0, &fd, &err), -(int)ERROR_INVALID);
+	cr_expect_eq(fs_open_file(scratch, O_RDONLY, 0, &fd, &err), -(int)ERROR_INVALID);
+	cr_expect_eq(fs_open_file(at("none"), O_RDONLY, 0, &fd, &err), -(int)ERROR_NOT_FOUND);
+	cr_expect_eq(fd, -1);
+	cr_assert_eq(fs_open_file("/dev/null", O_WRONLY, 0, &fd, &err), 0);
+	close(fd);
+	cr_assert_eq(fs_open_file(at("f"), O_WRONLY | O_APPEND | O_CREAT, 0640, &fd, &err), 0);
+	cr_expect_eq(fcntl(fd, F_GETFL) & (O_NONBLOCK | O_APPEND | O_ACCMODE), O_APPEND | O_WRONLY);
+	cr_expect_eq(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	close(fd);
+}
+
 Test(fs, replace_writes_content_and_mode_whatever_the_umask)
 {
 	struct stat st;

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { FULL_BYTES = 100 };
@@ -119,4 +120,26 @@ Test(logfile, is_none_where_nobody_named_one)
 	logfile_begin(1, 2);
 	cr_assert_not(logfile_reopen());
 	logfile_check();
+}
+
+/* Opening a pipe may wait for ever, and who asks for it is the main thread. */
+Test(logfile, that_became_a_pipe_is_not_waited_for, .timeout = 20)
+{
+	log_text("before\n");
+	cr_assert(unlink(path) == 0 && mkfifo(path, 0600) == 0);
+	struct stat before, after;
+	cr_assert_eq(fstat(STDERR_FILENO, &before), 0);
+	cr_assert(logfile_reopen());
+	cr_assert_eq(fstat(STDERR_FILENO, &after), 0);
+	cr_expect_eq(before.st_ino, after.st_ino);
+	int reader = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	cr_assert_geq(reader, 0);
+	cr_assert(logfile_reopen()); /* nor is one with a reader written to */
+	cr_assert_eq(fstat(STDERR_FILENO, &after), 0);
+	cr_expect_eq(before.st_ino, after.st_ino);
+	close(reader);
+	unlink(path);
+	cr_assert(logfile_reopen());
+	cr_assert_eq(fstat(STDERR_FILENO, &after), 0);
+	cr_expect(before.st_ino != after.st_ino);
 }
