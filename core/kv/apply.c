@@ -239,6 +239,9 @@ static int apply_some(struct apply *apply)
 
 static int put_state(struct apply *apply, bool finished)
 {
+	const uint64_t durable = atomic_load(&apply->store->log.durable);
+	int code;
+
 	if (finished)
 		apply->state.applied = memtable_end(apply->memtable);
 	pthread_mutex_lock(&apply->store->write_lock);
@@ -246,7 +249,8 @@ static int put_state(struct apply *apply, bool finished)
 	if (apply->far)
 		apply->state.format = PAGES_FORMAT;
 	pthread_mutex_unlock(&apply->store->write_lock);
-	return page_state_put(&apply->store->pages, apply->txn, &apply->state);
+	code = page_state_put(&apply->store->pages, apply->txn, &apply->state);
+	return code == 0 ? page_durable_put(&apply->store->pages, apply->txn, &apply->state, durable) : code;
 }
 
 static int begin(struct apply *apply)

@@ -6,11 +6,13 @@
  * Where a segment stops making sense, there are two explanations. A power loss, which takes what was not synced, any
  * part of it: that is cut away. Or damage of what had been synced. The marks tell them apart: a mark behind that place
  * which says that the log was durable beyond it. Damage stops the start, since to go on would lose acknowledged writes
- * in silence.
+ * in silence. Where nothing is behind that place, because the files that followed are gone, the pages may say it
+ * (struct page_durable).
  */
 #include "recover.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,6 +90,25 @@ static int scan_behind(const struct recovery *recovery, size_t at, const struct 
 	return code == 0 ? scan_segments(recovery, at + 1, scan) : code;
 }
 
+/* The log ended at `end`, in the last file there is: whether the pages say that more was synced. */
+static bool lacks_durable(const struct recovery *recovery, uint64_t end)
+{
+	return recovery->store->pages.log_durable > end;
+}
+
+/* Nothing that is there says that there was more. How much, and not where: positions are not told (page_state.c). */
+static int refuse_end(const struct recovery *recovery, const struct segment *segment, const struct memtable *memtable,
+		      struct kv_error *err)
+{
+	char what[KV_ERROR_BYTES];
+
+	snprintf(what, sizeof(what),
+		 "ends at offset %zu, and %" PRIu64
+		 " bytes that were durable behind that are missing: restore the file that came next, or a backup",
+		 memtable->used, recovery->store->pages.log_durable - memtable_end(memtable));
+	return segment_fail(recovery, segment, err, what);
+}
+
 /*
  * Segment `at` ended. What comes behind is either nothing, the remains of writes that were never synced, or a proof of
  * damage. *last: later segments don't count.
@@ -103,7 +124,9 @@ static int judge_end(struct recovery *recovery, size_t at, const struct memtable
 		return 0;
 	*last = true;
 	code = scan_behind(recovery, at, memtable, &scan);
-	if (code == 0 && scan.durable > memtable_end(memtable)) {
+	if (code == 0 && !torn && scan.count == 0 && lacks_durable(recovery, memtable_end(memtable)))
+		return refuse_end(recovery, segment, memtable, err);
+	if (code == 0 && (scan.durable > memtable_end(memtable) || lacks_durable(recovery, memtable_end(memtable)))) {
 		char what[KV_ERROR_BYTES];
 
 		snprintf(what, sizeof(what),
@@ -219,13 +242,29 @@ static int judge_gap(struct recovery *recovery, size_t at, uint64_t end, struct 
 
 	if (code != 0)
 		return segment_fail(recovery, segment, err, strerror(code));
-	if (scan.durable > end)
+	if (scan.durable > end || lacks_durable(recovery, end))
 		return segment_fail(recovery, segment, err,
 				    "the segment before it is missing: restore it, or a backup");
 	tell(recovery, segment,
 	     "goes on from a segment that a power loss took before it was synced: cut, and %zu whole writes in it",
 	     scan.count);
 	return 0;
+}
+
+/* Before anything is changed: the files that the pages' position goes on in are all gone. */
+static int check_any_live(const struct recovery *recovery, struct kv_error *err)
+{
+	const struct pages *pages = &recovery->store->pages;
+
+	if (!lacks_durable(recovery, pages->state.applied))
+		return 0;
+	for (size_t i = 0; i < recovery->count; i++)
+		if (recovery->segments[i].live)
+			return 0;
+	return kv_fail(err,
+		       "kv log: '%.300s': its last file is missing, and %" PRIu64
+		       " bytes in it that were durable: restore it, or a backup",
+		       recovery->log->dir, pages->log_durable - pages->state.applied);
 }
 
 static int recover_all(struct recovery *recovery, struct kv_error *err)
@@ -259,6 +298,8 @@ int log_recover(struct log *log, struct kv_error *err)
 	struct durable *store = log->store;
 	int code = log_look(&recovery, err);
 
+	if (code == 0)
+		code = check_any_live(&recovery, err);
 	if (code == 0)
 		code = recover_all(&recovery, err);
 	/* what was removed must not come back beside what is written from now on */

@@ -81,13 +81,53 @@ static int take_state(struct pages *pages, const MDB_val *value, struct kv_error
 	return page_state_get(value, &pages->state) ? 0 : page_state_damaged(err);
 }
 
+/* ---- how far the log was durable ----------------------------------------------------------------------------- */
+
+static uint32_t durable_checksum(const struct page_durable *record)
+{
+	struct page_durable copy = *record;
+
+	copy.checksum = 0;
+	return crc32c(0, &copy, sizeof(copy));
+}
+
+int page_durable_put(const struct pages *pages, MDB_txn *txn, const struct page_state *state, uint64_t durable)
+{
+	struct page_durable record = { .applied = state->applied, .durable = durable };
+	MDB_val key = PAGE_DURABLE_KEY, value = { sizeof(record), &record };
+
+	record.checksum = durable_checksum(&record);
+	return mdb_put(txn, pages->meta, &key, &value, 0);
+}
+
+static int load_durable(struct pages *pages, MDB_txn *txn, struct kv_error *err)
+{
+	MDB_val key = PAGE_DURABLE_KEY, value;
+	struct page_durable record;
+	int code = mdb_get(txn, pages->meta, &key, &value);
+
+	pages->log_durable = 0;
+	if (code == MDB_NOTFOUND)
+		return 0;
+	if (code != 0)
+		return pages_fail(err, "cannot read how far its log was durable", code);
+	if (value.mv_size != sizeof(record))
+		return page_state_damaged(err);
+	memcpy(&record, value.mv_data, sizeof(record));
+	if (record.checksum != durable_checksum(&record))
+		return page_state_damaged(err);
+	if (record.applied == pages->state.applied)
+		pages->log_durable = record.durable;
+	return 0;
+}
+
 int page_state_load(struct pages *pages, MDB_txn *txn, struct kv_error *err)
 {
 	MDB_val key = PAGE_STATE_KEY, value;
 	int code = mdb_get(txn, pages->meta, &key, &value);
 
 	if (code == 0)
-		return take_state(pages, &value, err);
+		return take_state(pages, &value, err) == 0 ? load_durable(pages, txn, err) : -1;
 	if (code == MDB_NOTFOUND)
 		code = make_state(pages, txn);
 	return code == 0 ? 0 : pages_fail(err, "cannot read its state", code);

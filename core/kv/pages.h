@@ -4,7 +4,7 @@
  *
  * data: bucket id and key → value and checksum. Bucket 0 is the directory: name → struct page_bucket.
  * garbage: ids of dropped buckets whose keys are still to be cleared away.
- * meta: "state" → struct page_state.
+ * meta: "state" → struct page_state; "durable" → struct page_durable.
  * values: the files of far values (values.h).
  *
  * An entry's value is what was put, or where that is (struct far_value), which the checksum tells: a far one's is
@@ -48,6 +48,26 @@ struct page_state {
 	int64_t bucket_count;
 };
 
+/*
+ * How far the log was durable, and known to be, when the commit was begun that this is of. A start whose log ends
+ * before that has lost what was synced: its last file, for one, whose absence looks like a clean end.
+ *
+ * It never demands too much. What it names was synced before the commit was begun, file and folder, whatever the
+ * durability; a power loss that takes the commit takes this with it. A segment goes only when the commit with all of it
+ * in `applied` is synced itself. It holds only together with the state that it was written with: a version that does
+ * not know it moves `applied` on and leaves it behind. Not every commit has one, and a backup, which comes without a
+ * log, has none.
+ *
+ * It demands too little as well: what was synced since the last commit, and is in a file that was begun since, is not
+ * missed.
+ */
+struct page_durable {
+	uint64_t applied;  /* of the state that was written with it */
+	uint64_t durable;  /* position */
+	uint32_t checksum; /* of all this with 0 here */
+	uint32_t unused;
+};
+
 struct page_bucket {
 	uint64_t id;
 	int64_t count;
@@ -66,6 +86,7 @@ struct pages {
 	MDB_dbi data, garbage, meta;
 	struct values *values;
 	struct page_state state; /* as of the last commit; the applying thread's after the start */
+	uint64_t log_durable;    /* at the start: the log has to reach so far; 0: it may end anywhere */
 	uint64_t digest_key[2];  /* everybody's: the one thing in there that never changes */
 	struct page_map map;
 	_Atomic uint64_t commits_begun, commits_done;
@@ -139,6 +160,10 @@ int page_state_damaged(struct kv_error *err);
 int page_state_load(struct pages *pages, MDB_txn *txn, struct kv_error *err);
 /* Writes it, with its checksum. LMDB's code. */
 int page_state_put(const struct pages *pages, MDB_txn *txn, const struct page_state *state);
+
+#define PAGE_DURABLE_KEY ((MDB_val){ 7, (char *)"durable" })
+/* Writes how far the log is durable, beside that state. LMDB's code. */
+int page_durable_put(const struct pages *pages, MDB_txn *txn, const struct page_state *state, uint64_t durable);
 
 void page_key_set(const struct pages *pages, struct page_key *out, uint64_t bucket, struct kvrel_slice key);
 /* Order of two keys of one bucket in the store. */
