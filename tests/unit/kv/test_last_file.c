@@ -249,9 +249,9 @@ Test(last_file, is_not_missed_in_a_copy_of_the_pages)
 	uint64_t applied, end = made_one_segment(&applied);
 	struct pages pages = { 0 };
 	struct kv_error err = { "" };
-	struct page_meta meta;
+	struct page_meta meta = { 0 };
 	char copy[256];
-	MDB_txn *txn;
+	MDB_txn *txn = NULL;
 
 	say_durable(applied, end);
 	t_make_dir(copy);
