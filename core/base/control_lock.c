@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* "PID\n", or "PID restarts START\n" with the time of the process's start, so that another one of that id, long after,
- * is not taken for it. What is read ends at the first newline: a shorter text is written over a longer one, then cut.
+/* "PID\n", "PID boots\n" or "PID restarts START\n" with the time of the process's start, so that another one of that
+ * id, long after, is not taken for it. What is read ends at the first newline: a shorter text is written over a longer
+ * one, then cut.
  */
 #include "base/control.h"
 
@@ -12,17 +13,19 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { TEXT_MAX = 128 };
 
+#define BOOTS    " boots"
 #define RESTARTS " restarts "
 
-int control_lock_write(int fd, bool restarts, struct error *err)
+int control_lock_write(int fd, enum control_note note, struct error *err)
 {
 	char text[TEXT_MAX];
-	int size = snprintf(text, sizeof(text), "%d\n", (int)getpid());
+	int size = snprintf(text, sizeof(text), "%d%s\n", (int)getpid(), note == CONTROL_BOOTS ? BOOTS : "");
 
-	if (restarts)
+	if (note == CONTROL_RESTARTS)
 		size = snprintf(text, sizeof(text), "%d" RESTARTS "%llu\n", (int)getpid(), process_start(0));
 	if (pwrite(fd, text, (size_t)size, 0) != size || ftruncate(fd, size) != 0)
 		return error_system(err, errno, "cannot write the lock");
@@ -35,15 +38,19 @@ int control_lock_read(const char *path, struct control_holder *out, struct error
 	SCOPE(buf_done) struct buf text = { 0 };
 	unsigned long long start = 0;
 	struct slice line, rest;
-	int pid = 0, words;
+	const char *words_of;
+	int pid = 0, words, end = 0;
 	int rc = fs_read(path, TEXT_MAX, &text, err);
 
 	if (rc < 0)
 		return rc;
 	slice_split(buf_slice(&text), '\n', &line, &rest);
-	words = sscanf(arena_copy(&arena, line), "%d" RESTARTS "%llu", &pid, &start);
+	words_of = arena_copy(&arena, line);
+	words = sscanf(words_of, "%d%n" RESTARTS "%llu", &pid, &end, &start);
 	if (words < 1 || pid <= 0)
 		return error_set(err, ERROR_NOT_FOUND, "'%s' names no process", path);
-	*out = (struct control_holder){ .pid = pid, .restarts = words == 2 && start && process_start(pid) == start };
+	*out = (struct control_holder){ .pid = pid,
+					.boots = strcmp(words_of + end, BOOTS) == 0,
+					.restarts = words == 2 && start && process_start(pid) == start };
 	return 0;
 }

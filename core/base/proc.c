@@ -26,7 +26,7 @@
 
 extern char **environ;
 
-enum { CHUNK_BYTES = 64 * 1024, PIPE_BYTES = 1 << 20, POLL_STEP_MS = 5 };
+enum { CHUNK_BYTES = 64 * 1024, PIPE_BYTES = 1 << 20, POLL_STEP_MS = 5, ASK_MS = 100, GRACE_MS = 5000 };
 
 struct child {
 	pid_t pid;
@@ -35,6 +35,7 @@ struct child {
 	int out;       /* reading end, -1: none or at its end */
 	int64_t until; /* monotonic, -1: no limit */
 	int status;
+	bool ended; /* and reaped: its number may be another's */
 };
 
 static int64_t now_ms(void)
@@ -224,27 +225,47 @@ static int reap(struct child *child, int flags)
 	do {
 		pid = waitpid(child->pid, &child->status, flags);
 	} while (pid < 0 && errno == EINTR);
-	return pid != 0;
+	child->ended = pid != 0;
+	return child->ended;
 }
 
-static int watch(struct child *child, struct buf *out, int64_t timeout_ms, struct error *err)
+/* For the next event; by when to look again at the latest. */
+static void wait_for_news(const struct child *child, const struct proc_options *options)
 {
+	struct pollfd fds[2] = { { .fd = child->out, .events = POLLIN }, { .fd = child->pidfd, .events = POLLIN } };
+	int64_t left = child->until < 0 ? INT32_MAX : child->until - now_ms();
+
+	if (options->cancelled && left > ASK_MS)
+		left = ASK_MS;
+	if (child->pidfd < 0 && left > POLL_STEP_MS)
+		left = POLL_STEP_MS;
+	if (left > 0)
+		poll(fds, 2, left < INT32_MAX ? (int)left : -1);
+}
+
+static int watch(struct child *child, const struct proc_options *options, struct error *err)
+{
+	bool asked = false;
+
 	while (!reap(child, WNOHANG)) {
-		struct pollfd fds[2] = { { .fd = child->out, .events = POLLIN },
-					 { .fd = child->pidfd, .events = POLLIN } };
-		int64_t left = child->until < 0 ? -1 : child->until - now_ms();
 		int rc;
 
-		if (child->until >= 0 && left <= 0)
-			return error_set(err, ERROR_TRY_AGAIN, "no end within %lld ms", (long long)timeout_ms);
-		if (child->pidfd < 0 && (left < 0 || left > POLL_STEP_MS))
-			left = POLL_STEP_MS;
-		poll(fds, 2, left > INT32_MAX ? INT32_MAX : (int)left);
-		rc = out ? drain(child, out, err) : 0;
+		if (!asked && child->own_group && options->cancelled && options->cancelled()) {
+			asked = true;
+			kill(-child->pid, SIGTERM);
+			child->until = now_ms() + GRACE_MS;
+		}
+		if (child->until >= 0 && child->until <= now_ms())
+			return asked ? error_set(err, ERROR_FAILED, "it was asked to end, and did not within %d s",
+						 GRACE_MS / 1000)
+				     : error_set(err, ERROR_TRY_AGAIN, "no end within %lld ms",
+						 (long long)options->timeout_ms);
+		wait_for_news(child, options);
+		rc = options->out ? drain(child, options->out, err) : 0;
 		if (rc < 0)
 			return rc;
 	}
-	return 0;
+	return asked ? error_set(err, ERROR_FAILED, "it was asked to end") : 0;
 }
 
 int proc_run(const struct proc_options *options, int *status, struct error *err)
@@ -254,11 +275,11 @@ int proc_run(const struct proc_options *options, int *status, struct error *err)
 
 	if (rc < 0)
 		return rc;
-	rc = watch(&child, options->out, options->timeout_ms, err);
-	if (rc < 0) {
+	rc = watch(&child, options, err);
+	if (rc < 0 && !child.ended) {
 		kill(child.own_group ? -child.pid : child.pid, SIGKILL);
 		reap(&child, 0);
-	} else if (options->out) {
+	} else if (rc == 0 && options->out) {
 		rc = drain(&child, options->out, err);
 	}
 	if (child.out >= 0)

@@ -17,8 +17,11 @@ struct proc_options {
 	struct buf *out;         /* NULL: inherit stdout; else collected up to its cap, more is an error (LIMIT) */
 	int64_t timeout_ms;      /* 0: none; after it the process group is killed (error TRY_AGAIN); stdin is
 				  * then /dev/null */
-	bool stdout_to_stderr;   /* with out == NULL */
-	bool stderr_to_out;      /* with out != NULL: both are collected */
+	/* NULL, or asked every now and then, with a time limit: when true the process group is asked to end (SIGTERM)
+	 * and, five seconds later, made to (error FAILED). */
+	bool (*cancelled)(void);
+	bool stdout_to_stderr; /* with out == NULL */
+	bool stderr_to_out;    /* with out != NULL: both are collected */
 };
 
 /* Waits for the end. *status gets the exit code, 128 + signal when a signal ended it. */

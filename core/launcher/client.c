@@ -104,7 +104,7 @@ int session_greet(struct session *session, int timeout_ms, struct error *err)
 int session_refuse_absent(struct launch *launch)
 {
 	const char *node = environ_get("RELEASE_NODE");
-	pid_t holder = client_holder(launch, node);
+	pid_t holder = client_holder(launch, node, NULL);
 
 	if (holder)
 		return report("%s is not running: its process %d boots or stops", node, (int)holder);

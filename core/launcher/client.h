@@ -33,7 +33,7 @@ int client_connect(struct launch *launch, const char *node, int *fd, struct erro
 /* A process of the node on this host that holds the lock of its name, or that restarts; 0: none, or /proc does not
  * tell.
  */
-pid_t client_holder(struct launch *launch, const char *node);
+pid_t client_holder(struct launch *launch, const char *node, bool *boots);
 int64_t client_now_ms(void);
 /* The letter that ps shows of it; '\0': it is gone, or /proc does not tell. */
 char client_process_state(pid_t pid);

@@ -98,21 +98,25 @@ static bool has_ended(pid_t pid)
 	return state == 'Z' || state == 'X' || (!state && kill(pid, 0) != 0 && errno == ESRCH);
 }
 
-/* A process that boots or stops cannot be asked: it gets a socket, or it goes. True when it went. */
+/* A process without a socket cannot be asked. One that boots is told by a signal, once: two mean to hurry. One that
+ * stops goes. True when it went. */
 static bool wait_for_absent(struct launch *launch)
 {
 	const char *node = environ_get("RELEASE_NODE");
 	int64_t deadline = client_now_ms() + SHUTDOWN_MS + GRACE_MS;
-	pid_t pid = 0;
+	pid_t pid = 0, told = 0;
+	bool boots;
 	int fd, r;
 
 	if (strcmp(environ_get("RELEASE_DISTRIBUTION"), "sname") != 0)
 		return false;
 	while ((r = client_connect(launch, node, &fd, NULL)) == -(int)ERROR_NOT_FOUND && client_now_ms() < deadline) {
-		pid_t holder = client_holder(launch, node);
+		pid_t holder = client_holder(launch, node, &boots);
 
 		if (!holder && !pid)
 			return false;
+		if (boots && told != holder && kill(holder, SIGTERM) == 0)
+			told = holder;
 		if (holder)
 			pid = holder;
 		else if (has_ended(pid)) /* else it restarts, or it ends right now */

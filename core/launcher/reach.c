@@ -116,11 +116,15 @@ static bool find_holder(struct launch *launch, const char *node, struct control_
 	return try_folders(launch, holder_in, node, holder, NULL) == 0;
 }
 
-pid_t client_holder(struct launch *launch, const char *node)
+pid_t client_holder(struct launch *launch, const char *node, bool *boots)
 {
-	struct control_holder holder;
+	struct control_holder holder = { 0 };
 
-	return find_holder(launch, node, &holder) ? holder.pid : 0;
+	if (!find_holder(launch, node, &holder))
+		holder = (struct control_holder){ 0 };
+	if (boots)
+		*boots = holder.boots;
+	return holder.pid;
 }
 
 int client_connect(struct launch *launch, const char *node, int *fd, struct error *err)

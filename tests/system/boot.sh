@@ -66,6 +66,48 @@ it_is_stopped_while_it_boots() {
 	is "$(leftovers "$D/foo")" ''
 }
 
+# long HOOK: it takes longer than anybody waits
+long() {
+	slow "$1"
+	sed -i 's/^sleep 1$/sleep 300/' "foo/releases/0.0.1/hooks/$1"
+}
+
+it_is_stopped_within_a_long_hook() {
+	bundle foo
+	long pre_start
+	"$launcher" daemon 2>"$D/said" &
+	daemon=$!
+	wait_until test -e pre_start
+	must "$launcher" stop
+	[ "$took_ms" -lt 20000 ] || fail "stop took $took_ms ms"
+	wait "$daemon"
+	is $? 1
+	like "$(cat said)" "ERROR: *hook 'pre_start'*it was asked to end"
+	is "$(leftovers "$D/foo")" ''
+	run "$launcher" stop
+	is "$status" 1
+	# in the foreground, by the signal of Ctrl-C
+	for signal in INT TERM; do
+		rm pre_start
+		"$launcher" start >"$D/said" 2>&1 </dev/null &
+		pid=$!
+		wait_until test -e pre_start
+		kill -"$signal" "$pid"
+		wait "$pid"
+		is $? 0
+		is "$(leftovers "$D/foo")" ''
+	done
+	rm foo/releases/0.0.1/hooks/pre_start
+	long post_start
+	"$launcher" start >"$D/said" 2>&1 </dev/null &
+	pid=$!
+	wait_until test -e post_start
+	must "$launcher" stop
+	wait "$pid"
+	is $? 0
+	is "$(leftovers "$D/foo")" ''
+}
+
 it_is_waited_for_while_it_stops() {
 	bundle foo
 	slow post_stop

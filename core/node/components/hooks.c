@@ -6,6 +6,7 @@
 #include "base/proc.h"
 #include "base/scope.h"
 #include "node/node.h"
+#include "node/process/signals.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -27,14 +28,17 @@ static const char *const *environment(struct arena *arena, const char *hook)
 	return copy;
 }
 
-static int run(const struct node *node, const char *name, const char *path, struct arena *arena, struct error *err)
+/* What runs before the node serves, or as it begins to, is not worth waiting for when it is to stop. */
+static int run(const struct node *node, enum hook hook, const char *path, struct arena *arena, struct error *err)
 {
+	const char *name = names[hook];
 	const char *argv[] = { path, NULL };
 	const struct proc_options options = {
 		.argv = argv,
 		.env = environment(arena, name),
 		.cwd = node->release.root,
 		.timeout_ms = TIMEOUT_MS,
+		.cancelled = hook == HOOK_PRE_START || hook == HOOK_POST_START ? signals_stop_asked : NULL,
 		.stdout_to_stderr = true,
 	};
 	int status = 0;
@@ -54,7 +58,7 @@ int hook_run(struct node *node, enum hook hook, struct error *err)
 		return 0;
 	log_debug("node", LOG_FIELDS(LOG_S("hook", name)), "running a hook");
 	atomic_store(&node->activity, name);
-	return run(node, name, path, &arena, err);
+	return run(node, hook, path, &arena, err);
 }
 
 void hook_try(struct node *node, enum hook hook)

@@ -61,7 +61,7 @@ static int lock(struct node *node, const char *path, struct error *err)
 	if (named)
 		remember_unclean_end(node, &holder);
 	/* until there is a socket, commands wait for a node that restarts */
-	rc = returns ? 0 : control_lock_write(node->lock_fd, false, err);
+	rc = returns ? 0 : control_lock_write(node->lock_fd, CONTROL_BOOTS, err);
 	return rc == 0 ? 0 : error_wrap(err, "'%s'", path);
 }
 
@@ -79,21 +79,21 @@ int namelock_take(struct node *node, struct error *err)
 	return lock(node, arena_printf(&node->arena, "%s/%s", dir, file), err);
 }
 
-static void write_note(const struct node *node, bool restarts)
+static void write_note(const struct node *node, enum control_note note)
 {
 	struct error err;
-	if (node->lock_fd >= 0 && control_lock_write(node->lock_fd, restarts, &err) != 0)
+	if (node->lock_fd >= 0 && control_lock_write(node->lock_fd, note, &err) != 0)
 		log_warn("node", LOG_NONE, "%s", err.message);
 }
 
 void namelock_settle(const struct node *node)
 {
-	write_note(node, false);
+	write_note(node, CONTROL_SERVES);
 }
 
 void namelock_announce_restart(const struct node *node)
 {
-	write_note(node, true);
+	write_note(node, CONTROL_RESTARTS);
 }
 
 void namelock_refresh(const struct node *node)

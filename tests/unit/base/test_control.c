@@ -312,10 +312,25 @@ Test(control, a_lock_names_who_holds_it)
 	SCOPE_FD int fd = open_lock(&path);
 
 	cr_assert_eq(control_lock_read(path, &holder, &err), -(int)ERROR_NOT_FOUND);
-	cr_assert_eq(control_lock_write(fd, false, &err), 0);
+	cr_assert_eq(control_lock_write(fd, CONTROL_SERVES, &err), 0);
 	cr_assert_eq(control_lock_read(path, &holder, &err), 0);
 	cr_assert_eq(holder.pid, getpid());
-	cr_assert_not(holder.restarts);
+	cr_assert_not(holder.restarts || holder.boots);
+}
+
+Test(control, a_lock_tells_of_a_boot_until_there_is_a_socket)
+{
+	struct control_holder holder;
+	const char *path;
+	SCOPE_FD int fd = open_lock(&path);
+
+	cr_assert_eq(control_lock_write(fd, CONTROL_BOOTS, &err), 0);
+	cr_assert_eq(control_lock_read(path, &holder, &err), 0);
+	cr_assert_eq(holder.pid, getpid());
+	cr_assert(holder.boots && !holder.restarts);
+	cr_assert_eq(control_lock_write(fd, CONTROL_SERVES, &err), 0);
+	cr_assert_eq(control_lock_read(path, &holder, &err), 0);
+	cr_assert_not(holder.restarts || holder.boots);
 }
 
 Test(control, a_lock_tells_of_a_restart_until_it_is_over)
@@ -324,11 +339,11 @@ Test(control, a_lock_tells_of_a_restart_until_it_is_over)
 	const char *path;
 	SCOPE_FD int fd = open_lock(&path);
 
-	cr_assert_eq(control_lock_write(fd, true, &err), 0);
+	cr_assert_eq(control_lock_write(fd, CONTROL_RESTARTS, &err), 0);
 	cr_assert_eq(control_lock_read(path, &holder, &err), 0);
 	cr_assert(holder.restarts);
 	cr_assert_eq(holder.pid, getpid());
-	cr_assert_eq(control_lock_write(fd, false, &err), 0);
+	cr_assert_eq(control_lock_write(fd, CONTROL_SERVES, &err), 0);
 	cr_assert_eq(control_lock_read(path, &holder, &err), 0);
 	cr_assert_not(holder.restarts);
 }
@@ -341,7 +356,7 @@ Test(control, a_process_that_died_in_its_restart_does_not_return)
 	pid_t child = fork();
 
 	if (child == 0)
-		_exit(control_lock_write(fd, true, NULL) == 0 ? 0 : 1);
+		_exit(control_lock_write(fd, CONTROL_RESTARTS, NULL) == 0 ? 0 : 1);
 	siginfo_t info;
 	cr_assert_eq(waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT), 0);
 	for (int waited = 0; waited < 2; waited++) { /* also while it is a zombie */

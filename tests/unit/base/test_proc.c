@@ -160,6 +160,35 @@ Test(proc, a_program_that_hangs_is_killed_with_all_it_started)
 	cr_assert_neq(kill(grandchild, 0), 0);
 }
 
+static bool is_there(void)
+{
+	return access(at("there"), F_OK) == 0;
+}
+
+static int64_t run_until_cancelled(const char *script)
+{
+	int64_t began = now_ms();
+	int status;
+	const struct proc_options options = { SHELL(script), .cwd = scratch, .timeout_ms = 60000,
+					      .cancelled = is_there };
+
+	cr_assert_eq(proc_run(&options, &status, &err), -(int)ERROR_FAILED);
+	return now_ms() - began;
+}
+
+Test(proc, a_program_that_is_not_wanted_any_more_is_asked_to_end)
+{
+	cr_expect_lt(run_until_cancelled("trap 'touch asked; exit' TERM; touch there; sleep 50 & wait"), 20000);
+	cr_expect_eq(access(at("asked"), F_OK), 0);
+	cr_expect(strstr(err.message, "'sh' was cut off: it was asked to end"), "%s", err.message);
+}
+
+Test(proc, a_program_that_will_not_end_is_made_to)
+{
+	cr_expect_lt(run_until_cancelled("trap '' TERM; touch there; while :; do sleep 1; done"), 25000);
+	cr_expect(strstr(err.message, "it was asked to end, and did not within 5 s"), "%s", err.message);
+}
+
 Test(proc, a_background_process_that_keeps_the_pipe_does_not_hold_us_up)
 {
 	SCOPE(buf_done) struct buf out = { 0 };
