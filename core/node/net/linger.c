@@ -15,8 +15,9 @@
 enum {
 	TICK_MS = 250,
 	QUIET_MS = 2000,
-	QUIET_DRAINED_MS = 500, /* a stop waits for it */
-	LINGER_MS = 10000,      /* of one that goes on and on */
+	TICK_DRAINED_MS = 20, /* a stop or restart waits for it, and so do all other clients */
+	QUIET_DRAINED_MS = 100,
+	LINGER_MS = 10000, /* of one that goes on and on */
 };
 
 bool conn_is_quiet(const struct kvrel_conn *conn)
@@ -83,8 +84,9 @@ void conn_linger(struct kvrel_conn *conn)
 	conn->unheard_bytes = 0;
 	conn->active_ms = uv_now(&worker->loop);
 	conn->linger_until_ms = conn->active_ms + LINGER_MS;
-	if (worker->lingering++ == 0)
-		uv_timer_start(&worker->linger, on_linger, TICK_MS, TICK_MS);
+	uint64_t tick = conn->drained ? TICK_DRAINED_MS : TICK_MS;
+	if (worker->lingering++ == 0 || conn->drained)
+		uv_timer_start(&worker->linger, on_linger, tick, tick);
 }
 
 void conn_turn_away(struct worker *worker, int fd, const struct kvrel_protocol *protocol, struct owner *owner)

@@ -60,6 +60,7 @@ static pid_t on_terminal(const char *command, int *terminal)
 	if (pid < 0)
 		cr_skip_test("there are no pseudo-terminals here");
 	if (pid == 0) {
+		setenv("TERM", "xterm", 1); /* one that knows how to mark what is pasted */
 		const char *const argv[] = { KVNODE, command, strcmp(command, "start") == 0 ? "--console" : NULL,
 					     NULL };
 		execv(KVNODE, (char *const *)argv);
