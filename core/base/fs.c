@@ -77,7 +77,7 @@ int fs_read(const char *path, size_t max_bytes, struct buf *out, struct error *e
 
 	if (fd < 0)
 		return error_system(err, errno, "cannot read '%s'", path);
-	/* the size is a hint (0 in /proc, and a file may grow): it saves the doublings */
+	/* a file that is too long need not be read first; the size of others (0 in /proc) may change yet */
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (uintmax_t)st.st_size > max_bytes)
 		return error_set(err, ERROR_LIMIT, "cannot read '%s': longer than %zu bytes", path, max_bytes);
 	if (read_up_to(fd, max_bytes, out, err) < 0) {

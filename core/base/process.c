@@ -4,9 +4,19 @@
 #include "base/fs.h"
 #include "base/scope.h"
 
+#include <signal.h>
 #include <stdio.h>
 
 enum { STAT_MAX = 4096 };
+
+void process_take_signals(void)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGCHLD, SIG_DFL);
+}
 
 /* From field `from`, where `at` is, to field `to`. */
 static const char *skip_fields(const char *at, int from, int to)

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* What /proc says of one process. */
+/* This process as its caller left it, and what /proc says of any. */
 #ifndef BASE_PROCESS_H
 #define BASE_PROCESS_H
 
 #include "base/buf.h"
 
 #include <sys/types.h>
+
+/* At the start of a program, whatever its caller did to signals: one that is blocked could not end it, and who ignores
+ * the end of children would never learn how they ended. */
+void process_take_signals(void);
 
 enum { PROCESS_STATE_FIELD = 3, PROCESS_START_FIELD = 22, PROCESS_ARGUMENTS_FIELD = 48 };
 

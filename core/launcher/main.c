@@ -4,9 +4,9 @@
 
 #include "base/fs.h"
 #include "base/path.h"
+#include "base/process.h"
 
 #include <limits.h>
-#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -72,24 +72,13 @@ static int run(struct launch *launch, const char *name)
 	return launch->command->run(launch);
 }
 
-/* Whatever the caller did to signals: one that is blocked could not stop the node, and who ignores the end of children
- * would never learn how they ended. */
-static void take_signals_as_usual(void)
-{
-	sigset_t none;
-
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	signal(SIGCHLD, SIG_DFL);
-}
-
 int main(int argc, char **argv)
 {
 	struct launch launch = { 0 };
 	struct error err;
 
 	fs_hold_standard_streams();
-	take_signals_as_usual();
+	process_take_signals();
 	init_stay_behind();
 	if (root_find(&launch, &err) < 0)
 		return report_error(&err);

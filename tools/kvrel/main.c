@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 
 #include "base/fs.h"
+#include "base/process.h"
 #include "base/term.h"
 
 #include <errno.h>
@@ -77,6 +78,7 @@ int main(int argc, char **argv)
 {
 	struct cli cli = { 0 };
 	fs_hold_standard_streams();
+	process_take_signals();
 	commands_check();
 	signal(SIGPIPE, SIG_IGN); /* a build goes on when nobody reads its lines any more */
 	if (argc > 1 && strcmp(argv[1], "--version") == 0) {
