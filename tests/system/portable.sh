@@ -61,6 +61,7 @@ it_looks_at_no_library_of_the_host() {
 
 # host KIND: $root is a host, with the bundle at /b once it is entered.
 host() {
+	local busybox
 	needs_root
 	unshare --mount true 2>/dev/null || skip 'cannot make mount namespaces here'
 	bundle foo
@@ -69,9 +70,11 @@ host() {
 	case $1 in
 	empty) ;;
 	musl)
-		! ldd "$(command -v busybox)" >/dev/null 2>&1 || skip 'busybox-static is not installed'
+		if ! busybox=$(command -v busybox) || ldd "$busybox" >/dev/null 2>&1; then
+			skip 'busybox-static is not installed'
+		fi
 		mkdir -p "$root/bin" "$root/lib"
-		cp "$(command -v busybox)" "$root/bin/" && ln -s busybox "$root/bin/sh"
+		cp "$busybox" "$root/bin/" && ln -s busybox "$root/bin/sh"
 		cp /lib/ld-musl-*.so.1 "$root/lib/" 2>/dev/null
 		;;
 	*)
