@@ -56,14 +56,17 @@ static void tell_stuck(struct durable *store, int code, const char *damage)
 	const struct engine_host *host = &store->options.host;
 	struct applier *applier = &store->applier;
 	struct kv_error err;
-	bool news;
+	bool lost = atomic_load(&store->pages.map.lost), news;
 
-	if (damage != NULL && damage[0] != '\0')
+	if (lost)
+		pages_lost(&store->pages, &err);
+	else if (damage != NULL && damage[0] != '\0')
 		kv_fail(&err, "%s", damage);
 	else
 		pages_fail(&err, "cannot apply the log", pages_write_error(store->pages.file, code));
 	pthread_mutex_lock(&applier->lock);
-	news = !atomic_load(&applier->stuck);
+	news = lost ? !applier->lost_told : !atomic_load(&applier->stuck);
+	applier->lost_told = lost;
 	memcpy(applier->reason, err.message, sizeof(applier->reason));
 	atomic_store(&applier->stuck, true);
 	pthread_mutex_unlock(&applier->lock);
@@ -93,15 +96,21 @@ static bool sync_pages(struct durable *store)
 /* Readers cannot log; what they came upon ends all changes of the pages. */
 static bool is_lost(struct durable *store)
 {
-	struct kv_error err;
-
 	if (!atomic_load(&store->pages.map.lost))
 		return false;
-	pages_lost(&store->pages, &err);
 	if (!store->applier.lost_told)
-		tell_stuck(store, MDB_CORRUPTED, err.message);
-	store->applier.lost_told = true;
+		tell_stuck(store, MDB_CORRUPTED, NULL);
 	return true;
+}
+
+/* What can wait has failed, or gone on: told once. */
+static void note_failed(struct durable *store, bool failed, bool *told, const struct kv_error *err)
+{
+	const struct engine_host *host = &store->options.host;
+
+	if (failed && !*told && !is_lost(store))
+		host->log(host->context, KVREL_WARN, err->message);
+	*told = failed;
 }
 
 /* Files of far values that no page points to any more, nor will after a power loss. */
@@ -130,7 +139,6 @@ static void give_up_empty(struct durable *store)
  */
 static bool clean(struct durable *store)
 {
-	const struct engine_host *host = &store->options.host;
 	struct kv_error err;
 	int done;
 
@@ -138,9 +146,7 @@ static bool clean(struct durable *store)
 		return false;
 	give_up_empty(store);
 	done = clean_values(store, &err);
-	if (done < 0 && !store->applier.cannot_clean)
-		host->log(host->context, KVREL_WARN, err.message);
-	store->applier.cannot_clean = done < 0;
+	note_failed(store, done < 0, &store->applier.cannot_clean, &err);
 	give_up_empty(store);
 	return done > 0;
 }
@@ -163,14 +169,11 @@ static void forget_if_due(struct durable *store)
 /* Some of what dropped buckets left behind. Whether there may be more. */
 static bool clear(struct durable *store)
 {
-	const struct engine_host *host = &store->options.host;
 	struct kv_error err;
 	bool more;
 	int code = clear_garbage(&store->pages, &more, &err);
 
-	if (code != 0 && !store->applier.cannot_clear)
-		host->log(host->context, KVREL_WARN, err.message);
-	store->applier.cannot_clear = code != 0;
+	note_failed(store, code != 0, &store->applier.cannot_clear, &err);
 	return code == 0 && more;
 }
 

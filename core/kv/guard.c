@@ -137,12 +137,16 @@ void guard_lost(void *context)
 	struct durable *store = context;
 	struct applier *applier = &store->applier;
 	struct kv_error err;
+	bool news;
 
 	pages_lost(&store->pages, &err);
 	pthread_mutex_lock(&applier->lock);
 	memcpy(applier->reason, err.message, sizeof(applier->reason));
 	atomic_store(&applier->stuck, true);
+	news = !applier->lost_told;
+	applier->lost_told = true;
 	pthread_mutex_unlock(&applier->lock);
 	room_changed(store);
-	store->options.host.log(store->options.host.context, KVREL_WARN, err.message);
+	if (news)
+		store->options.host.log(store->options.host.context, KVREL_WARN, err.message);
 }
