@@ -146,7 +146,7 @@ it_runs_in_an_empty_root() {
 	run ./in_root "$foo" rpc 'return kv.get("shopping", "milk")'
 	is "$status$out$err" 01
 	# nothing but the bundle and the kernel is mapped into it
-	is "$(sed -n 's|^[^/]*\(/.*\)|\1|p' "/proc/$pid/maps" | grep -v -e '^/foo/' -e "^$root/foo/" -e '^/dev/zero' -e '^/memfd:')" ''
+	is "$(sed -n 's|^[^/]*\(/.*\)|\1|p' "/proc/$pid/maps" | grep -v -e '^/foo/' -e "$root/foo/" -e '^/dev/zero' -e '^/memfd:')" ''
 	run ./in_root "$foo" stop
 	is "$status$err" 0
 	wait_until gone "$pid"

@@ -134,7 +134,7 @@ session() {
 	is "$status:$out" 0:1
 	is "$(stat -c %u "/proc/$pid")" "$user"
 	is "$(sed -n 's|^[^/]*\(/.*\)|\1|p' "/proc/$pid/maps" |
-		grep -v -e '^/b/' -e "^$D/foo/" -e "^$root/b/" -e "^$root/state/" -e '^/state/' -e '^/dev/zero' -e '^/memfd:')" ''
+		grep -v -e '^/b/' -e "$D/foo/" -e "$root/b/" -e "$root/state/" -e '^/state/' -e '^/dev/zero' -e '^/memfd:')" ''
 	run "$D/inside" "$user" "$@" -- /b/bin/foo stop
 	is "$status" 0
 	wait_until gone "$pid"

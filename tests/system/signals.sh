@@ -77,7 +77,7 @@ in_container() {
 first_process() {
 	pid=$(cat "/proc/$outer/task/$outer/children")
 	pid=${pid% }
-	[ -n "$pid" ] && [ "$(readlink "/proc/$pid/exe")" = "$D/foo/bin/foo" ]
+	[[ -n $pid && $(readlink "/proc/$pid/exe") == *"$D/foo/bin/foo" ]]
 }
 
 it_stops_and_reloads_as_the_first_process_of_a_container() {
