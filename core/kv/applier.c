@@ -217,6 +217,8 @@ static bool apply_memtable(struct durable *store, struct memtable *memtable)
 		apply_done(&apply);
 		return false;
 	}
+	if (next != NULL) /* it was waited for: the room that is left is not for lack of speed */
+		pace_go_on(&apply.pace);
 	pthread_mutex_lock(&applier->lock);
 	applier->applying = true;
 	pthread_mutex_unlock(&applier->lock);

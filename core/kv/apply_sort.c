@@ -15,7 +15,7 @@ enum {
 	COMMON_MAX = 256, /* well within what the pages keep of a long key */
 	RECORDS_AHEAD = 16,
 	RADIX = 256,
-	ITEMS_A_PIECE = 4096, /* between two looks at the clock */
+	ITEMS_A_PIECE = 512, /* between two looks at the clock */
 };
 
 void sort_memory_done(struct sort_memory *memory)

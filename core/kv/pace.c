@@ -13,7 +13,6 @@ enum {
 	REST_NS = 150000,
 	WHOLE = MEMTABLE_FULL,
 	SLACK = WHOLE / 4,
-	DONE_BY = WHOLE * 3 / 4, /* so full may the newest memtable be when the one before it is done */
 };
 
 static int64_t now_ns(void)
@@ -58,6 +57,13 @@ void pace_begin(struct pace *pace, struct durable *store, const struct memtable 
 			       .fill = fill_of_newest(store) };
 }
 
+void pace_go_on(struct pace *pace)
+{
+	pace->burst_began_ns = now_ns();
+	pace->burst_ns = BURST_NS;
+	pace->fill = fill_of_newest(pace->store);
+}
+
 bool pace_must_hurry(struct durable *store, const struct memtable *memtable)
 {
 	struct applier *applier = &store->applier;
@@ -75,11 +81,12 @@ bool pace_must_hurry(struct durable *store, const struct memtable *memtable)
  */
 static unsigned behind(const struct pace *pace, unsigned done)
 {
+	unsigned room = pace->fill < WHOLE ? (WHOLE - pace->fill) * 3 / 4 : 0;
 	unsigned fill = fill_of_newest(pace->store), wanted;
 
-	if (fill >= DONE_BY || pace->fill >= DONE_BY)
+	if (fill >= pace->fill + room)
 		return WHOLE - done;
-	wanted = fill > pace->fill ? (fill - pace->fill) * WHOLE / (DONE_BY - pace->fill) : 0;
+	wanted = fill > pace->fill ? (fill - pace->fill) * WHOLE / room : 0;
 	return wanted > done + SLACK ? wanted - done - SLACK : 0;
 }
 
