@@ -301,6 +301,7 @@ static void applier_main(void *argument)
 		} else {
 			doze(applier, wait);
 			give_memory_back(store);
+			give_files_back(store);
 			garbage = clean(store);
 		}
 	}

@@ -99,6 +99,8 @@ void recycle(struct durable *store, uint64_t old_number, uint64_t size, int fd);
 void prepare_spare(struct durable *store);
 /* When nothing has been written since the last checkpoint, and for a while after it: load often comes in bursts. */
 void give_memory_back(struct durable *store);
+/* The same of files, but for those that any load needs. */
+void give_files_back(struct durable *store);
 
 /* clean.c: moves what is left of the emptiest files of far values, if too little of all of them is in use. 1 done,
  * 0 there was nothing to do, -1 and why. */

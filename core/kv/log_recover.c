@@ -151,7 +151,7 @@ static void drop_segment(struct recovery *recovery, struct segment *segment)
 	int dir_fd = recovery->log->dir_fd;
 
 	uint64_t number = segment->file.number;
-	bool wanted = segment->reusable && store->spares.file_count < SPARES_MAX;
+	bool wanted = segment->reusable && store->spares.file_count < SPARES_USUAL;
 
 	if (wanted && segment_reuse(dir_fd, segment->file.fd, segment->file.size, number, ++recovery->highest) == 0) {
 		spares_add_file(&store->spares, segment->file.fd, recovery->highest);

@@ -38,6 +38,17 @@ void drop_memtable(struct durable *store, struct memtable *memtable)
 	memtable_free(memtable);
 }
 
+/* One more for so many that hold values, where cleaning may find the next ones. */
+enum { VALUE_FILES_A_SPARE = 4 };
+
+static unsigned spare_files_wanted(const struct durable *store)
+{
+	const struct value_set *set = atomic_load_explicit(&store->pages.values->set, memory_order_acquire);
+	size_t wanted = SPARES_USUAL + (set != NULL ? set->count / VALUE_FILES_A_SPARE : 0);
+
+	return wanted < SPARE_FILES_MAX ? (unsigned)wanted : SPARE_FILES_MAX;
+}
+
 void recycle(struct durable *store, uint64_t old_number, uint64_t size, int fd)
 {
 	struct log *log = &store->log;
@@ -45,7 +56,7 @@ void recycle(struct durable *store, uint64_t old_number, uint64_t size, int fd)
 	uint64_t number;
 
 	pthread_mutex_lock(&store->write_lock);
-	wanted = fd >= 0 && store->spares.file_count < SPARES_MAX && size == store->options.segment_size;
+	wanted = fd >= 0 && store->spares.file_count < spare_files_wanted(store) && size == store->options.segment_size;
 	number = wanted ? log->next_number++ : 0;
 	pthread_mutex_unlock(&store->write_lock);
 	if (wanted && segment_reuse(log->dir_fd, fd, size, old_number, number) == 0) {
@@ -112,6 +123,25 @@ void give_memory_back(struct durable *store)
 		memtable_memory_done(&unused.memory[--unused.memory_count]);
 	if (idle)
 		sort_memory_done(&store->applier.sorting);
+}
+
+void give_files_back(struct durable *store)
+{
+	for (;;) {
+		uint64_t number = 0;
+		bool idle;
+		int fd = -1;
+
+		pthread_mutex_lock(&store->write_lock);
+		idle = atomic_load(&store->newest)->began_ms == 0;
+		if (idle && store->spares.file_count > SPARES_USUAL)
+			fd = spares_take_file(&store->spares, &number);
+		pthread_mutex_unlock(&store->write_lock);
+		if (fd < 0)
+			return;
+		segment_remove(store->log.dir_fd, number);
+		close(fd);
+	}
 }
 
 void retire(struct durable *store, struct memtable *memtable)
