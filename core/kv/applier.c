@@ -103,6 +103,11 @@ static bool is_lost(struct durable *store)
 	return true;
 }
 
+void applier_lost(void *context)
+{
+	tell_stuck(context, MDB_CORRUPTED, NULL);
+}
+
 /* What can wait has failed, or gone on: told once. */
 static void note_failed(struct durable *store, bool failed, bool *told, const struct kv_error *err)
 {

@@ -353,6 +353,8 @@ int applier_start(struct durable *store, struct kv_error *err);
 /* Applies everything, if it can. */
 void applier_stop(struct durable *store);
 void applier_nudge(struct durable *store);
+/* The lost() of a store's pages: what the applying thread, which is over, had to do is refused from now on. */
+void applier_lost(void *store);
 
 /* room.c. After whatever bears on it: a new memtable, one that is applied, a failure, the end. */
 void room_changed(struct durable *store);

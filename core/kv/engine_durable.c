@@ -342,7 +342,7 @@ static void init_locks(struct durable *store)
 static int open_store(struct durable *store, struct kv_error *err)
 {
 	store->pages.give_up = &store->applier.stopping;
-	store->pages.lost = guard_lost;
+	store->pages.lost = applier_lost;
 	store->pages.lost_context = store;
 	if (bucket_table_init(&store->buckets) != 0 || (store->cursors = cursors_new()) == NULL)
 		return kv_fail(err, "out of memory");

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "guard.h"
 
-#include "durable.h"
-
 static int corrupted(struct guard *guard, const struct page_path *path)
 {
 	pages_path_damaged(guard->pages, path, &guard->damage);
@@ -130,23 +128,4 @@ int guard_check(struct guard *guard, const MDB_val *key, bool removes)
 {
 	fault_begin(&guard->watch);
 	return watched(guard, check(guard, key, removes));
-}
-
-void guard_lost(void *context)
-{
-	struct durable *store = context;
-	struct applier *applier = &store->applier;
-	struct kv_error err;
-	bool news;
-
-	pages_lost(&store->pages, &err);
-	pthread_mutex_lock(&applier->lock);
-	memcpy(applier->reason, err.message, sizeof(applier->reason));
-	atomic_store(&applier->stuck, true);
-	news = !applier->lost_told;
-	applier->lost_told = true;
-	pthread_mutex_unlock(&applier->lock);
-	room_changed(store);
-	if (news)
-		store->options.host.log(store->options.host.context, KVREL_WARN, err.message);
 }

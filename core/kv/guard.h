@@ -26,7 +26,5 @@ struct guard {
 int guard_begin(struct guard *guard, struct pages *pages, MDB_txn **txn);
 /* The key is going to be put, or taken out (`removes`), which may join pages that lie side by side. */
 int guard_check(struct guard *guard, const MDB_val *key, bool removes);
-/* The lost() of a store's pages: what the applying thread, which is over, had to do is refused from now on. */
-void guard_lost(void *store);
 
 #endif
