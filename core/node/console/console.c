@@ -17,12 +17,6 @@
 
 enum { CANDIDATES_MAX = 1024, FRAMES_READ_BYTES = 64 << 10 };
 
-/* Leaving is no failure, whatever was tried before. */
-static bool has_left(const struct console *console)
-{
-	return console->left && console->terminal;
-}
-
 /* ---- the node's log ---- */
 
 /* Whole lines only, so that none is torn. */
@@ -215,7 +209,7 @@ static int finish(struct console *console, struct slice payload)
 {
 	int code = payload.size > 0 ? (unsigned char)payload.data[0] : 1;
 	terminal_restore();
-	if (has_left(console))
+	if (console_has_left(console))
 		return 0;
 	if (payload.size <= 1)
 		return code;
@@ -229,7 +223,7 @@ static int finish(struct console *console, struct slice payload)
 static int on_closed(struct console *console)
 {
 	terminal_restore();
-	if (has_left(console))
+	if (console_has_left(console))
 		return 0;
 	console_end_line(console);
 	console_say(STDERR_FILENO, SLICE("the node closed the connection\n"));
@@ -294,7 +288,7 @@ static bool on_interrupt(struct console *console)
 	}
 	buf_clear(&console->input); /* the rest of a script; the kernel, too, dropped what was typed ahead */
 	buf_clear(&console->tail);
-	if (has_left(console) || (console->explained && console->log_fd < 0))
+	if (console_has_left(console) || (console->explained && console->log_fd < 0))
 		return false;
 	console->interrupted = !console->prompted;
 	if (console->terminal)
@@ -326,7 +320,7 @@ int console_converse(struct console *console)
 			console_flush(console);
 			break;
 		case CONSOLE_SILENCE:
-			connected = !has_left(console);
+			connected = !console_has_left(console);
 			if (connected)
 				explain_interrupt(console);
 			break;
@@ -336,5 +330,5 @@ int console_converse(struct console *console)
 		}
 	}
 	terminal_restore();
-	return code >= 0 ? code : has_left(console) ? 0 : 1;
+	return code >= 0 ? code : console_has_left(console) ? 0 : 1;
 }

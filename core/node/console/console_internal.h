@@ -32,6 +32,12 @@ struct console {
 	struct buf frames; /* of the node and not used yet */
 };
 
+/* Leaving is no failure, whatever was tried before. */
+static inline bool console_has_left(const struct console *console)
+{
+	return console->left && console->terminal;
+}
+
 /* console_wait.c */
 int console_open_signals(struct error *err);
 enum console_event {

@@ -84,7 +84,7 @@ static bool wants_input(const struct console *console)
 
 static int patience_ms(const struct console *console)
 {
-	if (console->left && console->terminal)
+	if (console_has_left(console))
 		return console->runs ? -1 : LEAVE_MS;
 	return console->interrupted && !console->explained ? EXPLAIN_MS : -1;
 }
