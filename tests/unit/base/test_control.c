@@ -305,6 +305,18 @@ static int open_lock(const char **path)
 	return fd;
 }
 
+/* What is written comes back, of this process. */
+static void expect_noted(int fd, const char *path, enum control_note note)
+{
+	struct control_holder holder;
+
+	cr_assert_eq(control_lock_write(fd, note, &err), 0);
+	cr_assert_eq(control_lock_read(path, &holder, &err), 0);
+	cr_assert_eq(holder.pid, getpid());
+	cr_assert_eq(holder.boots, note == CONTROL_BOOTS);
+	cr_assert_eq(holder.restarts, note == CONTROL_RESTARTS);
+}
+
 Test(control, a_lock_names_who_holds_it)
 {
 	struct control_holder holder;
@@ -312,40 +324,25 @@ Test(control, a_lock_names_who_holds_it)
 	SCOPE_FD int fd = open_lock(&path);
 
 	cr_assert_eq(control_lock_read(path, &holder, &err), -(int)ERROR_NOT_FOUND);
-	cr_assert_eq(control_lock_write(fd, CONTROL_SERVES, &err), 0);
-	cr_assert_eq(control_lock_read(path, &holder, &err), 0);
-	cr_assert_eq(holder.pid, getpid());
-	cr_assert_not(holder.restarts || holder.boots);
+	expect_noted(fd, path, CONTROL_SERVES);
 }
 
 Test(control, a_lock_tells_of_a_boot_until_there_is_a_socket)
 {
-	struct control_holder holder;
 	const char *path;
 	SCOPE_FD int fd = open_lock(&path);
 
-	cr_assert_eq(control_lock_write(fd, CONTROL_BOOTS, &err), 0);
-	cr_assert_eq(control_lock_read(path, &holder, &err), 0);
-	cr_assert_eq(holder.pid, getpid());
-	cr_assert(holder.boots && !holder.restarts);
-	cr_assert_eq(control_lock_write(fd, CONTROL_SERVES, &err), 0);
-	cr_assert_eq(control_lock_read(path, &holder, &err), 0);
-	cr_assert_not(holder.restarts || holder.boots);
+	expect_noted(fd, path, CONTROL_BOOTS);
+	expect_noted(fd, path, CONTROL_SERVES);
 }
 
 Test(control, a_lock_tells_of_a_restart_until_it_is_over)
 {
-	struct control_holder holder;
 	const char *path;
 	SCOPE_FD int fd = open_lock(&path);
 
-	cr_assert_eq(control_lock_write(fd, CONTROL_RESTARTS, &err), 0);
-	cr_assert_eq(control_lock_read(path, &holder, &err), 0);
-	cr_assert(holder.restarts);
-	cr_assert_eq(holder.pid, getpid());
-	cr_assert_eq(control_lock_write(fd, CONTROL_SERVES, &err), 0);
-	cr_assert_eq(control_lock_read(path, &holder, &err), 0);
-	cr_assert_not(holder.restarts);
+	expect_noted(fd, path, CONTROL_RESTARTS);
+	expect_noted(fd, path, CONTROL_SERVES);
 }
 
 Test(control, a_process_that_died_in_its_restart_does_not_return)
