@@ -226,11 +226,16 @@ int main(int argc, char **argv)
 	const char *kept;
 	char large[64];
 
-	for (int i = 1; i < argc; i++)
-		if (strcmp(argv[i], "everysec") == 0)
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "everysec") == 0) {
 			durability = ENGINE_EVERYSEC;
-		else if (strcmp(argv[i], "--cuts") == 0 && i + 1 < argc)
+		} else if (strcmp(argv[i], "--cuts") == 0 && i + 1 < argc) {
 			cuts_wanted = (unsigned)atoi(argv[++i]);
+		} else {
+			fprintf(stderr, "usage: kv_power_loss [--cuts N] [everysec]\n");
+			return 2;
+		}
+	}
 	find_real_calls();
 	pthread_mutex_init(&disk.lock, NULL);
 	pthread_mutex_init(&second.lock, NULL);
