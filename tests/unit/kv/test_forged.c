@@ -2,12 +2,12 @@
 /* Values that look like parts of the log, from somebody who knows its format. */
 #include "durable.h"
 #include "fixture.h"
+#include "killed.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 enum { NUMBERS = 24, VALUE_BYTES = NUMBERS * MARK_FRAME_SIZE, ROUNDS = 4000 };
@@ -52,13 +52,8 @@ static void put_and_be_killed(uint64_t position)
 
 static void expect_start_after(uint64_t position)
 {
-	pid_t pid = fork();
-	int status;
-
-	if (pid == 0)
+	if (in_who_is_killed())
 		put_and_be_killed(position);
-	waitpid(pid, &status, 0);
-	cr_assert_eq(status, 0);
 	t_open(&t, dir, ENGINE_NONE);
 	ANSWERS("OK 1000", "hlen", "h");
 	t_close(&t);
@@ -147,17 +142,12 @@ Test(forged, heads_of_frames_keep_no_value_from_being_found)
 
 Test(forged, heads_of_frames_keep_no_request_from_a_replay)
 {
-	pid_t pid = fork();
-	int status;
-
-	if (pid == 0) {
+	if (in_who_is_killed()) {
 		t_open(&t, dir, ENGINE_ALWAYS);
 		for (int i = 0; i < 8; i++)
 			put_forged(i, 2000 + (size_t)i);
 		_exit(0);
 	}
-	waitpid(pid, &status, 0);
-	cr_assert_eq(status, 0);
 	t_open(&t, dir, ENGINE_ALWAYS);
 	cr_expect_str_eq(t.log, "");
 	ANSWERS("OK 16", "hlen", "h");

@@ -2,6 +2,7 @@
 /* A start whose log lacks its last file, of which nothing in the files before it tells: the pages do. */
 #include "durable.h"
 #include "fixture.h"
+#include "killed.h"
 #include "made_log.h"
 #include "sync_hook.h"
 
@@ -11,7 +12,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 static struct made_segment segment;
@@ -80,13 +80,8 @@ static void be_killed_behind_a_commit(void)
 
 static void kill_in(void (*run)(void))
 {
-	pid_t pid = fork();
-	int status;
-
-	if (pid == 0)
+	if (in_who_is_killed())
 		run();
-	waitpid(pid, &status, 0);
-	cr_assert_eq(status, 0);
 }
 
 static void expect_missed(enum engine_durability wanted)

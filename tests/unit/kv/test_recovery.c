@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a start does with a folder that is damaged, torn, in use, of a newer version; and backups. */
 #include "fixture.h"
+#include "killed.h"
 
 #include "pages.h"
 #include "record.h"
@@ -13,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 TestSuite(recovery, .init = t_up, .fini = t_down);
@@ -21,10 +21,7 @@ TestSuite(recovery, .init = t_up, .fini = t_down);
 /* Leaves a store as kill -9 does, with `count` keys acknowledged one by one. */
 static void killed_store_of(enum engine_durability durability, int count)
 {
-	pid_t pid = fork();
-	int status;
-
-	if (pid == 0) {
+	if (in_who_is_killed()) {
 		t_open(&t, dir, durability);
 		for (int i = 0; i < count; i++) {
 			char key[16];
@@ -34,8 +31,6 @@ static void killed_store_of(enum engine_durability durability, int count)
 		}
 		_exit(0);
 	}
-	waitpid(pid, &status, 0);
-	cr_assert_eq(status, 0);
 }
 
 static void killed_store(int count)

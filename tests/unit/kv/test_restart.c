@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Starts behind odd ends: what a log may hold that a store seldom leaves, and what has to be given up on the way. */
 #include "fixture.h"
+#include "killed.h"
 #include "made_log.h"
 #include "memtable.h"
 
@@ -10,7 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 static struct made_segment segment;
@@ -20,16 +20,11 @@ TestSuite(restart, .init = t_up, .fini = t_down);
 /* Runs `write` on a store in a process that then ends as if it were killed. */
 static void killed_after(void (*write)(void))
 {
-	pid_t pid = fork();
-	int status;
-
-	if (pid == 0) {
+	if (in_who_is_killed()) {
 		t_open(&t, dir, ENGINE_ALWAYS);
 		write();
 		_exit(0);
 	}
-	waitpid(pid, &status, 0);
-	cr_assert_eq(status, 0);
 }
 
 /* A new store, and what its log has to go on from. */

@@ -2,6 +2,7 @@
 /* Where there is no room: a full disk, a full map, no more numbers for buckets; and room that is used again. */
 #include "fixture.h"
 #include "full_disk.h"
+#include "killed.h"
 #include "pages.h"
 
 #include <criterion/criterion.h>
@@ -12,7 +13,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define SAYS(text, part) cr_expect(strstr(text, part) != NULL, "%s", text)
@@ -51,15 +51,11 @@ Test(room, answers_errors_on_a_full_disk_and_goes_on_when_there_is_room)
 /* Writes, and is killed: what it wrote is in the log alone, with no file to spare. */
 static void write_and_be_killed(void)
 {
-	pid_t pid = fork();
-	int status;
-
-	if (pid == 0) {
+	if (in_who_is_killed()) {
 		t_open(&t, dir, ENGINE_ALWAYS);
 		ANSWERS("OK 1", "hset", "h", "k", "v");
 		_exit(0);
 	}
-	cr_assert(waitpid(pid, &status, 0) == pid && status == 0);
 }
 
 Test(room, is_not_needed_to_start_after_a_kill)

@@ -3,6 +3,7 @@
  */
 #include "durable.h"
 #include "fixture.h"
+#include "killed.h"
 #include "sync_hook.h"
 
 #include <criterion/criterion.h>
@@ -12,7 +13,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 TestSuite(seal, .init = t_up, .fini = t_down);
@@ -120,13 +120,8 @@ static void be_killed_when_sealed(void)
 
 static void sealed_and_killed(void)
 {
-	pid_t pid = fork();
-	int status;
-
-	if (pid == 0)
+	if (in_who_is_killed())
 		be_killed_when_sealed();
-	waitpid(pid, &status, 0);
-	cr_assert_eq(status, 0);
 }
 
 Test(seal, of_a_log_that_waits_for_writes_tells_damage_of_the_last_one)
