@@ -97,9 +97,9 @@ int control_listen(const char *dir, const char *node, int *out_fd, struct error 
 struct control_holder {
 	pid_t pid;
 	bool boots;    /* it has no socket yet; SIGTERM ends it */
-	bool restarts; /* that very process lives, and becomes the next image of its node */
+	bool restarts; /* that very process lives, and becomes the next image of its node, or is it and boots */
 };
-enum control_note { CONTROL_SERVES, CONTROL_BOOTS, CONTROL_RESTARTS };
+enum control_note { CONTROL_SERVES, CONTROL_BOOTS, CONTROL_RESTARTS, CONTROL_RETURNS };
 /* By who holds the lock, for itself. Nobody sees half of it. */
 int control_lock_write(int fd, enum control_note note, struct error *err);
 /* NOT_FOUND: it names no process. Whether the lock is held is another question. */

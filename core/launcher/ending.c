@@ -110,7 +110,8 @@ static bool wait_for_absent(struct launch *launch)
 
 	if (strcmp(environ_get("RELEASE_DISTRIBUTION"), "sname") != 0)
 		return false;
-	while ((r = client_connect(launch, node, &fd, NULL)) == -(int)ERROR_NOT_FOUND && client_now_ms() < deadline) {
+	while ((r = client_connect_now(launch, node, &fd, NULL)) == -(int)ERROR_NOT_FOUND &&
+	       client_now_ms() < deadline) {
 		pid_t holder = client_holder(launch, node, &boots);
 
 		if (!holder && !pid)

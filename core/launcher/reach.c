@@ -127,6 +127,11 @@ pid_t client_holder(struct launch *launch, const char *node, bool *boots)
 	return holder.pid;
 }
 
+int client_connect_now(struct launch *launch, const char *node, int *fd, struct error *err)
+{
+	return try_folders(launch, connect_in, node, fd, err);
+}
+
 int client_connect(struct launch *launch, const char *node, int *fd, struct error *err)
 {
 	struct control_holder holder = { .restarts = true };
@@ -137,7 +142,7 @@ int client_connect(struct launch *launch, const char *node, int *fd, struct erro
 	do {
 		bool returned = !holder.restarts;
 
-		r = try_folders(launch, connect_in, node, fd, err);
+		r = client_connect_now(launch, node, fd, err);
 		if (r != -(int)ERROR_NOT_FOUND || returned || !find_holder(launch, node, &holder))
 			break;
 		if (holder.restarts)

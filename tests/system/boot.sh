@@ -108,6 +108,24 @@ it_is_stopped_within_a_long_hook() {
 	is "$(leftovers "$D/foo")" ''
 }
 
+it_is_stopped_within_a_long_hook_of_a_restart() {
+	bundle foo
+	long pre_start
+	mv foo/releases/0.0.1/hooks/pre_start later
+	start_daemon
+	mv later foo/releases/0.0.1/hooks/pre_start
+	"$launcher" restart 2>"$D/said" &
+	restart=$!
+	wait_until test -e pre_start
+	must "$launcher" stop
+	[ "$took_ms" -lt 5000 ] || fail "stop took $took_ms ms"
+	gone "$pid" || fail "the stop returned before process $pid had gone"
+	wait "$restart"
+	is $? 1
+	like "$(cat said)" 'ERROR: *'
+	is "$(leftovers "$D/foo")" ''
+}
+
 it_is_waited_for_while_it_stops() {
 	bundle foo
 	slow post_stop

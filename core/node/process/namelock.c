@@ -61,7 +61,7 @@ static int lock(struct node *node, const char *path, struct error *err)
 	if (named)
 		remember_unclean_end(node, &holder);
 	/* until there is a socket, commands wait for a node that restarts */
-	rc = returns ? 0 : control_lock_write(node->lock_fd, CONTROL_BOOTS, err);
+	rc = control_lock_write(node->lock_fd, returns ? CONTROL_RETURNS : CONTROL_BOOTS, err);
 	return rc == 0 ? 0 : error_wrap(err, "'%s'", path);
 }
 
