@@ -18,7 +18,9 @@
 
 enum { TEXT_MAX_BYTES = 2 << 20, TEXT_BLOCK_BYTES = 64 * 1024 };
 
-static struct script *running; /* for the signal handler */
+enum { EXPLAIN_S = 1 }; /* after an interrupt that ended nothing */
+
+static struct script *running; /* for the signal handlers */
 
 static void on_interrupt(int signal_number)
 {
@@ -27,6 +29,27 @@ static void on_interrupt(int signal_number)
 	if (++times > 1)
 		_exit(130);
 	script_interrupt(running);
+	alarm(EXPLAIN_S);
+}
+
+static void on_delay(int signal_number)
+{
+	static const char text[] = "the expression waits for a call that cannot be interrupted and ends after it; "
+				   "Ctrl-C again: do not wait\n";
+	ssize_t ignored = write(STDERR_FILENO, text, sizeof(text) - 1);
+	(void)ignored;
+	(void)signal_number;
+}
+
+static void handle_interrupts(bool handled)
+{
+	struct sigaction interrupt = { .sa_handler = handled ? on_interrupt : SIG_DFL };
+	struct sigaction delay = { .sa_handler = handled ? on_delay : SIG_IGN, .sa_flags = SA_RESTART };
+	if (!handled)
+		alarm(0);
+	sigaction(SIGINT, &interrupt, NULL);
+	sigaction(SIGTERM, &interrupt, NULL);
+	sigaction(SIGALRM, &delay, NULL);
 }
 
 static int write_errno; /* why stdout took no more */
@@ -81,20 +104,19 @@ static int run_text(struct node *node, const struct command_options *options, st
 		return -(int)err->code;
 	struct slice text = given == 1 ? slice_of(options->argv[0]) : buf_slice(&long_text);
 	const char *chunk = options->chunk != NULL ? options->chunk : "(eval)";
-	struct evaluator evaluator = { .node = node, .sink = on_output, .json = options->json };
+	static struct evaluator evaluator; /* may outlive this */
+	evaluator = (struct evaluator){ .node = node, .sink = on_output, .json = options->json };
 	int rc = evaluator_init(&evaluator, 0, err);
 	if (rc != 0)
 		return rc;
 	running = evaluator.script;
-	struct sigaction action = { .sa_handler = on_interrupt };
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
+	handle_interrupts(true);
 	evaluator_set_arguments(&evaluator, chunk, options->argv + given, (size_t)(options->argc - given));
 	int code = evaluator_run(&evaluator, text, chunk);
-	action.sa_handler = SIG_DFL;
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	evaluator_done(&evaluator);
+	handle_interrupts(false);
+	/* who interrupted it does not want to wait for programs that were not closed */
+	if (!script_was_interrupted(evaluator.script) || !script_waits_at_its_end(evaluator.script))
+		evaluator_done(&evaluator);
 	return code;
 }
 

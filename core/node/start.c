@@ -13,10 +13,14 @@
 #include "node/process/signals.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
+
+enum { FLUSH_S = 1 };
 
 static int failed(struct node *node, const struct report *report, const struct error *err)
 {
@@ -98,6 +102,25 @@ static int run(struct node *node)
 	return 0;
 }
 
+static void *flush_streams(void *unused)
+{
+	(void)unused;
+	fflush(NULL);
+	return NULL;
+}
+
+/* An expression that was left behind may wait in a stream, and keep it locked for as long. */
+static _Noreturn void leave_at_once(int code)
+{
+	struct timespec until;
+	pthread_t thread;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += FLUSH_S;
+	if (pthread_create(&thread, NULL, flush_streams, NULL) == 0)
+		(void)pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until);
+	_exit(code);
+}
+
 int command_start(const struct command_options *options)
 {
 	static struct node node; /* too big for a frame, and other threads point into it */
@@ -124,11 +147,9 @@ int command_start(const struct command_options *options)
 	if (rc == 0)
 		rc = node_boot(&node, &err);
 	int code = rc == 0 ? run(&node) : failed(&node, &report, &err);
-	bool leave_at_once = control_server_has_stragglers(node.control);
+	bool left_behind = control_server_has_stragglers(node.control);
 	node_done(&node);
-	if (leave_at_once) {
-		fflush(NULL);
-		_exit(code);
-	}
+	if (left_behind)
+		leave_at_once(code);
 	return code;
 }

@@ -6,7 +6,7 @@
  * A stream is locked while it waits, and its owner may wait for hours. Nobody else has to do with it, so that it needs
  * no lock: fflush(NULL) takes those of all streams of the process, one after the other, and with them that of their
  * list, which every fopen() and fork() needs. For the same reason io.popen() is not Lua's own, which begins with
- * fflush(NULL) and would wait for a pipe that another state reads.
+ * fflush(NULL) and would wait for a pipe that another state reads, and what it opens needs no lock either.
  */
 #include "script/internal.h"
 
@@ -163,6 +163,7 @@ static int io_popen(lua_State *lua)
 	stream->closef = close_program;
 	if (!stream->f)
 		return luaL_fileresult(lua, 0, command);
+	__fsetlocking(stream->f, FSETLOCKING_BYCALLER);
 	script_of(lua)->programs++;
 	return 1;
 }

@@ -513,6 +513,49 @@ it_does_not_wait_for_a_long_call_of_c() {
 	must foo/bin/foo stop
 	[ "$took_ms" -lt 20000 ] || fail "the stop took $took_ms ms"
 	wait
+	# each of these keeps a stream of the C library locked
+	for text in 'io.popen("exec sleep 40"):read("a")' "io.open('$D/never', 'r+'):read('a')" \
+		'io.popen("exec sleep 40", "w"):write(("x"):rep(1 << 20))'; do
+		start_daemon
+		idle=$(threads)
+		foo/bin/foo rpc "$text" >/dev/null 2>&1 &
+		client=$!
+		wait_until busy
+		sleep 0.1
+		program=$(cat "/proc/$pid/task"/*/children)
+		must foo/bin/foo stop
+		[ "$took_ms" -lt 20000 ] || fail "the stop took $took_ms ms while this ran: $text"
+		wait "$client"
+		[ -z "$program" ] || kill "${program% }"
+	done
+}
+
+has_child() {
+	[ -n "$(cat "/proc/$1/task/$1/children")" ]
+}
+
+it_interrupts_an_eval_that_waits() {
+	bundle foo
+	# a process group of its own, as of a terminal, would end the program with it
+	foo/bin/foo eval 'io.popen("exec sleep 40"):read("a")' >out 2>&1 &
+	client=$!
+	wait_until has_child "$client"
+	program=$(cat "/proc/$client/task/$client/children")
+	kill -INT "$client"
+	wait_until gone "$client"
+	wait "$client"
+	is "$? $(cat out)" '1 interrupted'
+	kill "${program% }"
+	foo/bin/foo eval 'os.execute("exec sleep 40")' >out 2>&1 &
+	client=$!
+	wait_until has_child "$client"
+	program=$(cat "/proc/$client/task/$client/children")
+	kill -TERM "$client"
+	wait_until grep -q 'ends after it; Ctrl-C again: do not wait' out
+	kill -TERM "$client"
+	wait "$client"
+	is $? 130
+	kill "${program% }"
 }
 
 it_limits_memory_and_number_of_consoles() {

@@ -16,6 +16,8 @@
 
 static int running_already(const struct node *node, pid_t pid, struct error *err)
 {
+	if (pid <= 0) /* it has stopped all but its process, and emptied the lock's file */
+		return error_set(err, ERROR_EXISTS, "node '%s' is ending this moment: try again", node->release.node);
 	return error_set(err, ERROR_EXISTS, "node '%s' is running already with process id %ld", node->release.node,
 			 (long)pid);
 }
