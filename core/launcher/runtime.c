@@ -20,7 +20,17 @@
 
 extern char **environ;
 
-enum { LOADER_ARGS = 7 };
+enum { LOADER_ARGS = 7, MANIFEST_MAX = 64 << 20 };
+
+/* Whether it was built with one: a program of that name on the host must not take the place of one that was lost. */
+static bool release_has_runtime(struct launch *launch)
+{
+	static const char entry[] = "\"path\": \"runtime-";
+	SCOPE(buf_done) struct buf text = { 0 };
+
+	return fs_read(release_file(launch, "manifest.json"), MANIFEST_MAX, &text, NULL) == 0 && text.size > 0 &&
+	       memmem(text.data, text.size, entry, sizeof(entry) - 1) != NULL;
+}
 
 /* The folder with bin/ and lib/, NULL when the program is to be used as it is. */
 static const char *runtime_folder(struct launch *launch, bool *own)
@@ -28,7 +38,7 @@ static const char *runtime_folder(struct launch *launch, bool *own)
 	const char *folder = arena_printf(&launch->arena, "%s/runtime-%s", launch->root, launch->runtime_version);
 	const char *other = environ_get("KVREL_RUNTIME");
 
-	*own = fs_is_dir(folder);
+	*own = fs_is_dir(folder) || (!other && release_has_runtime(launch));
 	if (*own)
 		return folder;
 	return other && fs_is_dir(other) ? other : NULL;
@@ -79,6 +89,8 @@ const char *runtime_exec_problem(struct arena *arena, const char *file, int errn
 		hint = " (the arguments are too long for a command line)";
 	else if (errnum == ENOENT && !strchr(file, '/'))
 		hint = " in PATH (this bundle holds no runtime: install one or set KVREL_RUNTIME)";
+	else if (errnum == ENOENT)
+		hint = " (is the bundle whole? does releases/start.data name a runtime that is inside?)";
 	else if (errnum == ENOEXEC)
 		hint = " (was the bundle made for another kind of processor?)";
 	return arena_printf(arena, "cannot execute '%s': %s%s", file, strerror(errnum), hint);
