@@ -141,6 +141,18 @@ static int write_unit(struct launch *launch, const char *path, struct slice text
 	return flush_stdout();
 }
 
+/* systemd takes no quotes and backslashes in the name of a program, however they are escaped. */
+static bool fits_unit(const char *path, bool is_program)
+{
+	struct slice text = slice_of(path);
+
+	for (const char *at = path; *at; at++) {
+		if ((unsigned char)*at < ' ' || *at == '\x7f' || (is_program && strchr("\"'\\", *at)))
+			return false;
+	}
+	return slice_utf8_prefix(text) == text.size;
+}
+
 int command_install(struct launch *launch)
 {
 	SCOPE(buf_done) struct buf text = { 0 };
@@ -152,9 +164,9 @@ int command_install(struct launch *launch)
 	if (parse(launch, true, &options) != 0 || unit_path(launch, &options, &path) != 0)
 		return EXIT_FAILED;
 	fill_service(launch, &options, &service);
-	if (strpbrk(launch->self, "\n\t"))
+	if (!fits_unit(launch->self, true))
 		return report("a unit file cannot hold the path '%s': move the bundle", launch->self);
-	if (service.cookie_file && strpbrk(service.cookie_file, "\n\t"))
+	if (service.cookie_file && !fits_unit(service.cookie_file, false))
 		return report("a unit file cannot hold the path '%s': move the cookie", service.cookie_file);
 	service_unit(&text, &service);
 	if (options.print) {
