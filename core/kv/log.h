@@ -131,7 +131,14 @@ void segment_header_set(struct segment_header *header, uint64_t number, uint64_t
 bool segment_header_valid(const struct segment_header *header, uint64_t number, const uint64_t store[2]);
 /* Of a file that was prepared under this number and not begun: fresh, or of an earlier life. */
 bool segment_header_unused(const struct segment_header *header, uint64_t number);
+/* Of another file of that store, which a lower number's name was given to: a file is reused under a higher one. */
+bool segment_header_misplaced(const struct segment_header *header, uint64_t number, const uint64_t store[2]);
 uint32_t frame_checksum(const struct frame *frame, uint64_t number);
+
+/* ---- log_folder.c ----------------------------------------------------------------------------------------------- */
+
+/* Whether the folder has a file that was begun, of whatever store; the first one's name. */
+bool log_was_begun(const char *dir, char name[SEGMENT_NAME_BYTES]);
 
 /* ---- log_recover.c ---------------------------------------------------------------------------------------------- */
 

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -53,6 +54,16 @@ static bool is_cut_short(const struct log_file *file)
 	return file->size < SEGMENT_MIN || file->size % SEGMENT_UNIT != 0;
 }
 
+static int refuse_name(const struct recovery *recovery, const struct segment *segment, uint64_t number,
+		       struct kv_error *err)
+{
+	char name[SEGMENT_NAME_BYTES], what[160];
+
+	segment_name(number, name);
+	snprintf(what, sizeof(what), "its header says that it is '%s': give it that name, or restore a backup", name);
+	return segment_fail(recovery, segment, err, what);
+}
+
 /* Looks at one file. Its header tells whether it belongs to this life, and its base whether the pages hold it already.
  */
 static int segment_look(struct recovery *recovery, struct segment *segment, struct kv_error *err)
@@ -81,7 +92,9 @@ static int segment_look(struct recovery *recovery, struct segment *segment, stru
 			       ? segment_fail(recovery, segment, err, "it was cut short: restore it, or a backup")
 			       : 0;
 	}
-	return check_unused(recovery, segment, &header, err);
+	return segment_header_misplaced(&header, segment->file.number, store->pages.state.store)
+		       ? refuse_name(recovery, segment, header.number, err)
+		       : check_unused(recovery, segment, &header, err);
 }
 
 static int segment_add(struct recovery *recovery, uint64_t number, int fd, struct kv_error *err)
@@ -164,4 +177,31 @@ int log_look(struct recovery *recovery, struct kv_error *err)
 	if (recovery->count > 0)
 		qsort(recovery->segments, recovery->count, sizeof(*recovery->segments), by_base);
 	return code;
+}
+
+static bool was_begun(int dir_fd, uint64_t number)
+{
+	struct segment_header header;
+	int fd = segment_open(dir_fd, number);
+	bool begun = fd >= 0 && file_read(fd, &header, sizeof(header), 0) == 0 &&
+		     segment_header_valid(&header, header.number, header.store);
+
+	if (fd >= 0)
+		close(fd);
+	return begun;
+}
+
+bool log_was_begun(const char *dir, char name[SEGMENT_NAME_BYTES])
+{
+	DIR *files = opendir(dir);
+	const struct dirent *entry;
+	uint64_t number, first = UINT64_MAX;
+
+	while (files != NULL && (entry = readdir(files)) != NULL)
+		if (segment_number(entry->d_name, &number) && number < first && was_begun(dirfd(files), number))
+			first = number;
+	if (files != NULL)
+		closedir(files);
+	segment_name(first, name);
+	return first != UINT64_MAX;
 }

@@ -199,6 +199,11 @@ bool segment_header_unused(const struct segment_header *header, uint64_t number)
 	return memcmp(header, &zeros, sizeof(zeros)) == 0 || (is_whole(header) && header->number < number);
 }
 
+bool segment_header_misplaced(const struct segment_header *header, uint64_t number, const uint64_t store[2])
+{
+	return header->number > number && segment_header_valid(header, header->number, store);
+}
+
 uint32_t frame_checksum(const struct frame *frame, uint64_t number)
 {
 	return crc32c((uint32_t)(number ^ number >> 32), &frame->size,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "pages.h"
 
+#include "log.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -238,17 +240,30 @@ static int move_into_place(const char *making, const char *dir, struct kv_error 
 	return code;
 }
 
+/* What the log holds is of a store that is gone: a new one would have no use for it and take its files away. */
+static int refuse_lost(const char *dir, const char *log, const char *name, struct kv_error *err)
+{
+	return kv_fail(
+		err,
+		"kv store: '%.200s/data.mdb' is missing, and '%.200s/%s' holds what was written to it: restore it, or "
+		"a backup; for an empty store move all of the folder away",
+		dir, log, name);
+}
+
 /* LMDB's first pages are not written as one; so they get their place when they are complete and synced. */
 static int make_store(const char *dir, uint64_t map_size, struct kv_error *err)
 {
 	struct pages pages = { 0 };
-	char path[4200];
+	char path[4200], name[SEGMENT_NAME_BYTES];
 	struct stat stat;
 	int code;
 
 	snprintf(path, sizeof(path), "%s/data.mdb", dir);
 	if (lstat(path, &stat) == 0)
 		return 0;
+	snprintf(path, sizeof(path), "%s/log", dir);
+	if (log_was_begun(path, name))
+		return refuse_lost(dir, path, name, err);
 	snprintf(path, sizeof(path), "%s/.making/data.mdb", dir);
 	unlink(path); /* of an attempt that was cut short */
 	snprintf(path, sizeof(path), "%s/.making", dir);

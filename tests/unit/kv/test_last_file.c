@@ -125,6 +125,79 @@ Test(last_file, is_found_where_it_is_there)
 	}
 }
 
+/* ---- of a store whose pages are gone ------------------------------------------------------------------------ */
+
+static void be_killed_with_a_write_in_the_log(void)
+{
+	t_open(&t, dir, ENGINE_ALWAYS);
+	ANSWERS("OK 1", "hset", "b", "k", "precious");
+	_exit(0);
+}
+
+Test(last_file, is_not_thrown_away_with_a_new_store_where_the_pages_are_lost)
+{
+	char pages[300], away[300];
+	const char *message;
+
+	kill_in(be_killed_with_a_write_in_the_log);
+	snprintf(pages, sizeof(pages), "%s/data.mdb", dir);
+	snprintf(away, sizeof(away), "%s/away", dir);
+	cr_assert_eq(rename(pages, away), 0);
+	for (int i = 0; i < 2; i++) {
+		message = t_open_fails(&t, dir);
+		cr_expect(strstr(message, "/data.mdb' is missing, and '") != NULL, "%s", message);
+		cr_expect(strstr(message, "/log/0000000000000001.log' holds what was written to it: restore it") !=
+				  NULL,
+			  "%s", message);
+	}
+	cr_assert_eq(rename(away, pages), 0);
+	t_open(&t, dir, ENGINE_ALWAYS);
+	ANSWERS("OK 'precious'", "hget", "b", "k");
+	t_close(&t);
+}
+
+Test(last_file, is_no_obstacle_where_nothing_was_written)
+{
+	char pages[300];
+
+	t_open(&t, dir, ENGINE_ALWAYS);
+	t_close(&t);
+	snprintf(pages, sizeof(pages), "%s/data.mdb", dir);
+	cr_assert_eq(unlink(pages), 0);
+	t_open(&t, dir, ENGINE_ALWAYS);
+	ANSWERS("OK 1", "hset", "b", "k", "v");
+	t_close(&t);
+}
+
+/* ---- under another's name ------------------------------------------------------------------------------------ */
+
+static void rename_file(const char *from, const char *to)
+{
+	char before[300], after[300];
+
+	snprintf(before, sizeof(before), "%s/log/%s", dir, from);
+	snprintf(after, sizeof(after), "%s/log/%s", dir, to);
+	cr_assert_eq(rename(before, after), 0);
+}
+
+Test(last_file, is_not_taken_for_an_unused_one_under_a_wrong_name)
+{
+	const char *message;
+
+	kill_in(be_killed_with_a_write_in_the_log);
+	rename_file("0000000000000001.log", "0000000000000000.log");
+	message = t_open_fails(&t, dir);
+	cr_expect(strstr(message, "/log/0000000000000000.log': its header says that it is '0000000000000001.log'") !=
+			  NULL,
+		  "%s", message);
+	rename_file("0000000000000000.log", "0000000000000001.log");
+	t_open(&t, dir, ENGINE_ALWAYS);
+	ANSWERS("OK 'precious'", "hget", "b", "k");
+	t_close(&t);
+}
+
+/* ---- of a store that was killed in other places -------------------------------------------------------------- */
+
 static void be_killed_before_a_sync(void)
 {
 	t_open(&t, dir, ENGINE_NONE);
