@@ -66,6 +66,16 @@ static int drop(struct durable *store, struct slot *slot, struct kvrel_slice nam
 	return existed;
 }
 
+/* Those in front are gone, whatever becomes of the rest. */
+static void refuse_rest(const struct engine_request *request, const struct kv_error *why, int64_t dropped)
+{
+	struct kv_error err = *why;
+
+	if (dropped > 0)
+		kv_fail(&err, "%.400s (%lld buckets of those named were removed)", why->message, (long long)dropped);
+	result_error(request->call, err.message);
+}
+
 void run_drop(struct durable *store, struct slot *slot, const struct engine_request *request)
 {
 	struct kv_error err;
@@ -75,7 +85,7 @@ void run_drop(struct durable *store, struct slot *slot, const struct engine_requ
 		int dropped = drop(store, slot, request->items[i], &err);
 
 		if (dropped < 0) {
-			result_error(request->call, err.message);
+			refuse_rest(request, &err, count);
 			return;
 		}
 		count += engine_removed(request, i, dropped > 0);

@@ -204,6 +204,7 @@ void run_put_now(struct durable *store, struct slot *slot, const struct engine_r
 		added = append_pairs(&appender, slot, request, bucket, &keys, bucket == before);
 		if (several)
 			bucket_several(bucket);
+		engine_placed(request);
 		end = append_end(&appender, bucket);
 		finish_write(store, slot, request, end > 0 ? end : rests_on, added);
 	}
@@ -262,6 +263,7 @@ void run_increment(struct durable *store, struct slot *slot, const struct engine
 			      found.there && !found.in_memory);
 	}
 	rests_on = atomic_load(&bucket->changed);
+	engine_placed(request);
 	end = append_end(&appender, bucket);
 	if (refusal != NULL)
 		finish(store, slot, request->call, rests_on,
@@ -313,6 +315,7 @@ void run_delete(struct durable *store, struct slot *slot, const struct engine_re
 	bucket_several(bucket);
 	if (removed > 0 && atomic_load(&bucket->count) == 0 && !bucket_is(bucket, BUCKET_STAYS))
 		append_vanish(&appender, bucket);
+	engine_placed(request);
 	end = append_end(&appender, bucket);
 	finish_write(store, slot, request, end > 0 ? end : rests_on, removed);
 	keys_done(&keys);

@@ -97,6 +97,9 @@ struct engine_request {
 	uint32_t item_count;
 	int64_t delta;
 	bool *removed; /* DELETE, DROP: NULL, or one for each item, false at first: set to true for what was there */
+	/* PUT, INCREMENT, DELETE: NULL, or called when the request has taken its place among the writes of all, in
+	 * their order, unless it is completed within submit(). With a lock held: it must not call the engine. */
+	void (*placed)(struct kvrel_call *call);
 	struct engine_scan scan;
 };
 
@@ -117,6 +120,12 @@ static inline bool engine_removed(const struct engine_request *request, uint32_t
 	if (there && request->removed != NULL)
 		request->removed[item] = true;
 	return there;
+}
+
+static inline void engine_placed(const struct engine_request *request)
+{
+	if (request->placed != NULL)
+		request->placed(request->call);
 }
 
 /* Where an engine tells what nobody asked for. Any thread. */

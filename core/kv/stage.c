@@ -131,8 +131,9 @@ bool stage_put(struct durable *store, struct slot *slot, const struct engine_req
 	struct bucket *bucket;
 	struct kv_error err;
 
-	return request->item_count == 2 && bucket_look_up(store, slot, request->bucket, &bucket, &err) == 0 &&
-	       bucket_exists(bucket) && put(store, slot, bucket, request->call, request->flags, request->items);
+	return request->item_count == 2 && request->placed == NULL &&
+	       bucket_look_up(store, slot, request->bucket, &bucket, &err) == 0 && bucket_exists(bucket) &&
+	       put(store, slot, bucket, request->call, request->flags, request->items);
 }
 
 __attribute__((noinline)) static void put_by_submit(struct engine *engine, struct kvrel_call *call, uint32_t flags)

@@ -9,8 +9,9 @@
  * All feeds together hold so much and no more: the oldest change of all of them goes first. Nobody watches: writes pay
  * one load.
  *
- * A change is told when its write is acknowledged; a delete tells of the keys that were there. Two writes of one key by
- * different clients at the same moment may be told in either order.
+ * A change is told when its write is acknowledged, and so are those that came before it in the store: writes take their
+ * place in a queue when they take it in the engine, and leave it in that order. A delete tells of the keys that were
+ * there.
  */
 #ifndef KV_WATCH_H
 #define KV_WATCH_H
@@ -24,16 +25,18 @@ enum { WATCH_BUCKETS = 4096 };
 
 struct feed;
 struct change;
+struct watched_write;
 
 struct watches {
 	pthread_mutex_t lock;
 	_Atomic unsigned feed_count;
 	struct feed *feeds[WATCH_BUCKETS];
-	uint64_t number;                /* of the last change of all feeds */
-	struct change *oldest, *newest; /* of all feeds */
-	size_t bytes;                   /* that all changes hold */
-	int64_t forgot_ms;              /* when feeds that nobody asks for were looked for */
-	int64_t forget_ms;              /* nobody has asked for so long */
+	uint64_t number;                    /* of the last change of all feeds */
+	struct change *oldest, *newest;     /* of all feeds */
+	size_t bytes;                       /* that all changes hold */
+	struct watched_write *first, *last; /* that took their place and are not told */
+	int64_t forgot_ms;                  /* when feeds that nobody asks for were looked for */
+	int64_t forget_ms;                  /* nobody has asked for so long */
 	bool closed;
 };
 

@@ -7,6 +7,7 @@
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
+#include <pthread.h>
 #include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,8 +44,8 @@ struct asked {
 	struct kvrel_call call; /* first */
 	sem_t done;
 	enum kvrel_status status;
-	int64_t number; /* the result, or the first item of it */
-	char text[256]; /* the other items */
+	int64_t number;  /* the result, or the first item of it */
+	char text[1024]; /* the other items */
 };
 
 static void take(struct kvrel_call *call, const struct kvrel_result *result)
@@ -67,20 +68,26 @@ static void take(struct kvrel_call *call, const struct kvrel_result *result)
 	sem_post(&asked->done);
 }
 
+static void ask_of(uint32_t worker, struct asked *asked, const char *name, const struct kvrel_slice *args,
+		   uint32_t count)
+{
+	*asked = (struct asked){ .call = { .args = args, .arg_count = count, .worker = worker, .complete = take } };
+	sem_init(&asked->done, 0, 0);
+	for (size_t i = 0; i < kv_op_count; i++)
+		if (strcmp(kv_ops[i].name, name) == 0)
+			kv_ops[i].run(&kv, &asked->call);
+	t.engine->type->batch_end(t.engine, worker);
+	while (sem_wait(&asked->done) != 0)
+		continue;
+	sem_destroy(&asked->done);
+}
+
 /* The answer is valid until the next one. */
 static const struct asked *ask_with(const char *name, const struct kvrel_slice *args, uint32_t count)
 {
 	static struct asked asked;
 
-	asked = (struct asked){ .call = { .args = args, .arg_count = count, .complete = take } };
-	sem_init(&asked.done, 0, 0);
-	for (size_t i = 0; i < kv_op_count; i++)
-		if (strcmp(kv_ops[i].name, name) == 0)
-			kv_ops[i].run(&kv, &asked.call);
-	t.engine->type->batch_end(t.engine, 0);
-	while (sem_wait(&asked.done) != 0)
-		continue;
-	sem_destroy(&asked.done);
+	ask_of(0, &asked, name, args, count);
 	return &asked;
 }
 
@@ -144,6 +151,45 @@ static void tells_that_a_bucket_is_removed_when_it_was_there(void)
 	cr_expect_eq(ask("drop a b b")->number, 1);
 	snprintf(line, sizeof(line), "watch b %lld", (long long)begin);
 	cr_expect_eq(ask(line)->status, KVREL_ERROR);
+}
+
+enum { INCREMENTS = 400 };
+
+static void *increment(void *argument)
+{
+	const uint32_t worker = *(const uint32_t *)argument;
+	const struct kvrel_slice args[] = { { "b", 1 }, { "n", 1 }, { "1", 1 } };
+	struct asked asked;
+
+	for (int i = 0; i < INCREMENTS; i++)
+		ask_of(worker, &asked, "hincrby", args, 3);
+	return NULL;
+}
+
+static void tells_in_the_order_of_the_store(void)
+{
+	const uint32_t workers[] = { 0, 1 };
+	char line[64], expected[32];
+	pthread_t threads[2];
+	int64_t number;
+
+	ask("create b");
+	number = ask("watch b")->number;
+	for (int i = 0; i < 2; i++)
+		cr_assert_eq(pthread_create(&threads[i], NULL, increment, (void *)&workers[i]), 0);
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	for (int i = 1; i <= 2 * INCREMENTS; i++) {
+		const struct asked *change;
+
+		snprintf(line, sizeof(line), "watch b %lld", (long long)number);
+		change = ask(line);
+		cr_assert_eq(change->status, KVREL_OK);
+		snprintf(expected, sizeof(expected), "n %d ", i);
+		cr_assert_eq(strncmp(change->text, expected, strlen(expected)), 0, "%s is not told first in: %s",
+			     expected, change->text);
+		number++;
+	}
 }
 
 /* The oldest change of all buckets goes first, and whoever has not heard of it is told so. */
@@ -226,3 +272,4 @@ Test(watch, forgets_buckets_that_nobody_asks_for_any_more, .timeout = 60)
 ON_EITHER_ENGINE(tells_of_changes_alone)
 ON_EITHER_ENGINE(tells_which_of_several_keys_were_there)
 ON_EITHER_ENGINE(tells_that_a_bucket_is_removed_when_it_was_there)
+ON_EITHER_ENGINE(tells_in_the_order_of_the_store)
