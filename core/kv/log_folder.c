@@ -54,6 +54,14 @@ static bool is_cut_short(const struct log_file *file)
 	return file->size < SEGMENT_MIN || file->size % SEGMENT_UNIT != 0;
 }
 
+static int refuse_size(const struct recovery *recovery, const struct segment *segment, struct kv_error *err)
+{
+	char what[160];
+
+	snprintf(what, sizeof(what), "it was cut short at offset %zu: restore it, or a backup", segment->file.size);
+	return segment_fail(recovery, segment, err, what);
+}
+
 static int refuse_name(const struct recovery *recovery, const struct segment *segment, uint64_t number,
 		       struct kv_error *err)
 {
@@ -88,9 +96,7 @@ static int segment_look(struct recovery *recovery, struct segment *segment, stru
 		segment->base = header.base;
 		segment->live = header.base >= store->pages.state.applied;
 		segment->applied = !segment->live;
-		return segment->live && is_cut_short(&segment->file)
-			       ? segment_fail(recovery, segment, err, "it was cut short: restore it, or a backup")
-			       : 0;
+		return segment->live && is_cut_short(&segment->file) ? refuse_size(recovery, segment, err) : 0;
 	}
 	return segment_header_misplaced(&header, segment->file.number, store->pages.state.store)
 		       ? refuse_name(recovery, segment, header.number, err)
