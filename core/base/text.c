@@ -264,11 +264,9 @@ static bool read_quoted(struct words *words, char quote)
 
 		if (c == quote)
 			return true;
-		if (c == '\\' && quote == '"') {
-			if (words->at == words->line.size)
-				return false;
+		if (c == '\\' && quote == '"' && words->at < words->line.size &&
+		    strchr("$`\"\\", words->line.data[words->at]))
 			c = words->line.data[words->at++];
-		}
 		words->word[words->word_size++] = c;
 	}
 	return false;

@@ -371,6 +371,7 @@ int command_status(struct launch *launch)
 	bool json = launch->arg_count == 1 && strcmp(launch->args[0], "--json") == 0;
 
 	if (launch->arg_count && !json)
-		return report("'status' knows no argument but --json, got: %s", launch->args[launch->arg_count > 1]);
+		return report("'status' knows no argument but --json, got: %s",
+			      launch->args[strcmp(launch->args[0], "--json") == 0]);
 	return client_ask(launch, CONTROL_STATUS, json ? SLICE("json") : SLICE("text"), ANSWER_MS);
 }

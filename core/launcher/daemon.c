@@ -33,7 +33,7 @@ enum {
 	TAIL_LINES = 10,
 	END_MS = 5 * 1000, /* for a node that failed or was interrupted to be gone */
 	TICK_MS = 2,
-	EXIT_INTERRUPTED = 130,
+	EXIT_SIGNAL = 128,           /* and its number, as a shell says it */
 	CLOSED_ONE_BY_ONE = 1 << 16, /* where it takes a call each; who has more than that open knows why */
 };
 
@@ -42,8 +42,8 @@ struct boot {
 	off_t log_start; /* where this boot's part of the log begins */
 	pid_t group;     /* the node's process group */
 	int ready;       /* reads what the node says */
-	bool interrupted;
-	int status; /* of waitpid, when `ended` */
+	int interrupted; /* by that signal; 0: it was not */
+	int status;      /* of waitpid, when `ended` */
 	bool ended;
 };
 
@@ -51,8 +51,7 @@ static volatile sig_atomic_t interrupted;
 
 static void on_interrupt(int signal_number)
 {
-	(void)signal_number;
-	interrupted = 1;
+	interrupted = signal_number;
 }
 
 const char *daemon_log_path(struct launch *launch)
@@ -228,7 +227,7 @@ static int end_interrupted(struct boot *boot)
 	if (!boot->ended)
 		kill(-boot->group, SIGKILL);
 	report("interrupted before the node was ready: it was stopped");
-	return EXIT_INTERRUPTED;
+	return EXIT_SIGNAL + boot->interrupted;
 }
 
 static const char *how_it_ended(struct arena *arena, const struct boot *boot)

@@ -129,8 +129,9 @@ int release_select(struct launch *launch, const char *wanted, struct error *err)
 	if (wanted && *wanted && strcmp(wanted, version) != 0)
 		return select_wanted(launch, wanted, err);
 	if (!fs_is_dir(release_file(launch, ".")))
-		return error_set(err, ERROR_NOT_FOUND, "'%s' names release '%s', which is not in this bundle; it has: %s",
-				 path, version, known_versions(launch));
+		return error_set(err, ERROR_NOT_FOUND,
+				 "'%s' names release '%s', which is not in this bundle; it has: %s", path, version,
+				 known_versions(launch));
 	return 0;
 }
 

@@ -158,6 +158,7 @@ Test(text, a_backslash_escapes_outside_and_in_double_quotes_only)
 	cr_assert_str_eq(words(SLICE("a\\ b \\# \\'")), "a b|#|'");
 	cr_assert_str_eq(words(SLICE("\"a\\\"b\\\\\"")), "a\"b\\");
 	cr_assert_str_eq(words(SLICE("'a\\b'")), "a\\b");
+	cr_assert_str_eq(words(SLICE("\"a\\n\\d+ \\$x \\` C:\\x\"")), "a\\n\\d+ $x ` C:\\x");
 }
 
 Test(text, a_comment_begins_with_a_word_of_its_own)
