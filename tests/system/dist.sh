@@ -212,6 +212,11 @@ it_commands_a_node_by_name() {
 	is "$(echo 'return 6 * 7' | RELEASE_NODE="bar@$loopback" "$D/foo/bin/foo" remote)" 42
 	must foo rpc "return node.ping('bar@$loopback'), node.list(), rpc.call('bar@$loopback', 'kv.buckets')"
 	is "$out" true$'\n'"{\"bar@$loopback\"}"$'\n''{}'
+	# much more than sockets and buffers on the way hold
+	is "$(RELEASE_NODE="bar@$loopback" timeout 60 "$D/foo/bin/foo" rpc 'for i = 1, 40 do io.write(("x"):rep(1 << 20)) end return "end"' | md5sum)" \
+		"$({ head -c $((40 << 20)) /dev/zero | tr '\0' x && echo end; } | md5sum)"
+	must foo rpc "return #rpc.call('bar@$loopback', 'string.rep', 'x', 10000000)"
+	is "$out" 10000000
 	must bar pid
 	pid=$out
 	RELEASE_NODE="bar@$loopback" must "$D/foo/bin/foo" stop

@@ -249,7 +249,7 @@ int dist_client_open(const char *node, struct slice cookie, struct dist_client *
 static int take_from_program(struct dist_client *client, int fd)
 {
 	char piece[PIECE_BYTES];
-	ssize_t n = read(fd, piece, sizeof(piece));
+	ssize_t n = recv(fd, piece, sizeof(piece), MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 1;
 	if (n <= 0)
@@ -268,6 +268,11 @@ static bool give_to_program(struct dist_client *client, int fd)
 		buf_consume(&client->in, (size_t)n);
 	}
 	return true;
+}
+
+static bool has_input(const struct pollfd *polled)
+{
+	return (polled->revents & (POLLIN | POLLHUP | POLLERR)) != 0;
 }
 
 void dist_client_run(struct dist_client *client, int fd)
@@ -290,11 +295,11 @@ void dist_client_run(struct dist_client *client, int fd)
 			break;
 		if (poll(polls, 2, -1) < 0 && errno != EINTR)
 			break;
-		if (polls[0].revents != 0 && from_program)
+		if (has_input(&polls[0]) && from_program)
 			from_program = take_from_program(client, fd) > 0;
 		if (!from_program && polls[0].revents & (POLLHUP | POLLERR))
 			break; /* the program is gone: so is what it asked for */
-		if (polls[1].revents != 0 && from_node)
+		if (has_input(&polls[1]) && from_node)
 			from_node = feed(client) >= 0 && read_plain(client);
 	}
 	give_to_program(client, fd);

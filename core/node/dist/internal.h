@@ -48,6 +48,7 @@ enum {
 	GREETING_MS = 5000,
 	CONNECT_MS = 5000,       /* to all addresses of a host together */
 	CONNECT_LEAST_MS = 1000, /* … to one of many */
+	PATIENCE_MS = 300,       /* requests wait for a link to a node that was not reached the last time */
 	RETRY_FIRST_MS = 50,
 	RETRY_MOST_MS = 5000,
 	RETRY_TIMES = 20, /* by itself, after a link was lost; later on demand alone */
@@ -73,6 +74,7 @@ struct waiting {
 	uint32_t generation;
 	uint32_t next_free;
 	bool writes;
+	bool patient; /* whoever asks wants to know whether there is a link, and waits until that is known */
 };
 
 /*
@@ -96,6 +98,7 @@ struct lane {
 	int64_t next_deadline_ms; /* none of those that wait has an earlier one */
 	bool queued;              /* in dist.work */
 	bool stale;               /* `outbox` holds requests that nobody waits for any more */
+	bool urgent;              /* one is not to wait for retry_at_ms */
 	bool closed;              /* takes nothing more */
 	struct lane *next_work;
 };
@@ -114,6 +117,7 @@ struct peer {
 	bool held_off;     /* no failure: requests wait until retry_at_ms */
 	unsigned failures;
 	int64_t retry_at_ms;
+	int64_t opened_ms;    /* when the link was begun that is on its way */
 	int64_t told_ms;      /* when the log last heard that it is unreachable; 0: not since it was up */
 	int64_t late_told_ms; /* … that it does not answer in time */
 	char reason[REASON_BYTES];
@@ -297,6 +301,8 @@ struct peer *peer_find(struct dist *dist, struct slice name);
 void peer_free(struct peer *peer);
 /* The links' thread: sends what the lane holds, or opens a link, or says why not. */
 void peer_work(struct lane *lane, int64_t now);
+/* The tick's, while a link is on its way: whoever has waited for long enough is told why the last one failed. */
+void peer_check_patience(struct peer *peer, int64_t now);
 /* Its link is gone: everything that waits is answered. */
 void peer_lost(struct peer *peer, bool was_up, const char *reason);
 void peer_up(struct peer *peer, struct link *link);
@@ -317,10 +323,11 @@ struct kvrel_call *lane_free_place(struct lane *lane, uint32_t place);
 /* The call that a reply is for, which leaves the table; NULL: nobody waits for it. */
 struct kvrel_call *lane_answered(struct lane *lane, uint64_t id);
 /*
- * Takes out every call whose deadline is over by `now`, linked by their `next`. The calls are ours, so their scratch
- * is, too: [0] says whether it may have been sent, [1] whether it writes.
+ * Takes out every call whose deadline is over by `now`, or all but those that are patient, linked by their `next`. The
+ * calls are ours, so their scratch is, too: [0] says whether it may have been sent, [1] whether it writes.
  */
 struct kvrel_call *lane_take_out(struct lane *lane, int64_t now);
+struct kvrel_call *lane_take_impatient(struct lane *lane);
 /* Some requests were given up before they were sent: their callers know that, so they must not be sent any more. */
 void lane_drop_given_up(struct lane *lane);
 static inline uint64_t lane_id(const struct lane *lane, uint32_t place)
@@ -336,6 +343,8 @@ void answers_give(struct dist *dist);
 /* True when calls waited for it; none of the others is due before `*next_ms`. */
 bool peer_expire(struct peer *peer, int64_t now, int64_t *next_ms);
 void peer_fail_waiting(struct peer *peer, const char *reason);
+/* … but those that are patient; nothing of it was sent. */
+void peer_fail_impatient(struct peer *peer, const char *reason);
 void call_error(struct kvrel_call *call, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* link.c */

@@ -160,17 +160,15 @@ struct kvrel_call *lane_answered(struct lane *lane, uint64_t id)
 	return waits(lane, id) ? lane_free_place(lane, (uint32_t)id & ((1U << LANE_SHIFT) - 1)) : NULL;
 }
 
-struct kvrel_call *lane_take_out(struct lane *lane, int64_t now)
+static struct kvrel_call *take_out(struct lane *lane, int64_t now, int64_t patient_until_ms)
 {
 	struct kvrel_call *list = NULL;
 	int64_t next = INT64_MAX;
-	if (now < lane->next_deadline_ms)
-		return NULL;
 	for (uint32_t i = 0; i < lane->waiting_count && lane->waiting_now > 0; i++) {
 		const struct waiting *waiting = &lane->waiting[i];
 		if (waiting->call == NULL)
 			continue;
-		if (waiting->deadline_ms > now) {
+		if (waiting->deadline_ms > (waiting->patient ? patient_until_ms : now)) {
 			next = waiting->deadline_ms < next ? waiting->deadline_ms : next;
 			continue;
 		}
@@ -185,6 +183,16 @@ struct kvrel_call *lane_take_out(struct lane *lane, int64_t now)
 	}
 	lane->next_deadline_ms = next;
 	return list;
+}
+
+struct kvrel_call *lane_take_out(struct lane *lane, int64_t now)
+{
+	return now < lane->next_deadline_ms ? NULL : take_out(lane, now, now);
+}
+
+struct kvrel_call *lane_take_impatient(struct lane *lane)
+{
+	return lane->waiting_now > 0 ? take_out(lane, INT64_MAX, 0) : NULL;
 }
 
 /* ---- what is not sent after all ---- */

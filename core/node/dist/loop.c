@@ -95,6 +95,8 @@ static bool check_peers(struct dist *dist, int64_t now)
 			int64_t next = INT64_MAX;
 			bool waits = peer_expire(peer, now, &next);
 			soon |= next - now <= IDLE_TICK_MS + TICK_MS;
+			if (peer->link != NULL && waits)
+				peer_check_patience(peer, now);
 			if (peer->link != NULL || dist->stopping || now < peer->retry_at_ms)
 				soon |= peer->link == NULL && (peer->wanted || waits);
 			else if (waits || peer->wanted)

@@ -221,6 +221,7 @@ void link_open(struct peer *peer)
 	}
 	link->peer = peer;
 	peer->link = link;
+	peer->opened_ms = dist_now_ms();
 	peer->held_off = false;
 	if (peer->dist->dir != NULL)
 		open_here(link);

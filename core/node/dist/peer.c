@@ -114,16 +114,24 @@ void peer_work(struct lane *lane, int64_t now)
 	struct peer *peer = lane->peer;
 	dist_hurry(peer->dist);
 	pthread_mutex_lock(&lane->lock);
-	lane->queued = false;
+	bool urgent = lane->urgent;
+	lane->queued = lane->urgent = false;
 	if (peer->link != NULL && peer->link->state == LINK_UP)
 		take_outbox(lane, peer->link);
 	pthread_mutex_unlock(&lane->lock);
 	if (peer->link != NULL)
-		return;
-	if (now >= peer->retry_at_ms)
+		peer_check_patience(peer, now);
+	else if (urgent || now >= peer->retry_at_ms)
 		link_open(peer);
 	else if (!peer->held_off)
 		peer_fail_waiting(peer, peer->reason);
+}
+
+/* A node that hangs, or whose host is gone, would hold each request for as long as an attempt takes. */
+void peer_check_patience(struct peer *peer, int64_t now)
+{
+	if (peer->link->state < LINK_UP && peer->failures > 0 && now - peer->opened_ms >= PATIENCE_MS)
+		peer_fail_impatient(peer, peer->reason);
 }
 
 void peer_up(struct peer *peer, struct link *link)

@@ -110,6 +110,8 @@ static const char *add(struct lane *lane, struct kvrel_call *call, const struct 
 	waiting->call = call;
 	waiting->deadline_ms = dist_now_ms() + request->timeout_ms;
 	waiting->order = ++lane->order;
+	waiting->patient = what->component == NULL;
+	lane->urgent |= waiting->patient;
 	waiting->writes = what->op != NULL && (what->op->flags & KVREL_OP_WRITE) != 0;
 	if (waiting->deadline_ms < lane->next_deadline_ms)
 		lane->next_deadline_ms = waiting->deadline_ms;
@@ -196,16 +198,8 @@ void answers_add(struct peer *peer, uint64_t id, const struct kvrel_result *resu
 		answers_give(peer->dist);
 }
 
-static void fail_lane(struct lane *lane, void *context)
+static void fail_calls(struct kvrel_call *list, const char *name, const char *reason)
 {
-	const char *reason = context;
-	const char *name = lane->peer->name;
-	pthread_mutex_lock(&lane->lock);
-	struct kvrel_call *list = lane_take_out(lane, INT64_MAX);
-	buf_clear(&lane->outbox);
-	lane->open = (struct frame_open){ 0 };
-	lane->stale = false;
-	pthread_mutex_unlock(&lane->lock);
 	while (list != NULL) {
 		struct kvrel_call *call = list;
 		list = call->next;
@@ -219,11 +213,40 @@ static void fail_lane(struct lane *lane, void *context)
 	}
 }
 
+static void fail_lane(struct lane *lane, void *context)
+{
+	pthread_mutex_lock(&lane->lock);
+	struct kvrel_call *list = lane_take_out(lane, INT64_MAX);
+	buf_clear(&lane->outbox);
+	lane->open = (struct frame_open){ 0 };
+	lane->stale = false;
+	pthread_mutex_unlock(&lane->lock);
+	fail_calls(list, lane->peer->name, context);
+}
+
+static void fail_impatient(struct lane *lane, void *context)
+{
+	pthread_mutex_lock(&lane->lock);
+	struct kvrel_call *list = lane_take_impatient(lane);
+	pthread_mutex_unlock(&lane->lock);
+	fail_calls(list, lane->peer->name, context);
+}
+
+static void fail_lanes(struct peer *peer, void (*fail)(struct lane *lane, void *context), const char *reason)
+{
+	char kept[REASON_BYTES]; /* who is told may bring about another one */
+	snprintf(kept, sizeof(kept), "%s", reason);
+	lane_for_all(peer, fail, kept);
+}
+
 void peer_fail_waiting(struct peer *peer, const char *reason)
 {
-	char kept[REASON_BYTES];
-	snprintf(kept, sizeof(kept), "%s", reason);
-	lane_for_all(peer, fail_lane, kept);
+	fail_lanes(peer, fail_lane, reason);
+}
+
+void peer_fail_impatient(struct peer *peer, const char *reason)
+{
+	fail_lanes(peer, fail_impatient, reason);
 }
 
 struct expiry {

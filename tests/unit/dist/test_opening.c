@@ -327,3 +327,50 @@ Test(opening, by_a_host_that_nobody_knows_is_an_error, .timeout = 60)
 	dist_stop(dist, 200);
 	dist_free(dist);
 }
+
+/* ---- a node that was not reached the last time -------------------------------------------------------------- */
+
+/* Of what it is for; how long that took, in milliseconds. */
+static int64_t be_refused(char said[SAID_BYTES])
+{
+	const struct kvrel_slice args[] = { { "x", 1 } };
+	const struct dist_request request = {
+		.node = "made@here", .component = "t", .op = &ops[0], .timeout_ms = ASK_MS
+	};
+	int64_t began = dist_now_ms();
+	said[0] = '\0';
+	cr_expect_eq(dist_call(nodes[0], &request, args, 1, keep, said), KVREL_ERROR);
+	return dist_now_ms() - began;
+}
+
+Test(opening, again_holds_up_nobody_but_who_asks_for_the_link)
+{
+	struct asking ping;
+	char said[SAID_BYTES];
+	be_refused(said);
+	cr_assert_not_null(strstr(said, "it is not running on this host"), "%s", said);
+	SCOPE_FD int listener = made_listens(); /* and never says a word */
+	begin_asking_made(&ping);               /* which wants to know, and waits for the end of the attempt */
+	for (int i = 0; i < 3; i++) {
+		int64_t took_ms = be_refused(said);
+		cr_expect_lt(took_ms, 2000, "%lld ms", (long long)took_ms);
+		cr_expect_not_null(strstr(said, "unreachable: it is not running on this host"), "%s", said);
+	}
+	pthread_join(ping.thread, NULL);
+	cr_expect_not_null(strstr(ping.said, "it does not answer the handshake"), "%s", ping.said);
+}
+
+Test(opening, begins_at_once_when_somebody_asks_for_the_link)
+{
+	struct asking ping;
+	char said[SAID_BYTES];
+	for (int i = 0; i < 200; i++) { /* so many that it is long until the next attempt */
+		be_refused(said);
+		usleep(10000);
+	}
+	struct dist *made = t_start(dir, "made@here", enter, 0);
+	begin_asking_made(&ping);
+	expect_answered(&ping);
+	dist_stop(made, 200);
+	dist_free(made);
+}
