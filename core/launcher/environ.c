@@ -85,9 +85,10 @@ int environ_node(struct arena *arena, const char *given, const char *distributio
 	uint16_t port;
 
 	if (!text_split_node(slice_of(given), &name, &host, &port))
-		return error_set(
-			err, ERROR_INVALID,
-			"expected RELEASE_NODE to be name or name@host (letters, digits, '_' and '-'), got: %s", given);
+		return error_set(err, ERROR_INVALID,
+				 "expected RELEASE_NODE to be NAME, NAME@HOST or NAME@HOST:PORT (a name of at most 64 "
+				 "letters, digits, '_' and '-'), got: %s",
+				 given);
 	if (host.size) {
 		*out = arena_string(arena, given);
 		return 0;
