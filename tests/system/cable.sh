@@ -116,7 +116,7 @@ it_takes_no_late_reply_for_another_one() {
 	stop_both
 }
 
-# Both wait for a link; one of them has given up when it comes about.
+# Both wait for a link, who names the node for longer: the other one has given up when it comes about.
 it_does_not_do_what_was_given_up_before_it_was_sent() {
 	local other
 	cabled 0 0 0
@@ -127,7 +127,7 @@ it_does_not_do_what_was_given_up_before_it_was_sent() {
 	foo rpc "return rpc.call('$bar_name', 'kv.put', 'pears', 'other', 'done')" >"$D/other" 2>&1 &
 	other=$!
 	put '"given up"' && fail 'it was put over a cable that is out'
-	like "$err" "*node '$bar_name' is unreachable: no link before the deadline*"
+	like "$err" "*node '$bar_name' is unreachable: the connection broke*"
 	the_cable_is mend
 	wait "$other" || fail "$(cat "$D/other")"
 	must bar rpc 'return kv.get("pears", "k"), kv.get("pears", "other")'

@@ -74,7 +74,7 @@ struct waiting {
 	uint32_t generation;
 	uint32_t next_free;
 	bool writes;
-	bool patient; /* whoever asks wants to know whether there is a link, and waits until that is known */
+	bool patient; /* somebody names the node, and waits until it is known whether there is a link */
 };
 
 /*

@@ -110,7 +110,7 @@ static const char *add(struct lane *lane, struct kvrel_call *call, const struct 
 	waiting->call = call;
 	waiting->deadline_ms = dist_now_ms() + request->timeout_ms;
 	waiting->order = ++lane->order;
-	waiting->patient = what->component == NULL;
+	waiting->patient = what->direct || what->component == NULL;
 	lane->urgent |= waiting->patient;
 	waiting->writes = what->op != NULL && (what->op->flags & KVREL_OP_WRITE) != 0;
 	if (waiting->deadline_ms < lane->next_deadline_ms)
