@@ -136,9 +136,8 @@ static int judge_end(struct recovery *recovery, size_t at, const struct memtable
 	}
 	if (code == 0 && (torn || scan.count > 0)) {
 		tell(recovery, segment,
-		     "ends in a torn write at offset %zu, which nothing says to have been synced: cut, and %zu whole "
-		     "ones "
-		     "behind it",
+		     "ends in a torn write at offset %zu, which nothing proves synced: cut, and %zu whole ones behind "
+		     "it",
 		     memtable->used, scan.count);
 		code = file_clear(segment->file.fd, memtable->used, segment->file.size);
 	}

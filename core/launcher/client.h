@@ -30,7 +30,7 @@ extern char session_frame[CONTROL_FRAME_MAX];
 
 /* Through the node's socket on this host; one that restarts is waited for. */
 int client_connect(struct launch *launch, const char *node, int *fd, struct error *err);
-/* It is not. */
+/* … is not waited for. */
 int client_connect_now(struct launch *launch, const char *node, int *fd, struct error *err);
 /* A process of the node on this host that holds the lock of its name, or that restarts; 0: none, or /proc does not
  * tell.
