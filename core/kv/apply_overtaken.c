@@ -77,5 +77,6 @@ const struct memtable *overtaken_await(struct durable *store, const struct memta
 		    pace_must_hurry(store, memtable))
 			return pays && is_begun(next) ? next : NULL;
 		nanosleep(&pause, NULL);
+		log_flush(&store->log);
 	}
 }

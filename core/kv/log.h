@@ -84,6 +84,9 @@ void log_complete(struct log *log, struct call_queue *queue);
 void log_lead(struct log *log, struct call_queue *queue);
 /* Returns when everything appended before is synced; -1 when the log is broken. */
 int log_sync(struct log *log);
+/* Hands what is written to the disk, in small pieces with rests, so that the next sync finds little to do. Nothing
+ * with `always`, whose syncs are short. */
+void log_flush(struct log *log);
 /* Syncs what was appended before, and says behind it that it was durable, if the pages lack any of it. -1: as above. */
 int log_seal(struct log *log);
 /*

@@ -128,11 +128,31 @@ static void flush_ahead(const struct log *log, struct memtable *memtable, size_t
 {
 	if (atomic_load_explicit(&log->durability, memory_order_relaxed) == ENGINE_ALWAYS)
 		return;
-	for (size_t at = memtable->synced; end - at > FLUSH_BYTES; at += FLUSH_BYTES) {
-		if (sync_file_range(memtable->fd, (off_t)at, FLUSH_BYTES, SYNC_FILE_RANGE_WRITE) != 0)
+	if (memtable->flushed < memtable->synced)
+		memtable->flushed = memtable->synced;
+	for (; end > memtable->flushed + FLUSH_BYTES; memtable->flushed += FLUSH_BYTES) {
+		if (sync_file_range(memtable->fd, (off_t)memtable->flushed, FLUSH_BYTES, SYNC_FILE_RANGE_WRITE) != 0)
 			return;
 		nanosleep(&(struct timespec){ .tv_nsec = FLUSH_REST_NS }, NULL);
 	}
+}
+
+void log_flush(struct log *log)
+{
+	struct memtable *memtable, *last;
+	size_t written;
+
+	pthread_mutex_lock(&log->sync_lock);
+	pthread_mutex_lock(&log->write_out_lock);
+	last = log->writing;
+	written = last->written;
+	pthread_mutex_unlock(&log->write_out_lock);
+	for (memtable = log->syncing; !log_broken(log); memtable = atomic_load(&memtable->newer)) {
+		flush_ahead(log, memtable, memtable == last ? written : memtable->used);
+		if (memtable == last)
+			break;
+	}
+	pthread_mutex_unlock(&log->sync_lock);
 }
 
 int log_write_again(struct memtable *memtable)

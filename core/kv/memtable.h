@@ -56,6 +56,7 @@ struct memtable {
 	int fd;              /* -1: it has no file, and stays empty (rotate_first) */
 	size_t written;      /* under the log's write_out lock */
 	size_t synced;       /* under its sync lock; after a start: what marks prove */
+	size_t flushed;      /* handed to the disk; under the sync lock */
 	_Atomic bool frozen;
 	bool replayed;    /* after a start: the entries' `existed` is of the log, not of the pages */
 	int64_t began_ms; /* time of the first write; 0: none */

@@ -74,6 +74,24 @@ Test(syncs, of_the_pages_that_fail_are_tried_again_and_nothing_is_lost)
 	t_close(&t);
 }
 
+Test(syncs, that_nobody_waits_for_find_most_of_it_handed_to_the_disk)
+{
+	struct durable *store;
+	char value[100001];
+
+	memset(value, 'v', sizeof(value) - 1);
+	value[sizeof(value) - 1] = '\0';
+	t_open(&t, dir, ENGINE_NONE);
+	store = (struct durable *)t.engine;
+	for (int i = 0; i < 10; i++)
+		t_call(&t, "hset", "b", "k", value, NULL);
+	cr_expect_eq(store->log.syncing->flushed, 0);
+	log_flush(&store->log);
+	cr_expect_gt(store->log.syncing->flushed, (size_t)(700 << 10));
+	cr_expect_leq(store->log.syncing->flushed, store->log.syncing->written);
+	t_close(&t);
+}
+
 /* ---- a backup that is given up ----------------------------------------------------------------------------- */
 
 static _Atomic bool reached, released;
