@@ -82,7 +82,12 @@ int rotate(struct durable *store, struct kv_error *err)
 	uint64_t number;
 	int fd = next_segment(store, &number);
 
-	return fd >= 0 ? begin_newest(store, number, fd, err) : refuse_room(errno, err);
+	if (fd < 0)
+		return refuse_room(errno, err);
+	if (begin_newest(store, number, fd, err) != 0)
+		return -1;
+	admission_rotated(store);
+	return 0;
 }
 
 int rotate_first(struct durable *store, struct kv_error *err)

@@ -182,21 +182,6 @@ static bool clear(struct durable *store)
 	return code == 0 && more;
 }
 
-/*
- * Of large memtables there are to be two: in the memory of three, each page is written for more keys. So the writers go
- * as fast as this thread from the time on when the next one is half full, or as full as it is by now.
- */
-static void slow_writers(struct durable *store, const struct memtable *memtable)
-{
-	unsigned fill = memtable_fill(atomic_load(&store->newest));
-
-	if (!memtable_is_large(memtable) || memtable_fill(memtable) < MEMTABLE_FULL * 3 / 4)
-		return;
-	if (fill < MEMTABLE_FULL / 2)
-		fill = MEMTABLE_FULL / 2;
-	atomic_store(&store->applier.slow_from, fill < MEMTABLE_FULL ? fill : MEMTABLE_FULL);
-}
-
 /* False: given up because of stopping, or because the log is broken. */
 static bool apply_memtable(struct durable *store, struct memtable *memtable)
 {
@@ -210,6 +195,7 @@ static bool apply_memtable(struct durable *store, struct memtable *memtable)
 	if (applier->freeze_up_to >= memtable->id)
 		next = NULL; /* somebody wants the pages as they were at the memtable's end */
 	pthread_mutex_unlock(&applier->lock);
+	admission_taken_up(store, memtable);
 	while ((code = apply_init(&apply, store, memtable, next)) != 0) {
 		tell_stuck(store, code, NULL);
 		if (is_stopping(applier))
@@ -227,7 +213,7 @@ static bool apply_memtable(struct durable *store, struct memtable *memtable)
 	pthread_mutex_lock(&applier->lock);
 	applier->applying = true;
 	pthread_mutex_unlock(&applier->lock);
-	slow_writers(store, memtable);
+	admission_begun(store);
 	while (!finished) {
 		code = apply_step(&apply, &finished);
 		if (code == 0) {

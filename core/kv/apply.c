@@ -295,6 +295,8 @@ int apply_step(struct apply *apply, bool *finished)
 		apply->at = apply->began_at;
 		return code;
 	}
+	admission_progress(apply->store,
+			   (unsigned)(apply->at * MEMTABLE_FULL / (apply->count + apply->directory_count + 1)));
 	if (apply->removed)
 		presence_begin_anew(&apply->store->presence);
 	note_last_newcomers(apply);

@@ -179,25 +179,7 @@ int read_whole(struct durable *store, const struct bucket *bucket, int (*read)(v
 
 /* ---- waiting ----------------------------------------------------------------------------------------------- */
 
-uint64_t admitted(const struct durable *store)
-{
-	const struct applier *applier = &store->applier;
-	uint64_t backlog = atomic_load(&store->newest_id) - atomic_load(&store->retired), limit, fill = 0;
-
-	/* a thread that cannot go on is not worth waiting for: the log is as durable, and its end is near */
-	if (backlog < MEMTABLES_SLOW || atomic_load_explicit(&applier->stuck, memory_order_relaxed))
-		return UINT64_MAX;
-	if (backlog == MEMTABLES_SLOW && (fill = atomic_load_explicit(&applier->slow_from, memory_order_relaxed)) == 0)
-		return UINT64_MAX;
-	limit = atomic_load(&store->newest_base);
-	if (backlog <= MEMTABLES_SLOW + 1) {
-		fill += (MEMTABLE_FULL - fill) * atomic_load(&applier->progress) / MEMTABLE_FULL;
-		limit += atomic_load(&store->newest_room) * fill / MEMTABLE_FULL;
-	}
-	return limit;
-}
-
-uint64_t settled(const struct durable *store)
+uint64_t settled(struct durable *store)
 {
 	const struct log *log = &store->log;
 	bool always = atomic_load_explicit(&log->durability, memory_order_relaxed) == ENGINE_ALWAYS;
@@ -264,7 +246,7 @@ void waiting_complete_any(struct kvrel_call *call, const char *reason)
 	}
 }
 
-static bool may_be_told(const struct durable *store, uint64_t position)
+static bool may_be_told(struct durable *store, uint64_t position)
 {
 	return position == 0 || position <= settled(store);
 }

@@ -19,6 +19,7 @@
 #ifndef KV_DURABLE_H
 #define KV_DURABLE_H
 
+#include "admission.h"
 #include "bucket.h"
 #include "engine.h"
 #include "epoch.h"
@@ -34,7 +35,7 @@
 #include <pthread.h>
 
 enum {
-	MEMTABLES_SLOW = 2,  /* more unapplied: acknowledgements go as fast as the applying thread */
+	MEMTABLES_SLOW = 2,  /* more unapplied: acknowledgements are held back, see admission.h */
 	MEMTABLES_MAX = 6,   /* so many: writes are refused */
 	PREFETCH_DEPTH = 16, /* requests between two steps of the prefetching pipeline */
 };
@@ -100,8 +101,6 @@ struct applier {
 	struct snapshot_wish *wishes;
 	_Atomic bool stuck;
 	char reason[KV_ERROR_BYTES];
-	_Atomic unsigned progress;  /* how much of the oldest memtable is applied, of MEMTABLE_FULL */
-	_Atomic unsigned slow_from; /* so full is the one after it when they do so already; 0: not before it is full */
 	_Atomic uint64_t transactions, records;
 	_Atomic uint64_t overtaken;      /* keys left out */
 	bool cannot_clean, cannot_clear; /* and it was told */
@@ -124,6 +123,8 @@ struct durable {
 	pthread_mutex_t no_worker_lock;
 	struct epoch epoch;
 	uint64_t seed;
+
+	struct admission admission;
 
 	pthread_mutex_t write_lock;
 	struct bucket_table buckets;
@@ -251,9 +252,7 @@ static inline void waiting_complete(struct kvrel_call *call, const char *reason)
 		waiting_complete_any(call, reason);
 }
 /* What may be told: everything before it. */
-uint64_t settled(const struct durable *store);
-/* What may be told as far as the applying thread is concerned: it limits how far writers get ahead. */
-uint64_t admitted(const struct durable *store);
+uint64_t settled(struct durable *store);
 
 /* ---- prefetch.c */
 

@@ -226,6 +226,7 @@ static void close_store(struct durable *store)
 	cursors_free(store->cursors);
 	pthread_mutex_destroy(&store->no_worker_lock);
 	pthread_mutex_destroy(&store->write_lock);
+	admission_destroy(&store->admission);
 	pthread_mutex_destroy(&store->applier.lock);
 	pthread_cond_destroy(&store->applier.wake);
 	pthread_cond_destroy(&store->applier.applied);
@@ -331,6 +332,7 @@ static void init_locks(struct durable *store)
 
 	pthread_mutex_init(&store->no_worker_lock, NULL);
 	pthread_mutex_init(&store->write_lock, NULL);
+	admission_init(&store->admission);
 	pthread_mutex_init(&store->applier.lock, NULL);
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);

@@ -59,29 +59,25 @@ void log_hand_over(struct log *log, struct call_queue *queue, bool sync)
 		pthread_cond_signal(&log->wake);
 }
 
+/* In their order, which is that of their positions, or nearly so with several workers: to look at all that wait each
+ * time would cost more than those gain that could go before their turn. */
 void log_complete(struct log *log, struct call_queue *queue)
 {
 	const char *reason = log_broken(log) ? log->reason : NULL;
 	uint64_t limit = atomic_load(&log->stopping) ? UINT64_MAX : settled(log->store);
-	struct call_queue rest = { NULL, NULL };
 
-	while (queue->first != NULL) {
+	while (queue->first != NULL && (reason != NULL || waiting_position(queue->first) <= limit)) {
 		struct kvrel_call *call = queue->first;
 
 		queue->first = call->next;
 		call->next = NULL;
-		if (reason != NULL || waiting_position(call) <= limit) {
-			waiting_complete(call, reason);
-		} else {
-			struct call_queue one = { call, call };
-
-			queue_append(&rest, &one);
-		}
+		waiting_complete(call, reason);
 	}
-	*queue = rest;
+	if (queue->first == NULL)
+		queue->last = NULL;
 }
 
-/* How long to sleep: while calls wait for the applying thread, it is looked after often. */
+/* How long to sleep: calls that wait for the applying thread are let through as time passes. */
 static struct timespec sleep_until(bool calls_wait)
 {
 	struct timespec until;
@@ -90,7 +86,7 @@ static struct timespec sleep_until(bool calls_wait)
 	if (!calls_wait)
 		until.tv_sec++;
 	else
-		until.tv_nsec += 2000000;
+		until.tv_nsec += 1000000;
 	if (until.tv_nsec >= 1000000000) {
 		until.tv_nsec -= 1000000000;
 		until.tv_sec++;

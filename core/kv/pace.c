@@ -3,16 +3,18 @@
 
 #include "durable.h"
 
+#include <sched.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 enum {
 	BURST_NS = 100000,
-	LONGEST_BURST_NS = 1000000,
+	LONGEST_BURST_NS = 400000,
 	REST_NS = 150000,
 	WHOLE = MEMTABLE_FULL,
 	SLACK = WHOLE / 4,
+	BEHIND_MOST = MEMTABLES_MAX - 2, /* so many newer memtables: soon there is no room for writes */
 };
 
 static int64_t now_ns(void)
@@ -64,15 +66,25 @@ void pace_go_on(struct pace *pace)
 	pace->fill = fill_of_newest(pace->store);
 }
 
-bool pace_must_hurry(struct durable *store, const struct memtable *memtable)
+static bool is_awaited(struct durable *store, const struct memtable *memtable)
 {
 	struct applier *applier = &store->applier;
-	bool hurry;
+	bool awaited;
 
 	pthread_mutex_lock(&applier->lock);
-	hurry = applier->stopping || applier->freeze_up_to >= memtable->id;
+	awaited = applier->stopping || applier->freeze_up_to >= memtable->id;
 	pthread_mutex_unlock(&applier->lock);
-	return hurry || atomic_load(&store->newest_id) > memtable->id + 1;
+	return awaited;
+}
+
+static uint64_t memtables_behind(struct durable *store, const struct memtable *memtable)
+{
+	return atomic_load(&store->newest_id) - memtable->id;
+}
+
+bool pace_must_hurry(struct durable *store, const struct memtable *memtable)
+{
+	return is_awaited(store, memtable) || memtables_behind(store, memtable) > 1;
 }
 
 /*
@@ -90,19 +102,30 @@ static unsigned behind(const struct pace *pace, unsigned done)
 	return wanted > done + SLACK ? wanted - done - SLACK : 0;
 }
 
+static int64_t burst_ns(const struct pace *pace, unsigned done)
+{
+	int64_t wanted = BURST_NS + (int64_t)behind(pace, done) * (LONGEST_BURST_NS / WHOLE * 8);
+
+	return memtables_behind(pace->store, pace->memtable) > 1 || wanted > LONGEST_BURST_NS ? LONGEST_BURST_NS
+											      : wanted;
+}
+
+/* While writers wait for this thread, others have little to do, and a sleep would only make all wait longer. */
+static void rest(struct durable *store)
+{
+	if (admission_is_awaited(store))
+		sched_yield();
+	else
+		nanosleep(&(struct timespec){ .tv_nsec = REST_NS }, NULL);
+}
+
 void pace_rest(struct pace *pace, size_t done, size_t total)
 {
-	int64_t now = now_ns();
-	unsigned part = total > 0 ? (unsigned)(done * WHOLE / total) : 0;
-
-	if (now - pace->burst_began_ns < pace->burst_ns)
+	if (now_ns() - pace->burst_began_ns < pace->burst_ns)
 		return;
-	atomic_store_explicit(&pace->store->applier.progress, part, memory_order_relaxed);
-	if (!pace_must_hurry(pace->store, pace->memtable)) {
-		int64_t longer = (int64_t)behind(pace, part) * (LONGEST_BURST_NS / WHOLE * 8);
-
-		nanosleep(&(struct timespec){ .tv_nsec = REST_NS }, NULL);
-		pace->burst_ns = BURST_NS + longer < LONGEST_BURST_NS ? BURST_NS + longer : LONGEST_BURST_NS;
+	if (!is_awaited(pace->store, pace->memtable) && memtables_behind(pace->store, pace->memtable) < BEHIND_MOST) {
+		rest(pace->store);
+		pace->burst_ns = burst_ns(pace, total > 0 ? (unsigned)(done * WHOLE / total) : 0);
 	}
 	pace->burst_began_ns = now_ns();
 }

@@ -151,9 +151,8 @@ void retire(struct durable *store, struct memtable *memtable)
 
 	pthread_mutex_lock(&applier->lock);
 	store->oldest = atomic_load(&memtable->newer);
-	atomic_store(&applier->progress, 0);
-	atomic_store(&applier->slow_from, 0);
 	atomic_store(&store->retired, memtable->id);
+	admission_finished(store);
 	applier->applying = false;
 	snapshots_take(store);
 	pthread_mutex_unlock(&applier->lock);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Starts behind odd ends: what a log may hold that a store seldom leaves, and what has to be given up on the way. */
+#include "durable.h"
 #include "fixture.h"
 #include "killed.h"
 #include "made_log.h"
@@ -144,6 +145,29 @@ Test(restart, goes_on_behind_segments_of_which_only_headers_are_left)
 	t_open(&t, dir, ENGINE_ALWAYS);
 	cr_expect_str_eq(t.log, "");
 	ANSWERS("OK [first, second, third]", "hkeys", "b");
+	t_close(&t);
+}
+
+/* Writers may have to wait for what is applied late, those who read after a start have no reason to. */
+Test(restart, tells_at_once_what_many_memtables_hold_that_are_still_to_be_applied)
+{
+	uint64_t base, store[2];
+
+	fresh_store(&base, store);
+	for (uint64_t number = 21; number < 26; number++) {
+		char key[8];
+
+		made_begin(&segment, number, base, store);
+		made_record(&segment, number == 21 ? RECORD_CREATE : RECORD_NAME, 1, "b",
+			    bucket_value((int64_t)number - 21));
+		snprintf(key, sizeof(key), "k%d", (int)number);
+		put_frame(key);
+		made_write(&segment, dir);
+		base = made_end(&segment);
+	}
+	t_open(&t, dir, ENGINE_NONE);
+	cr_expect_not(admission_is_awaited((struct durable *)t.engine));
+	ANSWERS("OK [k21, k22, k23, k24, k25]", "hkeys", "b");
 	t_close(&t);
 }
 
