@@ -11,7 +11,8 @@ static bool answer_lines(struct request *request, struct text *lines)
 {
 	struct text text = { .resp3 = request->session->resp3 };
 	text_verbatim(&text, (struct kvrel_slice){ lines->data, lines->size });
-	text.failed |= lines->failed;
+	if (!text.failed)
+		text.failed = lines->failed;
 	text_done(lines);
 	return request_answer(request, &text);
 }
@@ -35,7 +36,7 @@ static bool list_some(struct request *request, const struct kvrel_slice *words, 
 {
 	struct text lines = { 0 };
 	int64_t *ids = malloc(count * sizeof(*ids));
-	lines.failed = !ids;
+	lines.failed = ids ? TEXT_WHOLE : TEXT_NO_MEMORY;
 	for (uint32_t i = 0; ids && i < count; i++) {
 		if (!word_is_integer(words[i], &ids[i])) {
 			free(ids);
@@ -84,9 +85,9 @@ static bool client_list(struct request *request)
 
 static bool client_setname(struct request *request)
 {
-	if (!is_client_name(request->args[2]))
-		return request_error(request,
-				     "ERR Client names cannot contain spaces, newlines or special characters.");
+	const char *mistake = client_text_mistake(request->args[2]);
+	if (mistake)
+		return request_error(request, "ERR Client names %s", mistake);
 	if (!client_set_text(request->server, &request->session->name, request->args[2]))
 		return request_error(request, "ERR out of memory");
 	return request_ok(request);
@@ -117,9 +118,9 @@ static bool client_setinfo(struct request *request)
 	if (!version && !word_is(option, "lib-name"))
 		return request_error(request, "ERR Unrecognized option '%.*s'",
 				     (int)(option.size > 128 ? 128 : option.size), option.data);
-	if (!is_client_name(request->args[3]))
-		return request_error(request, "ERR %s cannot contain spaces, newlines or special characters.",
-				     version ? "lib-ver" : "lib-name");
+	const char *mistake = client_text_mistake(request->args[3]);
+	if (mistake)
+		return request_error(request, "ERR %s %s", version ? "lib-ver" : "lib-name", mistake);
 	if (!client_set_text(request->server, version ? &session->version : &session->library, request->args[3]))
 		return request_error(request, "ERR out of memory");
 	return request_ok(request);

@@ -131,10 +131,11 @@ void client_write_some(struct server *server, const int64_t *ids, size_t count, 
 	size_t open = 0;
 	pthread_mutex_lock(&server->sessions_lock);
 	const struct session **all = malloc((server->open + 1) * sizeof(struct session *));
-	text->failed |= !all;
+	if (!all)
+		text->failed = TEXT_NO_MEMORY;
 	for (const struct session *session = server->oldest; all && session; session = session->next)
 		all[open++] = session;
-	for (size_t i = 0; all && i < count; i++) {
+	for (size_t i = 0; all && !text->failed && i < count; i++) {
 		const struct session *const *found = bsearch(&ids[i], all, open, sizeof(struct session *), by_id);
 		if (found)
 			write_line(text, *found, now_s);

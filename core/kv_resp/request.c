@@ -7,9 +7,12 @@
 bool request_answer(const struct request *request, struct text *text)
 {
 	static const char no_memory[] = "-ERR out of memory\r\n";
+	static const char too_long[] = "-ERR the reply would be longer than 64 MiB: ask for less\r\n";
 	struct kvrel_slice bytes = { text->data, text->size };
-	if (text->failed)
+	if (text->failed == TEXT_NO_MEMORY)
 		bytes = (struct kvrel_slice){ no_memory, sizeof(no_memory) - 1 };
+	else if (text->failed == TEXT_TOO_LONG)
+		bytes = (struct kvrel_slice){ too_long, sizeof(too_long) - 1 };
 	bool taken = request_ask(request, NULL, &bytes, 1, SHAPE_RAW);
 	text_done(text);
 	return taken;

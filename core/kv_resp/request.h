@@ -129,8 +129,11 @@ bool run_auth(struct request *request);
 bool run_select(struct request *request);
 bool run_quit(struct request *request);
 bool run_reset(struct request *request);
-/* Whether a name holds nothing that would break the lines of CLIENT LIST. */
-bool is_client_name(struct kvrel_slice name);
+
+enum { CLIENT_TEXT_MAX = 1024 };
+/* What a connection says of itself is in the lines of CLIENT LIST, which it must not break: NULL, or what it cannot be.
+ */
+const char *client_text_mistake(struct kvrel_slice text);
 
 /* Of the one user there is. */
 bool is_default_user(struct kvrel_slice name);

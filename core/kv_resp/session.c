@@ -65,16 +65,16 @@ bool run_auth(struct request *request)
 
 /* ---- names ---- */
 
-bool is_client_name(struct kvrel_slice name)
+const char *client_text_mistake(struct kvrel_slice text)
 {
-	for (size_t i = 0; i < name.size; i++) {
-		if (name.data[i] < '!' || name.data[i] > '~')
-			return false;
+	if (text.size > CLIENT_TEXT_MAX)
+		return "cannot be longer than 1024 bytes.";
+	for (size_t i = 0; i < text.size; i++) {
+		if (text.data[i] < '!' || text.data[i] > '~')
+			return "cannot contain spaces, newlines or special characters.";
 	}
-	return true;
+	return NULL;
 }
-
-static const char bad_name[] = "ERR Client names cannot contain spaces, newlines or special characters.";
 
 /* ---- HELLO ---- */
 
@@ -83,6 +83,8 @@ struct hello {
 	bool auth, rename;
 	struct kvrel_slice user, password, name;
 };
+
+static const char bad_name[] = "ERR Client names", bad_option[] = "ERR Syntax error in HELLO option";
 
 /* NULL, or the error; `word` is the option that was not understood. */
 static const char *read_hello(const struct request *request, struct hello *out, struct kvrel_slice *word)
@@ -106,11 +108,11 @@ static const char *read_hello(const struct request *request, struct hello *out, 
 		} else if (word_is(*word, "setname") && i + 1 < request->count) {
 			out->rename = true;
 			out->name = request->args[i + 1];
-			if (!is_client_name(out->name))
+			if (client_text_mistake(out->name))
 				return bad_name;
 			i += 2;
 		} else {
-			return "ERR Syntax error in HELLO option";
+			return bad_option;
 		}
 	}
 	return NULL;
@@ -145,8 +147,10 @@ bool run_hello(struct request *request)
 	const char *mistake = read_hello(request, &hello, &word);
 	if (hello.auth && !password_is(request->server, hello.user, hello.password))
 		return request_error(request, "%s", wrong_pass);
-	if (mistake && strstr(mistake, "HELLO option"))
+	if (mistake == bad_option)
 		return request_error(request, "%s '%.*s'", mistake, (int)(word.size > 64 ? 64 : word.size), word.data);
+	if (mistake == bad_name)
+		return request_error(request, "%s %s", mistake, client_text_mistake(hello.name));
 	if (mistake)
 		return request_error(request, "%s", mistake);
 	if (hello.auth)
@@ -188,13 +192,16 @@ bool run_quit(struct request *request)
 
 bool run_reset(struct request *request)
 {
+	struct session *session = request->session;
 	struct text text = { 0 };
-	request->session->resp3 = false;
-	request->session->known = false;
-	if (request->session->replies != REPLY_SKIP) /* whose end comes by itself, behind this reply */
-		request->session->replies = REPLY_ON;
-	transaction_end(request->session);
-	client_set_text(request->server, &request->session->name, (struct kvrel_slice){ 0 });
+	if (session->replies != REPLY_SKIP) /* whose end comes by itself, behind this reply */
+		session->replies = REPLY_ON;
 	text_simple(&text, "RESET");
-	return request_answer(request, &text);
+	if (!request_answer(request, &text))
+		return false;
+	session->resp3 = false;
+	session->known = false;
+	transaction_end(session);
+	client_set_text(request->server, &session->name, (struct kvrel_slice){ 0 });
+	return true;
 }

@@ -18,14 +18,19 @@ void text_bytes(struct text *text, const void *data, size_t size)
 {
 	if (text->failed || size == 0)
 		return;
+	if (size > TEXT_MAX_BYTES - text->size) {
+		text->failed = TEXT_TOO_LONG;
+		return;
+	}
 	if (size > text->capacity - text->size) {
 		size_t capacity = text->capacity ? text->capacity : FIRST_BYTES;
 		while (capacity - text->size < size)
 			capacity *= 2;
 		char *grown = realloc(text->data, capacity);
-		text->failed = !grown;
-		if (!grown)
+		if (!grown) {
+			text->failed = TEXT_NO_MEMORY;
 			return;
+		}
 		text->data = grown;
 		text->capacity = capacity;
 	}

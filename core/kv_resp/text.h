@@ -1,19 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Replies that are known while a request is read: text in the form of RESP2 or RESP3, collected in memory that grows. A
- * zeroed struct is an empty text; without memory it stays as it is and `failed` says so.
+ * zeroed struct is an empty text; without memory, or at TEXT_MAX_BYTES, it stays as it is and `failed` says so.
  */
 #ifndef KV_RESP_TEXT_H
 #define KV_RESP_TEXT_H
 
 #include "kvrel/component.h"
 
+/* More than a line for each of a hundred thousand connections; what is asked for may be named any number of times. */
+enum { TEXT_MAX_BYTES = 64 << 20 };
+
+enum text_failure { TEXT_WHOLE, TEXT_NO_MEMORY, TEXT_TOO_LONG };
+
 struct text {
 	char *data;
 	size_t size;
 	size_t capacity;
 	bool resp3;
-	bool failed;
+	enum text_failure failed;
 };
 
 void text_done(struct text *text);

@@ -3,6 +3,7 @@
 #include "resp_front.h"
 
 #include "front_end.h"
+#include "request.h"
 
 TestSuite(connection, .init = t_resp_init, .fini = t_resp_done, .timeout = 60);
 
@@ -24,6 +25,38 @@ Test(connection, answers_about_the_connection)
 	EXPECT_RAW("CLIENT SETNAME me\r\nCLIENT GETNAME\r\n", "+OK\r\n$2\r\nme\r\n");
 	EXPECT_RAW("CLIENT SETNAME \"a b\"\r\n",
 		   "-ERR Client names cannot contain spaces, newlines or special characters.\r\n");
+}
+
+Test(connection, takes_no_name_that_is_long)
+{
+	static const char *const requests[] = { "CLIENT SETNAME", "CLIENT SETINFO LIB-NAME", "HELLO 2 SETNAME" };
+	static const char *const whose[] = { "Client names", "lib-name", "Client names" };
+	char name[CLIENT_TEXT_MAX + 2] = "", line[sizeof(name) + 64], reply[100];
+	memset(name, 'n', CLIENT_TEXT_MAX + 1);
+	for (size_t i = 0; i < 3; i++) {
+		snprintf(line, sizeof(line), "%s %s\r\n", requests[i], name);
+		snprintf(reply, sizeof(reply), "-ERR %s cannot be longer than 1024 bytes.\r\n", whose[i]);
+		EXPECT_RAW(line, reply);
+		snprintf(line, sizeof(line), "%s %s\r\n", requests[i], name + 1);
+		t_feed(line);
+		cr_expect(t_output()[strlen(reply)] != '-', "%s", t_output());
+	}
+}
+
+Test(connection, answers_no_more_than_fits)
+{
+	enum { TIMES = 200000, WORD = sizeof("$5\r\nhscan\r\n") - 1 };
+	static char bytes[64 + TIMES * WORD];
+	int at = snprintf(bytes, sizeof(bytes), "*%d\r\n$7\r\nCOMMAND\r\n$4\r\nDOCS\r\n", TIMES + 2);
+	for (size_t i = 0; i < TIMES; i++)
+		memcpy(bytes + at + i * WORD, "$5\r\nhscan\r\n", WORD + 1);
+	t_resp_done();
+	t_resp = t_resp_start(SETTING_MAX_REQUEST, NULL, sizeof(bytes), NULL);
+	t_front_connect(t_resp, "127.0.0.1:1");
+	t_feed(bytes);
+	cr_expect(strcmp(t_output(), "-ERR the reply would be longer than 64 MiB: ask for less\r\n") == 0, "%.80s",
+		  t_output());
+	EXPECT("PING", "+PONG\r\n");
 }
 
 Test(connection, keeps_silent_where_asked_to)
@@ -112,7 +145,7 @@ Test(connection, ends_itself_where_it_is_among_those_to_end)
 
 Test(connection, tells_all_of_a_long_name)
 {
-	enum { LENGTH = 5000 };
+	enum { LENGTH = CLIENT_TEXT_MAX };
 	char name[LENGTH + 1], request[LENGTH + 64];
 	memset(name, 'n', LENGTH);
 	name[LENGTH] = '\0';

@@ -27,10 +27,12 @@ Test(transactions, answer_alike_wherever_there_is_no_room)
 		t_front_connect(t_resp, "127.0.0.1:1");
 		t_front_set_room(t_resp, room);
 		t_feed("PING\r\nMULTI\r\nHSET b f \"v\"\r\nMULTI\r\nPING\r\nHGET b "
-		       "f\r\nEXEC\r\nMULTI\r\nPING\r\nDISCARD\r\nPING\r\n");
+		       "f\r\nEXEC\r\nMULTI\r\nPING\r\nDISCARD\r\nPING\r\nMULTI\r\nPING\r\nRESET\r\n"
+		       "PING\r\n");
 		cr_assert_str_eq(t_output(),
 				 "+PONG\r\n+OK\r\n" QUEUED "-ERR MULTI calls can not be nested\r\n" QUEUED QUEUED
-				 "*3\r\n:3\r\n+PONG\r\n$5\r\nvalue\r\n+OK\r\n" QUEUED "+OK\r\n+PONG\r\n",
+				 "*3\r\n:3\r\n+PONG\r\n$5\r\nvalue\r\n+OK\r\n" QUEUED "+OK\r\n+PONG\r\n"
+				 "+OK\r\n" QUEUED "+RESET\r\n+PONG\r\n",
 				 "room %u: %s", room, t_output());
 		cr_assert_str_eq(t_front_calls(t_resp), "kv.hset(b,f,v)\nkv.hget(b,f)\n");
 	}
