@@ -212,6 +212,20 @@ it_refuses_a_restart_with_mistakes_and_runs_on() {
 	stop_node
 }
 
+it_survives_who_goes_away_before_the_answer() {
+	faulty_bundle permanent
+	start_daemon
+	# two mistakes: they are told in two parts
+	printf '%s\n' 'os.execute("sleep 1")' 'config("faulty", {volume = 99, bogus = 1})' \
+		>>_build/rel/foo/releases/0.0.1/runtime.lua || fail "no such file"
+	timeout -s INT 0.4 "$launcher" restart >/dev/null 2>&1
+	sleep 1
+	must "$launcher" pid
+	is "$out" "$pid"
+	one_request 'CREATE shopping' OK
+	stop_node
+}
+
 # What the next boot would read, not what this process would.
 it_restarts_with_what_env_sh_and_vm_args_say_by_now() {
 	bundle foo

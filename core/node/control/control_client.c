@@ -38,9 +38,12 @@ static void on_client_closed(uv_handle_t *handle)
 	free(client);
 }
 
+/* Whoever answers one that is gone comes here once more. */
 void client_close(struct client *client)
 {
 	client->closing = true;
+	if (uv_is_closing((uv_handle_t *)&client->poll))
+		return;
 	uv_poll_stop(&client->poll);
 	if (client->session != NULL)
 		session_abort(client->session); /* its end closes the rest */
@@ -86,6 +89,8 @@ static void flush_output(struct client *client)
 void client_reply(struct client *client, enum control_type type, struct slice payload)
 {
 	char header[CONTROL_HEADER_BYTES];
+	if (client->closing)
+		return;
 	control_header(header, type, payload.size);
 	buf_append(&client->out, header, sizeof(header));
 	buf_append_slice(&client->out, payload);
