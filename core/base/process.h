@@ -11,6 +11,9 @@
  * the end of children would never learn how they ended. */
 void process_take_signals(void);
 
+/* Closes the descriptors from `first` to `last`, as far as there are any, on kernels without close_range(2) as well. */
+void process_close_range(int first, int last);
+
 enum { PROCESS_STATE_FIELD = 3, PROCESS_START_FIELD = 22, PROCESS_ARGUMENTS_FIELD = 48 };
 
 /* /proc/PID/stat from this field on, 3 or later, as a view into `text`; pid 0: this process. NULL: it is gone, or /proc

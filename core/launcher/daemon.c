@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/fs.h"
+#include "base/process.h"
 #include "base/scope.h"
 
 #include <errno.h>
@@ -21,8 +22,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -33,8 +32,7 @@ enum {
 	TAIL_LINES = 10,
 	END_MS = 5 * 1000, /* for a node that failed or was interrupted to be gone */
 	TICK_MS = 2,
-	EXIT_SIGNAL = 128,           /* and its number, as a shell says it */
-	CLOSED_ONE_BY_ONE = 1 << 16, /* where it takes a call each; who has more than that open knows why */
+	EXIT_SIGNAL = 128, /* and its number, as a shell says it */
 };
 
 struct boot {
@@ -77,26 +75,13 @@ struct slice daemon_tail(struct slice text, size_t lines)
 
 /* ---- the child's side ---- */
 
-static void close_range_of(int first, int last)
-{
-	struct rlimit limit;
-
-	if (first > last || syscall(SYS_close_range, first, last, 0) == 0)
-		return;
-	/* Linux < 5.9 */
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < (rlim_t)last)
-		last = (int)limit.rlim_cur;
-	for (int fd = first; fd <= last && fd < CLOSED_ONE_BY_ONE; fd++)
-		close(fd);
-}
-
 static void close_others(int a, int b)
 {
 	int low = a < b ? a : b, high = a < b ? b : a;
 
-	close_range_of(3, low - 1);
-	close_range_of(low < 3 ? 3 : low + 1, high - 1);
-	close_range_of(high < 3 ? 3 : high + 1, INT_MAX);
+	process_close_range(3, low - 1);
+	process_close_range(low < 3 ? 3 : low + 1, high - 1);
+	process_close_range(high < 3 ? 3 : high + 1, INT_MAX);
 }
 
 static int cookie_option(const struct runtime_line *line)

@@ -46,6 +46,19 @@ it_is_started_again_by_its_heart() {
 	is "$status" 1
 }
 
+it_is_started_again_by_its_heart_on_an_older_kernel() {
+	bundle foo
+	flags --heart
+	deny foo/bin/foo daemon || fail 'it did not start'
+	must "$launcher" pid
+	pid=$out
+	kill -KILL "$pid"
+	wait_until another_pid "$pid"
+	must "$launcher" pid
+	pid=$out
+	stop_node
+}
+
 it_is_ended_and_started_again_when_it_hangs() {
 	bundle foo
 	flags --heart

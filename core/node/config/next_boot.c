@@ -59,8 +59,7 @@ int next_boot_check(const struct node *node, struct buf *said, struct error *err
 	};
 	int status = 0;
 	buf_init(said, OUTPUT_MAX_BYTES);
-	heart_beat();
-	notify_manager("WATCHDOG=1");
+	heart_before_silence();
 	int rc = proc_run(&options, &status, err);
 	if (rc != 0)
 		return error_wrap(err, "cannot check the next boot");

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "base/yaml.h"
 #include "node/config/providers.h"
+#include "node/process/heart.h"
 
 #include <signal.h>
 #include <string.h>
@@ -84,6 +85,7 @@ void provider_exec(struct provider_run *run)
 	const struct proc_options options = { .argv = argv, .out = &out, .timeout_ms = timeout_ms(run) };
 	struct error err;
 	int status = 0;
+	heart_before_silence(); /* each may take as long as its own timeout */
 	int rc = proc_run(&options, &status, &err);
 	if (rc == -ERROR_TRY_AGAIN)
 		provider_failed(run, "%s did not end within %lld ms and was killed", argv[0],

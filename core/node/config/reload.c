@@ -5,6 +5,7 @@
 #include "base/scope.h"
 #include "node/config/schema.h"
 #include "node/node.h"
+#include "node/process/heart.h"
 #include "node/process/logfile.h"
 
 #include <string.h>
@@ -185,6 +186,7 @@ void reload(struct node *node)
 	struct config fresh = { 0 };
 	struct counts counts = { 0 };
 	struct error err;
+	heart_before_silence();
 	notify_reloading();
 	if (load(node, &arena, &flags, &fresh, &report, &err) != 0) {
 		log_mistakes(&report, &err);

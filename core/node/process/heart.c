@@ -7,6 +7,7 @@
 #include "node/process/heart.h"
 
 #include "base/log.h"
+#include "base/process.h"
 #include "base/scope.h"
 #include "node/node.h"
 #include "node/process/handover.h"
@@ -14,6 +15,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -71,6 +73,12 @@ void heart_beat(void)
 	}
 }
 
+void heart_before_silence(void)
+{
+	heart_beat();
+	notify_manager("WATCHDOG=1");
+}
+
 void heart_end(void)
 {
 	if (beat_fd >= 0)
@@ -123,14 +131,21 @@ static bool wait_gone(const struct heart *heart, int timeout_ms)
 	return true;
 }
 
+/* Its number may be another process's by now. */
+static void signal_node(const struct heart *heart, int number)
+{
+	if (heart->pidfd < 0 || (syscall(SYS_pidfd_send_signal, heart->pidfd, number, NULL, 0) != 0 && errno == ENOSYS))
+		kill(heart->pid, number);
+}
+
 static void end_hanging_node(const struct heart *heart)
 {
 	log_error("heart", LOG_FIELDS(LOG_I("pid", heart->pid), LOG_I("silent_ms", heart->timeout_ms)),
 		  "the node hangs; ending it");
-	kill(heart->pid, SIGABRT);
+	signal_node(heart, SIGABRT);
 	if (wait_gone(heart, ABORT_MS))
 		return;
-	kill(heart->pid, SIGKILL);
+	signal_node(heart, SIGKILL);
 	wait_gone(heart, -1);
 }
 
@@ -237,7 +252,8 @@ static void take_descriptors(struct heart *heart, int cookie_fd)
 	}
 	for (int i = PIPE_FD; i < COOKIE_FD; i++)
 		fcntl(i, F_SETFD, FD_CLOEXEC);
-	syscall(SYS_close_range, FIRST_OTHER_FD, ~0U, 0);
+	process_close_range(FIRST_OTHER_FD,
+			    INT_MAX); /* the pipe's other end as well: its end tells that the node died */
 	heart->pipe = PIPE_FD;
 	heart->pidfd = fds[1] >= 0 ? PIDFD_FD : -1;
 }

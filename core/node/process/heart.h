@@ -20,6 +20,8 @@ struct node;
 int heart_start(struct node *node, struct error *err);
 /* The node is alive; from the first beat on silence means that it hangs. No-op without a heart. */
 void heart_beat(void);
+/* The main thread is about to be silent for a while: this, and systemd's watchdog, count from now. */
+void heart_before_silence(void);
 /* The node ends because it was asked to. Any thread, signal handlers too. */
 void heart_end(void);
 
